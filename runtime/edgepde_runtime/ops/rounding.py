@@ -1,0 +1,29 @@
+"""The rounding model an op room declares in bound.py: numbers only, from which tests and certificates take tolerances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """|computed - exact| <= (gamma(roundings + n) + ulps * 2u) * magnitude, gamma(k) = k u / (1 - k u).
+
+    roundings: roundings an output passes besides those of a reduction; 0 for pure data movement.
+    reduction: whether n terms are summed (any order); n is then the number of terms, else 0.
+    chunk: terms per chain in our own kernels' fixed order; tightens the bound there, 0 where nothing is summed.
+    ulps: error of the elementary function inside, in units in the last place; None where it is the library's and unproved.
+    magnitude is the op applied to absolute values (sum |a||b| for a product of matrices, |y| for a function).
+    """
+
+    roundings: int = 0
+    reduction: bool = False
+    chunk: int = 0
+    ulps: float | None = 0.0
+
+    def relative(self, terms: int, unit: float) -> float:
+        """The factor in front of magnitude for `terms` summed terms at unit roundoff `unit`; ulps None counts as 4."""
+        k = self.roundings + (terms if self.reduction else 0)
+        if k * unit >= 1.0:
+            return float("inf")
+        return k * unit / (1.0 - k * unit) + (4.0 if self.ulps is None else self.ulps) * 2.0 * unit

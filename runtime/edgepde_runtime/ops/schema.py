@@ -1,0 +1,45 @@
+"""What every op room declares: its name, its arguments with lettered shapes, its attributes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Element = Literal["T", "float32", "float64", "int32", "int64", "bool", "any"]
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An input or output: element type ("T" = float32 or float64, the same for all) and letters of its shape.
+
+    shape None = any rank. `optional`: may be absent or the empty name. `variadic`: the last input, repeated.
+    """
+
+    name: str
+    element: Element
+    shape: tuple[str, ...] | None = None
+    optional: bool = False
+    variadic: bool = False
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A named constant of a node; default None means required unless `optional`."""
+
+    name: str
+    kind: Literal["int", "float", "string", "ints", "floats", "strings", "tensor"]
+    default: int | float | str | tuple[int, ...] | tuple[float, ...] | None = None
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Op:
+    """One op: domain "" is ONNX, "edgepde" is ours; `since` is the opset version whose meaning is implemented."""
+
+    domain: Literal["", "edgepde"]
+    name: str
+    since: int
+    inputs: tuple[Argument, ...]
+    outputs: tuple[Argument, ...]
+    attributes: tuple[Attribute, ...] = ()
+    invariants: str = ""
