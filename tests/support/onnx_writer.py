@@ -1,4 +1,4 @@
-"""A writer of the ONNX subset the runtime reads, in plain Python, so that tests make models where onnx is not installed."""
+"""A writer of the ONNX subset the runtime reads, in plain Python: tests make models where onnx is not installed."""
 
 from __future__ import annotations
 
@@ -66,21 +66,22 @@ def tensor(name: str, value: ArrayLike, raw: bool = True) -> bytes:
 
 
 def attribute(name: str, value: Any) -> bytes:
-    """An AttributeProto whose kind follows from the Python type; an empty sequence counts as ints, an array is a tensor."""
-    out = field_bytes(1, name)
+    """An AttributeProto, its kind taken from the Python type; an empty sequence counts as ints, an array is a tensor."""
     if isinstance(value, np.ndarray):
-        return out + field_bytes(5, tensor("", value)) + field_int(20, 4)
-    if isinstance(value, float):
-        return out + field_float(2, value) + field_int(20, 1)
-    if isinstance(value, int):
-        return out + field_int(3, value) + field_int(20, 2)
-    if isinstance(value, str):
-        return out + field_bytes(4, value) + field_int(20, 3)
-    if value and all(isinstance(v, str) for v in value):
-        return out + b"".join(field_bytes(9, v) for v in value) + field_int(20, 8)
-    if any(isinstance(v, float) for v in value):
-        return out + b"".join(field_float(7, v) for v in value) + field_int(20, 6)
-    return out + b"".join(field_int(8, v) for v in value) + field_int(20, 7)
+        body, kind = field_bytes(5, tensor("", value)), 4
+    elif isinstance(value, float):
+        body, kind = field_float(2, value), 1
+    elif isinstance(value, int):
+        body, kind = field_int(3, value), 2
+    elif isinstance(value, str):
+        body, kind = field_bytes(4, value), 3
+    elif value and all(isinstance(v, str) for v in value):
+        body, kind = b"".join(field_bytes(9, v) for v in value), 8
+    elif any(isinstance(v, float) for v in value):
+        body, kind = b"".join(field_float(7, v) for v in value), 6
+    else:
+        body, kind = b"".join(field_int(8, v) for v in value), 7
+    return field_bytes(1, name) + body + field_int(20, kind)
 
 
 def reference_attribute(name: str, of: str, kind: int) -> bytes:
@@ -93,6 +94,7 @@ def node(
     inputs: Sequence[str],
     outputs: Sequence[str],
     attributes: Mapping[str, Any] | None = None,
+    *,
     name: str = "",
     domain: str = "",
     encoded_attributes: Iterable[bytes] = (),
@@ -138,6 +140,7 @@ def function(
     inputs: Sequence[str],
     outputs: Sequence[str],
     nodes: Iterable[bytes],
+    *,
     attributes: Sequence[str] = (),
     opsets: Mapping[str, int] | None = None,
 ) -> bytes:
@@ -171,6 +174,7 @@ def mlp_weights(hidden: int = 8, seed: int = 0, dtype: DTypeLike = np.float32) -
 
 
 def mlp_model(
+    *,
     hidden: int = 8,
     seed: int = 0,
     dtype: DTypeLike = np.float32,
