@@ -66,7 +66,7 @@ def tensor(name: str, value: ArrayLike, raw: bool = True) -> bytes:
 
 
 def attribute(name: str, value: Any) -> bytes:
-    """An AttributeProto, its kind taken from the Python type; an empty sequence counts as ints, an array is a tensor."""
+    """An AttributeProto, its kind from the Python type; an empty sequence counts as ints, an array is a tensor."""
     if isinstance(value, np.ndarray):
         body, kind = field_bytes(5, tensor("", value)), 4
     elif isinstance(value, float):
