@@ -1,0 +1,172 @@
+"""Writing a bundle (docs/bundle.md): bytes first, then a folder that is read back before it replaces the old one."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from edgepde_runtime import bundle as reader
+from edgepde_runtime.certificate import Certificate
+from edgepde_runtime.errors import BundleError, EdgePDEError
+from edgepde_runtime.manifest import FORMAT_VERSION, FileEntry, InputSpec, Manifest, OutputSpec
+from edgepde_runtime.onnxfile import model_hash
+from numpy.typing import NDArray
+
+from . import card
+from .exchange import building
+from .passes.clean import serialize
+
+UNHASHED = "0" * 64
+_DISTRIBUTIONS = ("edgepde", "edgepde-runtime", "numpy", "onnx", "onnxscript", "onnxsim", "torch")
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class BundleContent:
+    """Everything a bundle says, before hashes; the certificate's model_hash is UNHASHED until it is written.
+
+    model: as `lowering.prepare` returns it. golden: members of golden.npz. notes: what the card says in a family's own words.
+    """
+
+    name: str
+    model: onnx.ModelProto
+    inputs: tuple[InputSpec, ...]
+    outputs: tuple[OutputSpec, ...]
+    certificate: Certificate
+    golden: Mapping[str, NDArray[np.floating]]
+    card: card.Notes = field(default_factory=card.Notes)
+    ledger: Mapping[str, Any] | None = None
+    report: Mapping[str, NDArray[np.floating]] | None = None
+
+
+def write(target: Path, content: BundleContent) -> Path:
+    """Write the bundle to folder `target`, whole or not at all; an existing bundle there is replaced, nothing else is.
+
+    Raises BundleError naming what is in the way (not a bundle, read-only, full) or which rule the content breaks.
+    """
+    target = Path(target)
+    check_target(target)
+    files = _files(content)
+    try:
+        with building(target.absolute()) as folder:
+            for name, data in files.items():
+                _write_file(folder / name, data)
+            _read_back(folder, target)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        kept = "the bundle that was there is kept" if target.exists() else "nothing was left behind"
+        raise BundleError(f"{target}: cannot be written: {reason}; {kept}") from error
+    return target
+
+
+def check_target(target: Path) -> None:
+    """Raises BundleError where `target` is something that a bundle must not replace."""
+    if target.is_symlink():
+        raise BundleError(f"{target}: expected a folder for the bundle, got a symbolic link")
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise BundleError(f"{target}: expected a folder for the bundle, got a file")
+    present = {p.relative_to(target).as_posix() for p in target.rglob("*") if not p.is_dir()}
+    foreign = sorted(present - _claimed(target))
+    if foreign:
+        raise BundleError(f"{target}: expected a bundle or nothing, got a folder with {foreign[0]}; choose another --out")
+
+
+def _claimed(target: Path) -> set[str]:
+    """Files of the folder that its manifest answers for; none where it has no manifest."""
+    try:
+        manifest = json.loads((target / reader.INDEX).read_text(encoding="utf-8"))
+        listed = set(manifest["files"]) if "format_version" in manifest else set()
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    return listed | {reader.INDEX, "manifest.sig"} if listed else set()
+
+
+def _files(content: BundleContent) -> dict[str, bytes]:
+    bare = onnx.ModelProto()
+    bare.CopyFrom(content.model)
+    del bare.metadata_props[:]
+    digest = model_hash(serialize(bare))
+    certificate = replace(content.certificate, model_hash=digest)
+    _describe(bare, certificate)
+    files = {"model.onnx": serialize(bare), "certificate.json": certificate.to_json().encode()}
+    files["golden.npz"] = npz(content.golden)
+    if content.ledger is not None:
+        files["ledger.json"] = (json.dumps(content.ledger, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
+    if content.report is not None:
+        files["report.npz"] = npz(content.report)
+    sizes = {name: len(data) for name, data in files.items()}
+    text = card.render(content.name, content.inputs, content.outputs, certificate, sizes, content.card)
+    files["card.md"] = text.encode()
+    manifest = Manifest(
+        format_version=FORMAT_VERSION,
+        name=content.name,
+        model_hash=digest,
+        files={name: FileEntry(hashlib.sha256(data).hexdigest(), len(data)) for name, data in files.items()},
+        tools=tools(),
+        inputs=content.inputs,
+        outputs=content.outputs,
+    )
+    return {**files, reader.INDEX: manifest.to_json().encode()}
+
+
+def _describe(model: onnx.ModelProto, certificate: Certificate) -> None:
+    """metadata_props edgepde.*: what a reader of the model file alone should know."""
+    entries = certificate.outputs
+    facts: dict[str, Any] = {
+        "box": [vars(column) for column in certificate.box],
+        "classes": {key: entry.total_class for key, entry in entries.items()},
+        "totals": {key: entry.total for key, entry in entries.items()},
+    }
+    props = {f"edgepde.{key}": json.dumps(value, sort_keys=True, allow_nan=False) for key, value in facts.items()}
+    props["edgepde.model_hash"] = certificate.model_hash
+    for key in sorted(props):
+        model.metadata_props.add(key=key, value=props[key])
+
+
+def npz(arrays: Mapping[str, NDArray[np.floating]]) -> bytes:
+    """An npz whose bytes depend on the arrays alone."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name in sorted(arrays):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), version=(1, 0), allow_pickle=False)
+            info = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
+            info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
+            archive.writestr(info, member.getvalue())
+    return out.getvalue()
+
+
+def tools() -> dict[str, str]:
+    """Versions of what made the bundle."""
+    found = {}
+    for name in _DISTRIBUTIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "xb") as file:
+        file.write(data)
+
+
+def _read_back(folder: Path, target: Path) -> None:
+    try:
+        bundle = reader.read(folder)
+        _ = bundle.golden, bundle.report, bundle.card
+    except EdgePDEError as error:
+        raise BundleError(str(error).replace(str(folder), str(target))) from error

@@ -1,0 +1,106 @@
+"""Putting a finished folder in the place of another in one step: the old one or the new one is there, never half of one."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_HERE = -100  # AT_FDCWD
+_EXCHANGE = 2  # RENAME_EXCHANGE
+
+
+@contextmanager
+def building(target: Path) -> Iterator[Path]:
+    """An empty sibling folder of `target` to fill; on leaving normally it takes target's place, else it is removed.
+
+    Leftovers of processes that died are cleaned, and an old folder one of them had moved aside is put back. Raises OSError.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _recover(target)
+    temporary = _sibling(target, "new")
+    try:
+        temporary.mkdir()
+        yield temporary
+        _synchronise(temporary)
+        _replace(target, temporary)
+        _sync(target.parent)
+    finally:
+        if temporary.exists():
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sibling(target: Path, kind: str) -> Path:
+    return target.with_name(f".{target.name}.{kind}-{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def _recover(target: Path) -> None:
+    pattern = re.compile(re.escape(f".{target.name}.") + r"(new|old)-(\d+)-[0-9a-f]{8}")
+    for entry in sorted(target.parent.iterdir()):
+        match = pattern.fullmatch(entry.name)
+        if match is None or _alive(int(match[2])):
+            continue
+        if match[1] == "old" and not target.exists():
+            entry.rename(target)
+        else:
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return process != os.getpid()
+
+
+def _synchronise(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        _sync(path)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _replace(target: Path, new: Path) -> None:
+    """`new` becomes `target`; what was there ends up under new's name (one step) or is gone."""
+    if not target.exists():
+        new.rename(target)
+    elif not _exchange(new, target):
+        _move_aside(target, new)
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Swap two folders in one system call; False where the system or file system has none."""
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    return bool(renameat2(_HERE, os.fsencode(a), _HERE, os.fsencode(b), _EXCHANGE) == 0)
+
+
+def _move_aside(target: Path, new: Path) -> None:
+    old = _sibling(target, "old")
+    try:
+        target.rename(old)
+        new.rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise
+    finally:
+        if old.exists() and target.exists():
+            shutil.rmtree(old, ignore_errors=True)
