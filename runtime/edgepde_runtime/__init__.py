@@ -1,1 +1,9 @@
-"""TODO"""
+"""Runs and verifies EdgePDE bundles on a small device; imports numpy and nothing else."""
+
+from .box import Box
+from .bundle import Bundle
+from .certificate import Certificate
+from .manifest import Manifest
+from .model import Model, ResidualWarning, Result, load
+
+__all__ = ["Box", "Bundle", "Certificate", "Manifest", "Model", "ResidualWarning", "Result", "load"]

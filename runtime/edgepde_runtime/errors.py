@@ -1,4 +1,4 @@
-"""Every error the runtime raises on purpose; each message names the file, field or node, what was expected and what came."""
+"""Every error the runtime raises on purpose; messages name the file, field or node, what was expected, what came."""
 
 
 class EdgePDEError(Exception):

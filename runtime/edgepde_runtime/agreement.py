@@ -1,0 +1,77 @@
+"""Whether the certificate and the model file say what the manifest says."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .certificate import Certificate
+from .errors import BundleError
+from .manifest import Manifest, OutputSpec
+from .onnxfile import model_hash, parse
+
+# The key of a tensor's external file, also inside the graphs of If and Loop; lengths in any encoding of theirs.
+_EXTERNAL = re.compile(rb"(?:\x0a|\x8a\x80*\x00)(?:\x08|\x88\x80*\x00)location")
+
+
+def certificate_agrees(certificate: Certificate, manifest: Manifest, where: str) -> None:
+    """Same model, same box, one entry per non-diagnostic output, same units; raises BundleError naming the field."""
+    if certificate.model_hash != manifest.model_hash:
+        raise BundleError(
+            f"{where}: model_hash expected {manifest.model_hash} as in manifest.json, got {certificate.model_hash}"
+        )
+    stated = [(b.input, b.column, b.unit, b.low, b.high) for b in certificate.box]
+    expected = [(s.name, c.name, c.unit, c.low, c.high) for s in manifest.inputs for c in s.columns]
+    for want in expected:
+        if want not in stated:
+            raise BundleError(f"{where}: box expected {want!a} as in manifest.json, got {stated!a}")
+    if len(stated) != len(expected):
+        raise BundleError(f"{where}: box expected {len(expected)} columns as in manifest.json, got {len(stated)}")
+    _check_outputs(certificate, {o.name: o for o in manifest.outputs if not o.diagnostic}, where)
+
+
+def _check_outputs(certificate: Certificate, outputs: dict[str, OutputSpec], where: str) -> None:
+    for key, entry in certificate.outputs.items():
+        if entry.name not in outputs:
+            raise BundleError(f"{where}: outputs: {key!a} is no output of manifest.json, or a diagnostic one")
+        if entry.norm == "sup" and entry.unit != outputs[entry.name].unit:
+            expected = outputs[entry.name].unit
+            raise BundleError(f"{where}: outputs: unit of {key} expected {expected!a}, got {entry.unit!a}")
+    for name in outputs:
+        if name not in certificate.outputs:
+            raise BundleError(f"{where}: outputs expected an entry for {name}, got {sorted(certificate.outputs)!a}")
+
+
+def model_agrees(data: bytes, manifest: Manifest, where: str) -> None:
+    """Same hash, names, dtypes and shapes, finite weights, no other file; raises BundleError or ModelFileError."""
+    got = model_hash(data)
+    if got != manifest.model_hash:
+        raise BundleError(f"{where}: model_hash expected {manifest.model_hash} as in manifest.json, got {got}")
+    if _EXTERNAL.search(data):
+        raise BundleError(f"{where}: expected all weights inside the file, got one that names another file")
+    graph = parse(data).graph
+    for label, values, specs in (
+        ("inputs", graph.inputs, manifest.inputs),
+        ("outputs", graph.outputs, manifest.outputs),
+    ):
+        found = [_words(v.name, v.dtype, v.shape) for v in values]
+        expected = [_words(s.name, s.dtype, s.shape) for s in specs]
+        if found != expected:
+            raise BundleError(
+                f"{where}: {label} expected {', '.join(expected)} as in manifest.json, got {', '.join(found)}"
+            )
+    for name, weight in graph.initializers.items():
+        _check_weight(weight, f"{where}: weight {name!a}")
+
+
+def _words(name: str, dtype: object, shape: object) -> str:
+    sizes = ", ".join(str(n) for n in shape) if isinstance(shape, tuple | list) else "?"
+    return f"{name} {dtype}[{sizes}]"
+
+
+def _check_weight(weight: NDArray[np.generic], where: str) -> None:
+    """Infinity only as a single number, which graphs use as a mark; the reader of the file has refused NaN."""
+    if weight.dtype.kind == "f" and weight.size > 1 and not np.isfinite(weight).all():
+        raise BundleError(f"{where}: expected finite values, got infinity")

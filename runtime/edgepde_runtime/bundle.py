@@ -1,0 +1,146 @@
+"""Opening a bundle: every rule of docs/bundle.md is checked before anything of it is used."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import folder, npz
+from .agreement import certificate_agrees, model_agrees
+from .certificate import Certificate
+from .errors import BundleError
+from .golden import Golden
+from .manifest import FileEntry, Manifest
+
+INDEX = "manifest.json"
+KB, MB = 1024, 1024 * 1024
+LARGEST = {
+    INDEX: MB,
+    "card.md": MB,
+    "certificate.json": 4 * MB,
+    "ledger.json": 4 * MB,
+    "report.npz": 200 * KB,
+    "golden.npz": 64 * MB,
+    "model.onnx": 512 * MB,
+}
+LARGEST_OTHER = 256 * MB
+LARGEST_ARRAYS = 256 * MB
+
+
+@final
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that keeps every rule; files are read again, and checked again, when they are asked for.
+
+    root: the folder. id: sha256 of manifest.json in hex.
+    """
+
+    root: Path
+    id: str
+    manifest: Manifest
+    certificate: Certificate
+
+    def content(self, name: str) -> bytes:
+        """A listed file's bytes; raises BundleError where it is not listed or no longer what the manifest says."""
+        entry = self.manifest.files.get(name)
+        if entry is None:
+            raise BundleError(f"{self.root / INDEX}: files: expected an entry for {name}, got none")
+        return _content(self.root, name, entry)
+
+    @cached_property
+    def model(self) -> bytes:
+        """The bytes of model.onnx."""
+        return self.content("model.onnx")
+
+    @cached_property
+    def card(self) -> str:
+        """The text of card.md."""
+        return _text(self.content("card.md"), self.root / "card.md")
+
+    @cached_property
+    def golden(self) -> Golden:
+        """The golden inputs and reference outputs; raises BundleError where they disagree with the manifest."""
+        where = str(self.root / "golden.npz")
+        arrays = npz.read(self.content("golden.npz"), where, LARGEST_ARRAYS, BundleError)
+        return Golden.from_arrays(arrays, self.manifest, where)
+
+    @cached_property
+    def report(self) -> dict[str, NDArray[np.floating]]:
+        """The arrays of report.npz; empty without that file."""
+        if "report.npz" not in self.manifest.files:
+            return {}
+        return npz.read(self.content("report.npz"), str(self.root / "report.npz"), LARGEST_ARRAYS, BundleError)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files but those of c99/ and lib/, the index included."""
+        counted = [e.bytes for n, e in self.manifest.files.items() if not n.startswith(("c99/", "lib/"))]
+        return sum(counted) + os.path.getsize(self.root / INDEX)
+
+
+def read(path: str | os.PathLike[str]) -> Bundle:
+    """Opens the bundle in folder `path` and checks it whole; raises BundleError naming the file and field."""
+    root = Path(path)
+    if not root.is_dir():
+        raise BundleError(f"{root}: expected the folder of a bundle, got {'a file' if root.exists() else 'nothing'}")
+    try:
+        return _read(root)
+    except OSError as error:
+        raise BundleError(f"{error.filename or root}: cannot be read: {error.strerror or error}") from None
+
+
+def _read(root: Path) -> Bundle:
+    files, folders = folder.scan(root)
+    if INDEX not in files:
+        raise BundleError(f"{root}: expected {INDEX}, got {', '.join(sorted(files)[:5]) or 'an empty folder'}")
+    index = folder.read(root, INDEX, None, LARGEST[INDEX])
+    manifest = Manifest.from_json(_text(index, root / INDEX), str(root / INDEX))
+    _check_listed(root, manifest, files - {INDEX}, folders)
+    for name, entry in manifest.files.items():
+        got = folder.digest(root, name, entry.bytes, LARGEST.get(name, LARGEST_OTHER))
+        if got != entry.sha256:
+            raise BundleError(f"{root / name}: altered: expected sha256 {entry.sha256}, got {got}")
+    where = root / "certificate.json"
+    data = _content(root, "certificate.json", manifest.files["certificate.json"])
+    certificate = Certificate.from_json(_text(data, where), str(where))
+    certificate_agrees(certificate, manifest, str(where))
+    model_agrees(_content(root, "model.onnx", manifest.files["model.onnx"]), manifest, str(root / "model.onnx"))
+    return Bundle(root, hashlib.sha256(index).hexdigest(), manifest, certificate)
+
+
+def _check_listed(root: Path, manifest: Manifest, files: set[str], folders: set[str]) -> None:
+    listed = set(manifest.files)
+    if missing := _first(listed - files):
+        raise BundleError(f"{root / missing}: missing, but listed in {INDEX}")
+    if unlisted := _first(files - listed):
+        raise BundleError(f"{root}: {unlisted!a} is not listed in {INDEX}")
+    parents = {str(parent) for name in listed for parent in Path(name).parents}
+    if empty := _first(folders - {Path(p).as_posix() for p in parents}):
+        raise BundleError(f"{root}: folder {empty!a} holds nothing that is listed in {INDEX}")
+
+
+def _first(names: Iterable[str]) -> str | None:
+    return min(names, default=None)
+
+
+def _content(root: Path, name: str, entry: FileEntry) -> bytes:
+    data = folder.read(root, name, entry.bytes, LARGEST.get(name, LARGEST_OTHER))
+    got = hashlib.sha256(data).hexdigest()
+    if got != entry.sha256:
+        raise BundleError(f"{root / name}: altered: expected sha256 {entry.sha256}, got {got}")
+    return data
+
+
+def _text(data: bytes, where: Path) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{where}: expected UTF-8 text, got {error.reason} at byte {error.start}") from None

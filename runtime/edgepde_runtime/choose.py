@@ -1,0 +1,47 @@
+"""Which backend runs a bundle. Native code that lies in a bundle is never loaded here."""
+
+from __future__ import annotations
+
+import importlib
+from importlib import resources
+from types import ModuleType
+
+from .backends import Backend
+from .errors import BackendError
+
+_PACKAGE = "edgepde_runtime.backends"
+
+
+def names() -> list[str]:
+    """The backends there are: the modules of the folder backends/."""
+    files = [entry.name for entry in resources.files(_PACKAGE).iterdir()]
+    return sorted(name.removesuffix(".py") for name in files if name.endswith(".py") and not name.startswith("_"))
+
+
+def available() -> list[str]:
+    """The backends that can run here."""
+    usable = []
+    for name in names():
+        probe = getattr(_module(name), "available", None)
+        if probe is None or probe() is not None:
+            usable.append(name)
+    return usable
+
+
+def choose(backend: str, model: bytes) -> Backend:
+    """Loads `model` on a backend; "auto" is ort where onnxruntime is installed, else reference.
+
+    Raises BackendError for a name that is no backend, for c99 on a bundle without C sources, or where loading fails.
+    """
+    automatic = "ort" if "ort" in available() else "reference"
+    name = automatic if backend == "auto" else backend
+    if name == "c99" and name not in names():
+        raise BackendError(f"backend c99: this bundle has no c99/; known backends are auto, {', '.join(names())}")
+    if name not in names():
+        raise BackendError(f"backend {backend!a} is unknown; known are auto, {', '.join(names())}")
+    loaded: Backend = _module(name).load(model)
+    return loaded
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"{_PACKAGE}.{name}")

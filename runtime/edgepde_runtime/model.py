@@ -1,0 +1,188 @@
+"""A loaded bundle: inputs checked against the box, outputs checked for convergence, nothing silent."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import namedtuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import bundle as bundles
+from .binding import Bound
+from .bundle import Bundle
+from .certificate import Certificate
+from .choose import choose
+from .diagnostics import blank, row_flags
+from .errors import BackendError, InputError, NotConverged
+from .inputs import (
+    ABOVE_THRESHOLD,
+    NOT_CONVERGED,
+    OUT_OF_BOX,
+    POLICIES,
+    ROUNDED,
+    Prepared,
+    complete,
+    prepare,
+    same_rows,
+)
+from .manifest import Manifest
+
+Array = NDArray[np.floating]
+_UNCOVERED = OUT_OF_BOX | NOT_CONVERGED | ROUNDED
+
+
+class ResidualWarning(UserWarning):
+    """The residual of some rows is above its threshold; `call` gives it as flag 4 instead."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """outputs: arrays by name. flags: the OR of all rows' flags. error_bound: by output name, in the output's unit."""
+
+    outputs: Mapping[str, Array]
+    flags: int
+    error_bound: Mapping[str, Mapping[str, object]]
+
+
+@final
+class Model:
+    """A bundle on a backend.
+
+    `model(x)` with one input, `model(name=..., ...)` with several; one output is an array, several are a named tuple.
+    """
+
+    def __init__(self, bundle: Bundle, backend: str, out_of_box: str, strict: bool) -> None:
+        if out_of_box not in POLICIES:
+            raise InputError(f"out_of_box expected {' or '.join(POLICIES)}, got {out_of_box!r}")
+        self.bundle = bundle
+        self._backend = choose(backend, bundle.model)
+        self._policy, self._strict = out_of_box, strict
+        self._outputs = _named_tuple([o.name for o in bundle.manifest.outputs])
+
+    @property
+    def manifest(self) -> Manifest:
+        """What goes in and out."""
+        return self.bundle.manifest
+
+    @property
+    def certificate(self) -> Certificate:
+        """The error statement."""
+        return self.bundle.certificate
+
+    @property
+    def backend(self) -> str:
+        """The name of the backend in use."""
+        return self._backend.name
+
+    def __call__(self, *args: object, **named: object) -> Any:
+        """Outputs for inputs [n, d].
+
+        Raises InputError, OutOfBox (unless flagged) and NotConverged naming the rows; warns of a residual too large.
+        """
+        _, outputs = self._run(args, named)
+        for symbol, rows in row_flags(self.manifest, outputs).items():
+            if failed := _rows(rows, NOT_CONVERGED):
+                raise NotConverged(f"the solve did not converge for {symbol} {failed}; call() returns the other rows")
+            if above := _rows(rows, ABOVE_THRESHOLD):
+                warnings.warn(f"residual above its threshold for {symbol} {above}", ResidualWarning, stacklevel=2)
+        values = self._outputs(**outputs)
+        return values[0] if len(values) == 1 else values
+
+    def call(self, *args: object, **named: object) -> Result:
+        """Outputs with flags and error bound; rows that did not converge are NaN in all but the diagnostic outputs."""
+        prepared, outputs = self._run(args, named)
+        rows = row_flags(self.manifest, outputs)
+        flags = _union([*(p.flags for p in prepared.values()), *rows.values()])
+        return Result(blank(self.manifest, outputs, rows), flags, self._error_bound(flags))
+
+    def check(self, *args: object, **named: object) -> dict[str, NDArray[np.int32]]:
+        """Flags 1 and 8 of each row by input, int32 [n], without computing; InputError as for a call."""
+        values = complete(self.manifest.inputs, args, named)
+        return {s.name: prepare(s, values[s.name], "flag", self._strict).flags for s in self.manifest.inputs}
+
+    def bind(self, *args: object, out: object = None, **named: object) -> Bound:
+        """A callable on the caller's own arrays, which are neither copied nor cast.
+
+        bind(x), bind(x, out) or bind(name=..., out=...); `out` is an array, or arrays by name or in order.
+        Raises InputError naming an array that is not C-contiguous or has the wrong dtype or shape.
+        """
+        if len(args) > 1 and len(self.manifest.inputs) == 1 and out is None:
+            args, out = (args[0], *args[2:]), args[1]
+        values = complete(self.manifest.inputs, args, named)
+        return Bound(self.manifest, self._backend, values, out, self._policy)
+
+    def _run(
+        self, args: tuple[object, ...], named: Mapping[str, object]
+    ) -> tuple[dict[str, Prepared], dict[str, Array]]:
+        specs = self.manifest.inputs
+        values = complete(specs, args, named)
+        prepared = {s.name: prepare(s, values[s.name], self._policy, self._strict) for s in specs}
+        arrays = {name: p.array for name, p in prepared.items()}
+        sizes = same_rows(specs, arrays)
+        outputs = self._backend.run(arrays)
+        checked: dict[str, Array] = {}
+        for spec in self.manifest.outputs:
+            shape = tuple(sizes[n] if isinstance(n, str) else n for n in spec.shape)
+            value = outputs[spec.name]
+            if value.shape != shape or value.dtype.name != spec.dtype:
+                got = f"{value.dtype.name} {list(value.shape)}"
+                raise BackendError(f"{self.backend}: output {spec.name} expected {spec.dtype} {list(shape)}, got {got}")
+            checked[spec.name] = value  # type: ignore[assignment]
+        return prepared, checked
+
+    def _error_bound(self, flags: int) -> dict[str, dict[str, object]]:
+        covered = self.backend in self.certificate.backends and not flags & _UNCOVERED
+        bounds: dict[str, dict[str, object]] = {}
+        for entry in self.certificate.outputs.values():
+            if entry.norm != "sup":
+                continue
+            if entry.total is not None:
+                value, class_, covers = entry.total, entry.total_class, "total"
+            elif entry.sound_total is not None:
+                value, class_, covers = entry.sound_total, "sound", "device"
+            else:
+                continue
+            bounds[entry.name] = {
+                "value": value if covered else None,
+                "norm": entry.norm,
+                "class": class_ if covered else "not verified",
+                "covers": covers,
+            }
+        return bounds
+
+
+def _named_tuple(names: list[str]) -> Callable[..., Any]:
+    return namedtuple("Outputs", names)
+
+
+def _rows(flags: NDArray[np.int32], bit: int) -> str:
+    rows = [int(r) for r in np.flatnonzero(flags & bit)]
+    more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""
+    return f"row{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows[:10]))}{more}" if rows else ""
+
+
+def _union(flags: list[NDArray[np.int32]]) -> int:
+    return reduce(lambda a, b: a | int(np.bitwise_or.reduce(b)), flags, 0)
+
+
+def load(
+    path: str | os.PathLike[str],
+    backend: str = "auto",
+    trust: bool = False,
+    out_of_box: str = "raise",
+    strict: bool = False,
+) -> Model:
+    """Opens a bundle, checks it whole and loads it on a backend.
+
+    backend: auto, ort or reference. trust: allow native code of the bundle (no backend of this version has any).
+    out_of_box: "raise" OutOfBox or "flag" such rows with 1. strict: refuse inexact casts to the graph's dtype.
+    Raises BundleError, ModelFileError, UnsupportedModel or BackendError.
+    """
+    del trust
+    return Model(bundles.read(path), backend, out_of_box, strict)
