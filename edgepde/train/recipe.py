@@ -27,7 +27,7 @@ DEFAULT = "edgepde.recipes.s2gpt"
 class Recipe:
     """What to train: its name, the type of its settings, train(config, run, device), its file, the file's sha256.
 
-    problem: the PROBLEM of a user's file, if it states one.
+    is_own: whether it is a user's file. problem: the PROBLEM of such a file, if it states one.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Recipe:
     train: Callable[..., None]
     source: Path
     sha256: str
+    is_own: bool = False
     problem: Any = None
 
     def config(self, quick: bool = False) -> Any:
@@ -92,7 +93,7 @@ def _of_file(path: Path) -> Recipe:
         _check_problem(path, problem)
         if not hasattr(module, "train"):
             _train_by_default(module, problem)
-    return _checked(path.stem, module, path, problem)
+    return dataclasses.replace(_checked(path.stem, module, path), is_own=True, problem=problem)
 
 
 def _execute(path: Path) -> ModuleType:
@@ -112,19 +113,19 @@ def _execute(path: Path) -> ModuleType:
         exec(compile(data, str(path), "exec"), module.__dict__)
     except Exception as error:
         del sys.modules[name]
-        raise RecipeError(where_it_failed(path, error)) from None
+        raise RecipeError(where_it_failed(path, error) or f"{path}: {type(error).__name__}: {error}") from None
     return module
 
 
-def where_it_failed(path: Path, error: BaseException) -> str:
-    """file:line: kind: message, of the last line inside the file that the error passed through."""
+def where_it_failed(path: Path, error: BaseException) -> str | None:
+    """file:line: kind: message, of the last line inside the file that the error passed through; None if it did not."""
     kind = "" if isinstance(error, EdgePDEError) else f"{type(error).__name__}: "
     if isinstance(error, SyntaxError) and error.filename == str(path):
         source = f"\n    {error.text.strip()}" if error.text else ""
         return f"{path}:{error.lineno}: {kind}{error.msg}{source}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
     if not frames:
-        return f"{path}: {kind}{error}"
+        return None
     source = f"\n    {frames[-1].line}" if frames[-1].line else ""
     return f"{path}:{frames[-1].lineno}: {kind}{error}{source}"
 
@@ -146,7 +147,7 @@ def _train_by_default(module: ModuleType, problem: Any) -> None:
     module.__dict__["train"] = train
 
 
-def _checked(name: str, module: ModuleType, path: Path, problem: Any = None) -> Recipe:
+def _checked(name: str, module: ModuleType, path: Path) -> Recipe:
     config, train = getattr(module, "Config", None), getattr(module, "train", None)
     if config is None and train is None:
         raise RecipeError(f"{path}: expected Config and train(config, run, device), or PROBLEM; it defines neither")
@@ -160,4 +161,4 @@ def _checked(name: str, module: ModuleType, path: Path, problem: Any = None) -> 
             raise RecipeError(f"{path}: Config.{field.name}: expected a default, it has none")
     if not callable(getattr(config, "quick", None)):
         raise RecipeError(f"{path}: Config.quick: expected a method that returns the Config of a quick trial")
-    return Recipe(name, config, train, path, hashlib.sha256(path.read_bytes()).hexdigest(), problem)
+    return Recipe(name, config, train, path, hashlib.sha256(path.read_bytes()).hexdigest())

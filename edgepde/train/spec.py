@@ -67,7 +67,7 @@ def check(spec: Any, where: Path | str) -> dict[str, Any]:
     if not isinstance(spec, dict):
         raise RunError(f"{where}: expected a JSON object, got {type(spec).__name__}")
     schema = spec.get("schema_version")
-    if not isinstance(schema, int) or not 1 <= schema <= SCHEMA_VERSION:
+    if isinstance(schema, bool) or not isinstance(schema, int) or not 1 <= schema <= SCHEMA_VERSION:
         raise RunError(
             f"{where}: schema_version: expected 1 to {SCHEMA_VERSION}, got {schema!r}; a newer edgepde reads it"
         )

@@ -1,0 +1,167 @@
+"""`edgepde train`: from a recipe to a run folder."""
+
+from __future__ import annotations
+
+import errno
+import shlex
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from edgepde_runtime.errors import EdgePDEError, UnsupportedModel
+
+if TYPE_CHECKING:
+    from edgepde.train.holdout import HeldOut
+    from edgepde.train.recipe import Recipe
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+class Device(StrEnum):
+    """Where to train."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What was typed."""
+
+    recipe: str
+    out: Path
+    device: str
+    quick: bool
+    seed: int
+    settings: tuple[str, ...]
+    data: Path | None
+
+    @property
+    def command(self) -> str:
+        """The command line that repeats this order, and so resumes it."""
+        words = ["edgepde", "train", self.recipe, "--out", str(self.out)]
+        words += ["--device", self.device] * (self.device != "auto")
+        words += ["--quick"] * self.quick
+        words += ["--seed", str(self.seed)] * (self.seed != 0)
+        words += [word for setting in self.settings for word in ("--set", setting)]
+        words += ["--data", str(self.data)] * (self.data is not None)
+        return shlex.join(words)
+
+
+def command(
+    *,
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a recipe, or a file of your own (*.py).")],
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder to write; an unfinished one is resumed.")],
+    device: Annotated[Device, typer.Option("--device", help="auto takes a GPU where there is one.")] = Device.auto,
+    quick: Annotated[bool, typer.Option("--quick", help="The recipe's small settings: a trial, not a result.")] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed and settings, same run.")] = 0,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one field of the recipe's Config.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE.npz", help="Held-out parameters, points and values.")
+    ] = None,
+) -> None:
+    """Train a surrogate of a PDE and keep it in a folder.
+
+    A recipe is a PDE with settings that work; a file of your own that defines PROBLEM is one too. Start with --quick to
+    see the whole path in a minute, then train without it. Ctrl-C loses nothing that is finished: the same command
+    resumes. The next stage is `edgepde export RUN --out BUNDLE`.
+    """
+    order = Order(recipe, out, device.value, quick, seed, tuple(settings or ()), data)
+    try:
+        _train(order)
+    except KeyboardInterrupt:
+        _fail(f"interrupted; finished parts are kept in {out}, resume with: {order.command}", 130)
+    except UnsupportedModel as error:
+        _fail(str(error), 3)
+    except EdgePDEError as error:
+        _fail(str(error), 2)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror}; finished parts are kept in {out}, resume with: {order.command}", 2)
+
+
+def _train(order: Order) -> None:
+    from edgepde.train.device import pick_device, seed_all
+    from edgepde.train.recipe import apply_settings, load_recipe
+    from edgepde.train.run_folder import Run
+
+    recipe = load_recipe(order.recipe)
+    config = apply_settings(recipe.config(order.quick), order.settings)
+    place = pick_device(order.device)
+    data = _held_out(order, recipe)
+    began = time.monotonic()
+    with Run.start(order.out, _identity(order, recipe, config, data), data=data, command=order.command) as run:
+        if run.resumed:
+            typer.echo(f"resuming {order.out}: {len(run.names())} parts are there", err=True)
+        seed_all(order.seed)
+        _call(recipe, config, run, place)
+        finished = run.finished
+    if not finished:
+        _fail(f"{recipe.source}: train returned without run.finish(weights, spec)", 2)
+    _tell(order, time.monotonic() - began, str(place))
+
+
+def _held_out(order: Order, recipe: Recipe) -> HeldOut | None:
+    if order.data is None:
+        return None
+    from edgepde.train.holdout import read_held_out
+
+    data = read_held_out(order.data)
+    if recipe.problem is not None:
+        data.check_inside(recipe.problem.parameters, recipe.problem.coordinates)
+    return data
+
+
+def _identity(order: Order, recipe: Recipe, config: Any, data: HeldOut | None) -> dict[str, Any]:
+    return {
+        "recipe": recipe.name,
+        "recipe_sha256": recipe.sha256 if recipe.is_own else None,
+        "config": config,
+        "seed": order.seed,
+        "data_sha256": data.sha256 if data else None,
+    }
+
+
+def _call(recipe: Recipe, config: Any, run: Any, place: Any) -> None:
+    """Train; a bug inside a user's own file is told with its line and without our frames."""
+    from edgepde.errors import RecipeError
+    from edgepde.train.recipe import where_it_failed
+
+    try:
+        recipe.train(config, run, place)
+    except (EdgePDEError, OSError):
+        raise
+    except Exception as error:
+        if recipe.is_own and (line := where_it_failed(recipe.source, error)):
+            raise RecipeError(f"{line}\nfinished parts are kept in {run.path}") from error
+        error.add_note(f"finished parts are kept in {run.path}; the same command resumes")
+        raise
+
+
+def _tell(order: Order, seconds: float, place: str) -> None:
+    from edgepde.train.progress import duration
+    from edgepde.train.run_folder import open_run
+
+    made = open_run(order.out)
+    problem = made.spec["problem"]
+    name = problem if isinstance(problem, str) else problem.get("name", "a problem")
+    size = sum(t.numel() * t.element_size() for t in made.weights.values())
+    typer.echo(
+        f"{order.out}: {made.spec['family']} of {name}, {len(made.weights)} tensors, {size / 1000:.1f} KB, "
+        f"{duration(seconds)} on {place}"
+    )
+    bundle = order.out.parent / "bundle"
+    typer.echo(f"next: {shlex.join(['edgepde', 'export', str(order.out), '--out', str(bundle)])}")
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"edgepde train: {message}", err=True)
+    raise typer.Exit(code)
