@@ -52,7 +52,7 @@ def parse(data: bytes) -> Model:
     distinct((key for key, _ in metadata), "model.metadata_props")
     return Model(
         ir_version=version,
-        opsets=_opsets(message),
+        opsets=_opsets(message, 8),
         graph=_graph(graph),
         metadata=MappingProxyType(dict(metadata)),
         functions=MappingProxyType({(f.domain, f.name): f for f in functions}),
@@ -72,10 +72,9 @@ def model_hash(data: bytes) -> str:
     return digest.hexdigest()
 
 
-def _opsets(owner: Message) -> MappingProxyType[str, int]:
+def _opsets(owner: Message, number: int) -> MappingProxyType[str, int]:
     versions: dict[str, int] = {}
-    # A model has its opsets in field 8, a function in field 9.
-    for message in owner.messages(8 if owner.where == "model" else 9, "opset_import"):
+    for message in owner.messages(number, "opset_import"):
         domain = _domain(message.text(1, "domain"))
         if domain in versions:
             raise ModelFileError(f"{message.where}: expected each domain once, got {domain!r} again")
@@ -119,7 +118,7 @@ def _function(message: Message) -> Function:
     runnable(inputs, nodes, outputs, f"{where}.output")
     required, defaults = message.texts(6, "attribute"), _attributes(message, 11)
     distinct((*required, *defaults), f"{where}.attribute")
-    return Function(domain, name, inputs, outputs, required, defaults, nodes, _opsets(message))
+    return Function(domain, name, inputs, outputs, required, defaults, nodes, _opsets(message, 9))
 
 
 def _node(message: Message) -> Node:

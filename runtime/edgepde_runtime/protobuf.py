@@ -75,8 +75,8 @@ def scan(data: memoryview, where: str) -> Iterator[Field]:
 class Message:
     """The fields of one message by number; accessors check wire types.
 
-    `where` is the path that error messages begin with. `parent` shares its count of fields: a file has at most MAX_FIELDS
-    of them in all, so memory stays in proportion to a limit and not to what the file claims.
+    `where` is the path that error messages begin with. `parent` shares its count of fields: a file has at most
+    MAX_FIELDS of them in all, so memory stays in proportion to a limit and not to what the file claims.
     """
 
     def __init__(self, data: memoryview, where: str, parent: Message | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The rounding model an op room declares in bound.py: numbers only, from which tests and certificates take tolerances."""
+"""The rounding model an op room declares in bound.py: numbers from which tests and certificates take tolerances."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ class Rounding:
     roundings: roundings an output passes besides those of a reduction; 0 for pure data movement.
     reduction: whether n terms are summed (any order); n is then the number of terms, else 0.
     chunk: terms per chain in our own kernels' fixed order; tightens the bound there, 0 where nothing is summed.
-    ulps: error of the elementary function inside, in units in the last place; None where it is the library's and unproved.
-    magnitude is the op applied to absolute values (sum |a||b| for a product of matrices, |y| for a function).
+    ulps: error of the elementary function inside, in units in the last place; None: the library's own, unproved.
+    cancels: whether terms of different sign meet inside one function, as in 1 + erf(x).
+    magnitude is the op applied to absolute values where it reduces or cancels (sum |a||b| for a product of matrices),
+    else |y|.
     """
 
     roundings: int = 0
     reduction: bool = False
     chunk: int = 0
     ulps: float | None = 0.0
+    cancels: bool = False
 
     def relative(self, terms: int, unit: float) -> float:
         """The factor in front of magnitude for `terms` summed terms at unit roundoff `unit`; ulps None counts as 4."""

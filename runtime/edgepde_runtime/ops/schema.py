@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Element = Literal["T", "float32", "float64", "int32", "int64", "bool", "any"]
+Element = Literal["T", "N", "I", "V", "float32", "float64", "int32", "int64", "bool", "any"]
 
 
 @dataclass(frozen=True)
 class Argument:
-    """An input or output: element type ("T" = float32 or float64, the same for all) and letters of its shape.
+    """An input or output: its element type and letters of its shape.
 
+    Elements that are the same for all arguments of a node: "T" = float32 or float64, "N" = those, int32 or int64,
+    "V" = any. Not tied to another argument: "I" = int32 or int64, "any".
     shape None = any rank. `optional`: may be absent or the empty name. `variadic`: the last input, repeated.
     """
 
@@ -24,12 +26,13 @@ class Argument:
 
 @dataclass(frozen=True)
 class Attribute:
-    """A named constant of a node; default None means required unless `optional`."""
+    """A named constant of a node; default None means required unless `optional`; `choices` () allows every value."""
 
     name: str
     kind: Literal["int", "float", "string", "ints", "floats", "strings", "tensor"]
     default: int | float | str | tuple[int, ...] | tuple[float, ...] | None = None
     optional: bool = False
+    choices: tuple[int | str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,5 @@
+"""Abs."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,13 @@
+"""y = |x|."""
+
+from __future__ import annotations
+
+from ..schema import Argument, Op
+
+OP = Op(
+    domain="",
+    name="Abs",
+    since=13,
+    inputs=(Argument("X", "N"),),
+    outputs=(Argument("Y", "N"),),
+)

@@ -1,0 +1,5 @@
+"""Add."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,9 @@
+"""c = a + b, broadcast."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._numpy import elementwise
+
+run = elementwise(np.add)

@@ -1,0 +1,5 @@
+"""And."""
+
+from .schema import OP
+
+__all__ = ["OP"]

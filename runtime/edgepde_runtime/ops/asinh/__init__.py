@@ -1,0 +1,5 @@
+"""Asinh."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Cast."""
+
+from .schema import OP
+
+__all__ = ["OP"]

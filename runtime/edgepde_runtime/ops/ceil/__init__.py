@@ -1,0 +1,5 @@
+"""Ceil."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Clip."""
+
+from .schema import OP
+
+__all__ = ["OP"]

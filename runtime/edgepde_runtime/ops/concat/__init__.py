@@ -1,0 +1,5 @@
+"""Concat."""
+
+from .schema import OP
+
+__all__ = ["OP"]

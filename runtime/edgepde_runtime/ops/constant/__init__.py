@@ -1,0 +1,5 @@
+"""Constant."""
+
+from .schema import OP
+
+__all__ = ["OP"]

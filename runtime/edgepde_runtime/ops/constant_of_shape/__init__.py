@@ -1,0 +1,5 @@
+"""ConstantOfShape."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Cos."""
+
+from .schema import OP
+
+__all__ = ["OP"]

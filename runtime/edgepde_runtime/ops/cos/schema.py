@@ -1,0 +1,13 @@
+"""y = cos(x), x in radians."""
+
+from __future__ import annotations
+
+from ..schema import Argument, Op
+
+OP = Op(
+    domain="",
+    name="Cos",
+    since=7,
+    inputs=(Argument("X", "T"),),
+    outputs=(Argument("Y", "T"),),
+)

@@ -1,0 +1,5 @@
+"""Cosh."""
+
+from .schema import OP
+
+__all__ = ["OP"]

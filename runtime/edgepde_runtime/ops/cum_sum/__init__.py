@@ -1,0 +1,5 @@
+"""CumSum."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Div."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Einsum."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Elu."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Equal."""
+
+from .schema import OP
+
+__all__ = ["OP"]

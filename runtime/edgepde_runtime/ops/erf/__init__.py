@@ -1,0 +1,5 @@
+"""Erf."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Exp."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Expand."""
+
+from .schema import OP
+
+__all__ = ["OP"]

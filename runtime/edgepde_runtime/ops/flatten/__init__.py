@@ -1,0 +1,5 @@
+"""Flatten."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Floor."""
+
+from .schema import OP
+
+__all__ = ["OP"]

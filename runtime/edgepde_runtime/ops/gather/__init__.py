@@ -1,0 +1,5 @@
+"""Gather."""
+
+from .schema import OP
+
+__all__ = ["OP"]

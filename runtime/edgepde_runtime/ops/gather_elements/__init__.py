@@ -1,0 +1,5 @@
+"""GatherElements."""
+
+from .schema import OP
+
+__all__ = ["OP"]

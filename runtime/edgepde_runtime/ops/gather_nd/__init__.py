@@ -1,0 +1,5 @@
+"""GatherND."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Gelu."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Gemm."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Greater."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""GreaterOrEqual."""
+
+from .schema import OP
+
+__all__ = ["OP"]

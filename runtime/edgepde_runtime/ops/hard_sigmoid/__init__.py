@@ -1,0 +1,5 @@
+"""HardSigmoid."""
+
+from .schema import OP
+
+__all__ = ["OP"]

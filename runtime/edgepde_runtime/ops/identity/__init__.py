@@ -1,0 +1,5 @@
+"""Identity."""
+
+from .schema import OP
+
+__all__ = ["OP"]

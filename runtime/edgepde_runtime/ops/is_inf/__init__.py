@@ -1,0 +1,5 @@
+"""IsInf."""
+
+from .schema import OP
+
+__all__ = ["OP"]

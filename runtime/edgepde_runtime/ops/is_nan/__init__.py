@@ -1,0 +1,5 @@
+"""IsNaN."""
+
+from .schema import OP
+
+__all__ = ["OP"]

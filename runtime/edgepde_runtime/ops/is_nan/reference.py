@@ -1,0 +1,9 @@
+"""y = whether x is NaN."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._numpy import predicate
+
+run = predicate(np.isnan)

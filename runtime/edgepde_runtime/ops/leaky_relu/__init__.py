@@ -1,0 +1,5 @@
+"""LeakyRelu."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Less."""
+
+from .schema import OP
+
+__all__ = ["OP"]

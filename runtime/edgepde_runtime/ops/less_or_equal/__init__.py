@@ -1,0 +1,5 @@
+"""LessOrEqual."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,13 @@
+"""c = a <= b, broadcast."""
+
+from __future__ import annotations
+
+from ..schema import Argument, Op
+
+OP = Op(
+    domain="",
+    name="LessOrEqual",
+    since=12,
+    inputs=(Argument("A", "N"), Argument("B", "N")),
+    outputs=(Argument("C", "bool"),),
+)

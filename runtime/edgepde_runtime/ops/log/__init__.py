@@ -1,0 +1,5 @@
+"""Log."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,13 @@
+"""y = log(x), natural."""
+
+from __future__ import annotations
+
+from ..schema import Argument, Op
+
+OP = Op(
+    domain="",
+    name="Log",
+    since=13,
+    inputs=(Argument("X", "T"),),
+    outputs=(Argument("Y", "T"),),
+)

@@ -1,0 +1,5 @@
+"""MatMul."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Max."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,13 @@
+"""y = the largest of the inputs, broadcast; NaN where one is NaN."""
+
+from __future__ import annotations
+
+from ..schema import Argument, Op
+
+OP = Op(
+    domain="",
+    name="Max",
+    since=13,
+    inputs=(Argument("data", "N", variadic=True),),
+    outputs=(Argument("Y", "N"),),
+)

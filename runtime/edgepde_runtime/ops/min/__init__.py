@@ -1,0 +1,5 @@
+"""Min."""
+
+from .schema import OP
+
+__all__ = ["OP"]

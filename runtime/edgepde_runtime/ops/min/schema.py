@@ -1,0 +1,13 @@
+"""y = the smallest of the inputs, broadcast; NaN where one is NaN."""
+
+from __future__ import annotations
+
+from ..schema import Argument, Op
+
+OP = Op(
+    domain="",
+    name="Min",
+    since=13,
+    inputs=(Argument("data", "N", variadic=True),),
+    outputs=(Argument("Y", "N"),),
+)

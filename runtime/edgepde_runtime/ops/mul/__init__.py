@@ -1,0 +1,5 @@
+"""Mul."""
+
+from .schema import OP
+
+__all__ = ["OP"]

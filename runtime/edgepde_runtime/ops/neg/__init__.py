@@ -1,0 +1,5 @@
+"""Neg."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Not."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,9 @@
+"""y = not x."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._numpy import predicate
+
+run = predicate(np.logical_not)

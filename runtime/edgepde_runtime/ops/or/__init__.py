@@ -1,0 +1,5 @@
+"""Or."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,9 @@
+"""c = a or b, broadcast."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._numpy import predicate
+
+run = predicate(np.logical_or)

@@ -1,0 +1,5 @@
+"""Pad."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,19 @@
+"""The input with a constant put around it; negative widths cut it."""
+
+from __future__ import annotations
+
+from ..schema import Argument, Attribute, Op
+
+OP = Op(
+    domain="",
+    name="Pad",
+    since=18,
+    inputs=(
+        Argument("data", "V"),
+        Argument("pads", "int64", shape=("P",)),
+        Argument("constant_value", "V", shape=(), optional=True),
+        Argument("axes", "I", shape=("N",), optional=True),
+    ),
+    outputs=(Argument("output", "V"),),
+    attributes=(Attribute("mode", "string", default="constant", choices=("constant",)),),
+)

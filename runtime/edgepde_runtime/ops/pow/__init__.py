@@ -1,0 +1,5 @@
+"""Pow."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Range."""
+
+from .schema import OP
+
+__all__ = ["OP"]

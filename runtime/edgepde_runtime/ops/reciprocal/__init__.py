@@ -1,0 +1,5 @@
+"""Reciprocal."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""ReduceL2."""
+
+from .schema import OP
+
+__all__ = ["OP"]

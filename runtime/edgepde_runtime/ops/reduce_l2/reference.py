@@ -1,0 +1,9 @@
+"""y = sqrt(sum of x^2) over axes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._numpy import reduction
+
+run = reduction(lambda x, **options: np.sqrt(np.sum(x * x, **options)))

@@ -1,0 +1,5 @@
+"""ReduceMax."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""ReduceMean."""
+
+from .schema import OP
+
+__all__ = ["OP"]

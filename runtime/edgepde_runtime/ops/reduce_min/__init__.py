@@ -1,0 +1,5 @@
+"""ReduceMin."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""ReduceProd."""
+
+from .schema import OP
+
+__all__ = ["OP"]

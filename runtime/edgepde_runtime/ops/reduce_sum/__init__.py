@@ -1,0 +1,5 @@
+"""ReduceSum."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,9 @@
+"""y = sum of x over axes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._numpy import reduction
+
+run = reduction(np.sum)

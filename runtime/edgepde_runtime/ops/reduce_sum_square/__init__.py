@@ -1,0 +1,5 @@
+"""ReduceSumSquare."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Relu."""
+
+from .schema import OP
+
+__all__ = ["OP"]

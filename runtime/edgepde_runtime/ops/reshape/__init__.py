@@ -1,0 +1,5 @@
+"""Reshape."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Round."""
+
+from .schema import OP
+
+__all__ = ["OP"]

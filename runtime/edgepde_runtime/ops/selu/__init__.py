@@ -1,0 +1,5 @@
+"""Selu."""
+
+from .schema import OP
+
+__all__ = ["OP"]

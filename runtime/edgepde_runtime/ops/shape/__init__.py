@@ -1,0 +1,5 @@
+"""Shape."""
+
+from .schema import OP
+
+__all__ = ["OP"]

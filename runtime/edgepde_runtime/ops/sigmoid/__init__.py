@@ -1,0 +1,5 @@
+"""Sigmoid."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Sign."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Sin."""
+
+from .schema import OP
+
+__all__ = ["OP"]

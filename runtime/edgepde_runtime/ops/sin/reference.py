@@ -1,0 +1,9 @@
+"""y = sin(x), x in radians."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._numpy import elementwise
+
+run = elementwise(np.sin)

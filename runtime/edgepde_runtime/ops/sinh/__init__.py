@@ -1,0 +1,5 @@
+"""Sinh."""
+
+from .schema import OP
+
+__all__ = ["OP"]

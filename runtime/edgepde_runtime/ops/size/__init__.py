@@ -1,0 +1,5 @@
+"""Size."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Slice."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Softplus."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Split."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Sqrt."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,13 @@
+"""y = sqrt(x)."""
+
+from __future__ import annotations
+
+from ..schema import Argument, Op
+
+OP = Op(
+    domain="",
+    name="Sqrt",
+    since=13,
+    inputs=(Argument("X", "T"),),
+    outputs=(Argument("Y", "T"),),
+)

@@ -1,0 +1,5 @@
+"""Squeeze."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Sub."""
+
+from .schema import OP
+
+__all__ = ["OP"]

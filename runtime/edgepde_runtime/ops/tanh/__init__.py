@@ -1,0 +1,5 @@
+"""Tanh."""
+
+from .schema import OP
+
+__all__ = ["OP"]

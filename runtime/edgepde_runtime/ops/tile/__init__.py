@@ -1,0 +1,5 @@
+"""Tile."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Transpose."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""Unsqueeze."""
+
+from .schema import OP
+
+__all__ = ["OP"]

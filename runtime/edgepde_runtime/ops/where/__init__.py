@@ -1,0 +1,5 @@
+"""Where."""
+
+from .schema import OP
+
+__all__ = ["OP"]

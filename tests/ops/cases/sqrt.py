@@ -1,0 +1,11 @@
+"""Cases of Sqrt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from support.op_cases import Case, unary
+
+
+def cases() -> Iterator[Case]:
+    yield from unary([0.0, 0.3, 1.0, 2.0, 1e6])
