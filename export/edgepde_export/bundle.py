@@ -34,7 +34,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 class BundleContent:
     """Everything a bundle says, before hashes; the certificate's model_hash is UNHASHED until it is written.
 
-    model: as `lowering.prepare` returns it. golden: members of golden.npz. notes: what the card says in a family's own words.
+    model: as `lowering.prepare.prepare` returns it. golden: members of golden.npz. card: a family's own words.
     """
 
     name: str
@@ -79,7 +79,9 @@ def check_target(target: Path) -> None:
     present = {p.relative_to(target).as_posix() for p in target.rglob("*") if not p.is_dir()}
     foreign = sorted(present - _claimed(target))
     if foreign:
-        raise BundleError(f"{target}: expected a bundle or nothing, got a folder with {foreign[0]}; choose another --out")
+        raise BundleError(
+            f"{target}: expected a bundle or nothing, got a folder with {foreign[0]}; choose another --out"
+        )
 
 
 def _claimed(target: Path) -> set[str]:
@@ -106,7 +108,7 @@ def _files(content: BundleContent) -> dict[str, bytes]:
     if content.report is not None:
         files["report.npz"] = npz(content.report)
     sizes = {name: len(data) for name, data in files.items()}
-    text = card.render(content.name, content.inputs, content.outputs, certificate, sizes, content.card)
+    text = card.render(content.name, (content.inputs, content.outputs), certificate, sizes, content.card)
     files["card.md"] = text.encode()
     manifest = Manifest(
         format_version=FORMAT_VERSION,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context
 
 from edgepde_runtime.certificate import TERMS, Certificate, OutputCertificate
 from edgepde_runtime.manifest import InputSpec, OutputSpec
 
+_UP = Context(prec=3, rounding=ROUND_CEILING)
+
 
 @dataclass(frozen=True)
 class Notes:
-    """What only the maker knows: the problem in words, devices the bundle was measured on, inputs it is known to fail on."""
+    """What only the maker knows: the problem in words, devices measured on, inputs known to fail."""
 
     problem: str = ""
     devices: Sequence[str] = ()
@@ -20,17 +23,23 @@ class Notes:
 
 def render(
     name: str,
-    inputs: Sequence[InputSpec],
-    outputs: Sequence[OutputSpec],
+    signature: tuple[Sequence[InputSpec], Sequence[OutputSpec]],
     certificate: Certificate,
     sizes: Mapping[str, int],
     notes: Notes,
 ) -> str:
     """The text of card.md; sizes: bytes of the other files by name."""
+    inputs, outputs = signature
     parts = [f"# {name}", notes.problem or "A neural network; nobody said which problem it solves."]
     parts += ["## Box", _table(("input", "column", "unit", "low", "high"), _box(inputs))]
-    parts += ["## Outputs", _table(("output", "type", "shape", "unit", "error bound", "class"), _outputs(outputs, certificate))]
-    parts += ["## Error by term", "Each bound holds for every input of the box, in the class it states; sup norm unless said."]
+    parts += [
+        "## Outputs",
+        _table(("output", "type", "shape", "unit", "error bound", "class"), _outputs(outputs, certificate)),
+    ]
+    parts += [
+        "## Error by term",
+        "Each bound holds for every input of the box, in the class it states; sup norm unless said.",
+    ]
     parts += [_terms(entry) for entry in certificate.outputs.values()]
     parts += ["The statement covers the backends " + ", ".join(certificate.backends) + "."]
     parts += ["## Sizes", _table(("file", "bytes"), [(file, f"{size}") for file, size in sorted(sizes.items())])]
@@ -60,7 +69,8 @@ def _terms(entry: OutputCertificate) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "not verified" if value is None else f"{value:.3g}"
+    """Three digits, rounded up: a card never states less than the certificate."""
+    return "not verified" if value is None else f"{float(_UP.create_decimal(value)):.3g}"
 
 
 def _list(items: Sequence[str], otherwise: str) -> str:

@@ -1,4 +1,4 @@
-"""Putting a finished folder in the place of another in one step: the old one or the new one is there, never half of one."""
+"""Putting a finished folder in the place of another in one step: the old or the new is there, never half of one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _EXCHANGE = 2  # RENAME_EXCHANGE
 def building(target: Path) -> Iterator[Path]:
     """An empty sibling folder of `target` to fill; on leaving normally it takes target's place, else it is removed.
 
-    Leftovers of processes that died are cleaned, and an old folder one of them had moved aside is put back. Raises OSError.
+    Leftovers of processes that died are cleaned, and an old folder one of them had moved aside is put back.
+    Raises OSError where the system refuses.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     _recover(target)

@@ -1,1 +1,1 @@
-"""TODO"""
+"""The command `edgepde`: one module per verb."""

@@ -76,7 +76,11 @@ def command(
     try:
         _train(order)
     except KeyboardInterrupt:
-        _fail(f"interrupted; finished parts are kept in {out}, resume with: {order.command}", 130)
+        begun = (out / "checkpoint").is_dir()
+        kept = (
+            f"finished parts are kept in {out}, resume with" if begun else "nothing was written yet, start again with"
+        )
+        _fail(f"interrupted; {kept}: {order.command}", 130)
     except UnsupportedModel as error:
         _fail(str(error), 3)
     except EdgePDEError as error:

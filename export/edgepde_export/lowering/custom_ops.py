@@ -1,4 +1,4 @@
-"""Ops of the domain "edgepde" on their way to ONNX: what the rooms declare, told to torch.onnx and written into the file."""
+"""Ops of the domain "edgepde" on their way to ONNX: what rooms declare, told to torch.onnx, written into the file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import onnx
 import torch
 from edgepde_runtime.errors import ModelFileError
+from edgepde_runtime.ops.check import FAMILIES
 from edgepde_runtime.ops.schema import Argument, Attribute, Op
 
 DOMAIN = "edgepde"
@@ -35,12 +36,12 @@ def rooms_with_body() -> Iterator[tuple[Op, str]]:
     from edgepde_runtime.rooms import rooms
 
     for room in rooms().values():
-        if room.op.domain == DOMAIN and room.body is not None:
-            yield room.op, room.body
+        if room.op.domain == DOMAIN and room.body_text is not None:
+            yield room.op, room.body_text
 
 
 def translation_table() -> dict[Callable[..., Any], Callable[..., Any]]:
-    """Translations for torch.onnx.export: torch.ops.edgepde.<op>.default -> a node of our domain, where torch has the op."""
+    """Translations for torch.onnx.export: torch.ops.edgepde.<op>.default -> a node of ours, where torch has the op."""
     table: dict[Callable[..., Any], Callable[..., Any]] = {}
     for op, _ in rooms_with_body():
         register_schema(op)
@@ -71,12 +72,14 @@ def register_schema(op: Op) -> None:
     if onnx.defs.has(op.name, VERSION, DOMAIN):
         return
     option = onnx.defs.OpSchema.FormalParameterOption
-    letters = any(argument.element == "T" for argument in (*op.inputs, *op.outputs))
-    constraints = [("T", ["tensor(float)", "tensor(double)"], "float32 or float64")] if letters else []
+    letters = {a.element for a in (*op.inputs, *op.outputs)} - set(_TENSOR_TYPES)
+    constraints = [(letter, _allowed(letter), f"the types {letter} stands for") for letter in sorted(letters)]
 
     def parameter(argument: Argument) -> onnx.defs.OpSchema.FormalParameter:
         kind = option.Variadic if argument.variadic else option.Optional if argument.optional else option.Single
-        return onnx.defs.OpSchema.FormalParameter(argument.name, _type(argument), param_option=kind)
+        return onnx.defs.OpSchema.FormalParameter(
+            argument.name, _TENSOR_TYPES.get(argument.element, argument.element), param_option=kind
+        )
 
     schema = onnx.defs.OpSchema(
         op.name,
@@ -90,10 +93,8 @@ def register_schema(op: Op) -> None:
     onnx.defs.register_schema(schema)
 
 
-def _type(argument: Argument) -> str:
-    if argument.element == "any":
-        raise ModelFileError(f"op {DOMAIN}: argument {argument.name} of element 'any' has no ONNX schema type")
-    return _TENSOR_TYPES.get(argument.element, argument.element)
+def _allowed(letter: str) -> list[str]:
+    return [_TENSOR_TYPES[dtype] for dtype in FAMILIES.get(letter, tuple(_TENSOR_TYPES))]
 
 
 def _attribute(attribute: Attribute) -> onnx.defs.OpSchema.Attribute:
@@ -125,7 +126,7 @@ def _torch_op(name: str) -> Any | None:
 
 
 def _translation(op: Op, torch_op: Any) -> Callable[..., Any]:
-    """A plain function with the torch op's parameters that emits one node; names decide what is input and what attribute."""
+    """A plain function with the torch op's parameters that emits one node; the room says which are attributes."""
     from onnxscript.values import Opset
 
     node = Opset(DOMAIN, VERSION)[op.name]

@@ -28,12 +28,12 @@ def to_onnx(
 ) -> onnx.ModelProto:
     """The module's graph at opset 20, with torch's notes of where each node came from still in its metadata.
 
-    inputs: examples by the names of forward's arguments, sizes >= 2 along dynamic axes. dynamic: input name -> axis -> symbol;
-    equal symbols are equal sizes. outputs: names, in order.
+    inputs: examples in the order of forward's arguments, by the names they get, sizes >= 2 along dynamic axes.
+    dynamic: input name -> axis -> symbol; equal symbols are equal sizes. outputs: names, in order.
     Raises UnsupportedModel, naming the module's path and torch's reason.
     """
     symbols = {symbol: torch.export.Dim(symbol) for axes in dynamic.values() for symbol in axes.values()}
-    shapes = {name: {axis: symbols[s] for axis, s in dynamic.get(name, {}).items()} or None for name in inputs}
+    shapes = tuple({axis: symbols[s] for axis, s in dynamic.get(name, {}).items()} or None for name in inputs)
     with _quiet():
         program = _trace(module, inputs, shapes)
         model = _translate(program, inputs, shapes, outputs)
@@ -46,7 +46,7 @@ def to_onnx(
 def _trace(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor], shapes: Any) -> torch.export.ExportedProgram:
     with torch.no_grad(), _whereabouts(module) as where:
         try:
-            return torch.export.export(module, (), dict(inputs), dynamic_shapes=shapes, strict=False)
+            return torch.export.export(module, tuple(inputs.values()), dynamic_shapes=shapes, strict=False)
         except Exception as error:
             raise UnsupportedModel(f"{where()}: torch.export refused it: {_reason(error)}") from error
 
@@ -57,7 +57,7 @@ def _translate(
     try:
         exported = torch.onnx.export(
             program,
-            kwargs=dict(inputs),
+            tuple(inputs.values()),
             dynamo=True,
             opset_version=OPSET,
             dynamic_shapes=shapes,
@@ -109,9 +109,13 @@ def _check_signature(
             dim = found[name].type.tensor_type.shape.dim[axis]
             if dim.dim_param != symbol:
                 got = dim.dim_param or dim.dim_value
-                raise UnsupportedModel(f"input {name}: axis {axis} expected the free size {symbol}, torch fixed it to {got}")
+                raise UnsupportedModel(
+                    f"input {name}: axis {axis} expected the free size {symbol}, torch fixed it to {got}"
+                )
     if len(model.graph.output) != len(outputs):
-        raise UnsupportedModel(f"outputs: expected {list(outputs)}, the module returns {len(model.graph.output)} tensors")
+        raise UnsupportedModel(
+            f"outputs: expected {list(outputs)}, the module returns {len(model.graph.output)} tensors"
+        )
 
 
 @contextlib.contextmanager
@@ -155,10 +159,10 @@ def _whereabouts(module: torch.nn.Module) -> Iterator[Callable[[], str]]:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of a reason, and the line that says what broke where torch spreads it over two."""
+    """The first line of a reason; the next one's sentence where only that says what broke."""
     lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     head = lines[0].split(" For more information", 1)[0]
-    return f"{head} {lines[1]}" if "Constraints violated" in head and len(lines) > 1 else head
+    return lines[1].split(". ", 1)[0] if "Constraints violated" in head and len(lines) > 1 else head
 
 
 @contextlib.contextmanager

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Rewrites of a graph, one per file."""

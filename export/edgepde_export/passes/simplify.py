@@ -31,7 +31,9 @@ def simplify(model: onnx.ModelProto, log: Log = to_stderr) -> onnx.ModelProto:
         with _quiet():
             simpler, agrees = onnxsim.simplify(model)
     except Exception as error:
-        raise UnsupportedModel(f"simplification failed: {(str(error) or type(error).__name__).splitlines()[0]}") from error
+        raise UnsupportedModel(
+            f"simplification failed: {(str(error) or type(error).__name__).splitlines()[0]}"
+        ) from error
     if not agrees:
         raise UnsupportedModel("simplification failed: the simplified graph computes something else")
     _check_kept(model, simpler)

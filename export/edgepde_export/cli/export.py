@@ -1,0 +1,69 @@
+"""`edgepde export`: from a run, a module or an ONNX file to a bundle."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    *,
+    source: Annotated[
+        str, typer.Argument(metavar="RUN|FILE.py:callable|MODEL.onnx", help="What to export.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="Folder to write; an older bundle is replaced.")],
+    domain: Annotated[
+        str | None,
+        typer.Option("--domain", metavar="LOW:HIGH,...", help="Box of inputs, per column; x=-1:1,t=0:1 names them."),
+    ] = None,
+    target: Annotated[list[str] | None, typer.Option("--target", help="What to write: onnx.")] = None,
+    max_error: Annotated[
+        str | None,
+        typer.Option("--max-error", metavar="E", help="Largest error after the model's own; 1e-3 or u=1e-3,u_x=1e-2."),
+    ] = None,
+    min_class: Annotated[
+        str | None,
+        typer.Option(
+            "--min-class", metavar="sound|statistical|measured", help="Weakest class of those terms that may pass."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE.npz", help="True values, to measure the model's own error.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the points that are compared.")] = 0,
+) -> None:
+    """Write the bundle a device runs: model, certificate, golden data and a card.
+
+    A run of `edgepde train` knows its box; a module of your own (FILE.py:callable, called without arguments) or an ONNX
+    file needs --domain. Nothing is written where a layer is unsupported (exit 3, the layer is named), a bound is above
+    --max-error (exit 1) or a class below --min-class (exit 4). The next stage is `edgepde verify BUNDLE`.
+    """
+    from ..exporting import export
+
+    made = export(
+        source,
+        out,
+        domain=domain,
+        targets=target or ("onnx",),
+        max_error=max_error,
+        min_class=min_class,
+        data=data,
+        seed=seed,
+        log=lambda line: typer.echo(line, err=True),
+    )
+    _tell(made)
+
+
+def _tell(made: Path) -> None:
+    from edgepde_runtime import bundle
+
+    written = bundle.read(made)
+    typer.echo(f"{made}: {written.size / 1000:.1f} KB, id {written.id[:12]}")
+    for key, entry in written.certificate.outputs.items():
+        device = "not verified" if entry.device_total is None else f"{entry.device_total:.3g} ({entry.device_class})"
+        total = "not verified" if entry.total is None else f"{entry.total:.3g} ({entry.total_class})"
+        typer.echo(f"  {key}: error on the device {device}, total {total} {entry.unit}".rstrip())
+    typer.echo(f"next: {shlex.join(['edgepde', 'verify', str(made)])}")

@@ -1,0 +1,11 @@
+"""Errors of exporting; all are EdgePDEError."""
+
+from edgepde_runtime.errors import EdgePDEError
+
+
+class BoundExceeded(EdgePDEError):  # noqa: N818 - reads as the verdict it is
+    """An error bound is larger than the caller allowed; the message names output, bound and limit."""
+
+
+class SourceError(EdgePDEError):
+    """What to export cannot be loaded; the message names the file, and the callable in it."""

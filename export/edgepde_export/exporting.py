@@ -1,0 +1,125 @@
+"""export(): what was given -> its family's lowering -> limits -> a bundle."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from edgepde_runtime.box import Box
+from edgepde_runtime.errors import InputError, UnsupportedModel
+
+from . import lowering
+from .bundle import BundleContent, check_target, write
+from .domain import parse_domain
+from .errors import SourceError
+from .limits import MaxError, check_limits
+from .lowering.module import Compression, Naming
+from .lowering.module import lower as lower_module
+from .passes.simplify import Log, to_stderr
+from .source import is_callable_source, load_module
+
+TARGETS = ("onnx",)
+
+
+def export(
+    obj: Any,
+    target: str | Path,
+    *,
+    domain: Box | str | None = None,
+    targets: Sequence[str] = TARGETS,
+    max_error: MaxError = None,
+    min_class: str | None = None,
+    data: str | Path | None = None,
+    naming: Naming | None = None,
+    seed: int = 0,
+    log: Log = to_stderr,
+) -> Path:
+    """Write the bundle of `obj` to folder `target` and return its path; nothing is written where a limit is exceeded.
+
+    obj: torch.nn.Module | result of compress | path of a run | "FILE.py:callable" | path of MODEL.onnx.
+    Raises UnsupportedModel, InputError, SourceError, DataError, BoundExceeded, NotVerified or BundleError.
+    """
+    check_targets(targets)
+    target = Path(target)
+    check_target(target)
+    box = parse_domain(domain) if isinstance(domain, str) else domain
+    held_out = Path(data) if data is not None else None
+    content = _content(obj, box, {"naming": naming, "data": held_out, "seed": seed, "log": log})
+    content = replace(content, name=naming.name if naming else _name(content.name, target))
+    check_limits(content.certificate, max_error, min_class)
+    return write(target, content)
+
+
+def check_targets(targets: Sequence[str]) -> None:
+    """Raises UnsupportedModel for a target of a later version, InputError for one nobody knows."""
+    for name in targets:
+        if name == "c99":
+            raise UnsupportedModel("the C99 target is not in this version; --target onnx is")
+        if name not in TARGETS:
+            raise InputError(f"--target expected {', '.join(TARGETS)}, got {name!r}")
+
+
+def families() -> list[str]:
+    """The families a run can be of: modules of lowering/ that are packages of edgepde too."""
+    import edgepde
+
+    known = {entry.name for entry in pkgutil.iter_modules(edgepde.__path__)}
+    return sorted(entry.name for entry in pkgutil.iter_modules(lowering.__path__) if entry.name in known)
+
+
+def _content(obj: Any, box: Box | None, options: dict[str, Any]) -> BundleContent:
+    if isinstance(obj, torch.nn.Module):
+        return lower_module(obj, _needed(box), **options)
+    if all(hasattr(obj, part) for part in ("module", "reference", "ledger")):
+        compression = Compression(obj.reference, obj.ledger)
+        return lower_module(obj.module, _needed(box), compression=compression, **options)
+    if not isinstance(obj, str | Path):
+        raise InputError(f"export expected a module, a run, FILE.py:callable or MODEL.onnx, got {type(obj).__name__}")
+    text = str(obj)
+    if text.endswith(".onnx"):
+        from .lowering.onnx_model import lower as lower_onnx
+
+        return lower_onnx(Path(text), _needed(box), **options)
+    if is_callable_source(text):
+        return lower_module(load_module(text), _needed(box), **options)
+    return _run(Path(text), box, options["data"], options["log"])
+
+
+def _run(path: Path, box: Box | None, data: Path | None, log: Log) -> BundleContent:
+    """A run folder through the lowering of its family."""
+    if not path.is_dir():
+        got = "a file" if path.exists() else "nothing"
+        raise SourceError(f"{path}: expected a run folder, FILE.py:callable or MODEL.onnx, got {got}")
+    from edgepde.train.finished_run import open_run
+
+    family = open_run(path).spec["family"]
+    if family not in families():
+        raise UnsupportedModel(
+            f"{path}: family {family!r} has no lowering; known are {', '.join(families()) or 'none'}"
+        )
+    lower = importlib.import_module(f"{lowering.__name__}.{family}").lower
+    content: BundleContent = lower(path, domain=box, data=data, log=log)
+    return content
+
+
+def _needed(box: Box | None) -> Box:
+    if box is None:
+        raise InputError(
+            "the box of inputs is missing: give --domain low:high,... (or domain=Box(...)), one per column"
+        )
+    return box
+
+
+def _name(given: str, target: Path) -> str:
+    """A plain network is called after its bundle's folder."""
+    return (
+        given
+        if given != Naming.name
+        else re.sub(r"[^A-Za-z0-9._-]+", "_", target.absolute().name).strip("._-") or given
+    )

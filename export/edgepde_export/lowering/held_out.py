@@ -1,0 +1,47 @@
+"""Reading --data FILE for a plain network: x [n, d] inside the box and the true values y at them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from edgepde_runtime import npz
+from edgepde_runtime.box import Box
+
+from edgepde.errors import DataError
+
+from .measured import HeldOut
+
+LIMIT_BYTES = 1 << 30
+
+
+def read(path: Path, box: Box, shape: tuple[int | str, ...]) -> HeldOut:
+    """The data of an .npz with members x [n, d] and y [n, ...], shape being the output's with a symbol for n.
+
+    Raises DataError naming file, member and what is wrong with it.
+    """
+    try:
+        if path.stat().st_size > LIMIT_BYTES:
+            raise DataError(f"{path}: expected at most {LIMIT_BYTES} bytes, got {path.stat().st_size}")
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    arrays = npz.read(data, str(path), LIMIT_BYTES, DataError)
+    if sorted(arrays) != ["x", "y"]:
+        raise DataError(f"{path}: expected members x, y, got {', '.join(sorted(arrays)) or 'none'}")
+    x, y = (np.asarray(arrays[name], dtype=np.float64) for name in ("x", "y"))
+    if x.ndim != 2 or x.shape[1] != box.dimension or not len(x):
+        raise DataError(f"{path}: x: expected [n, {box.dimension}] with the box's columns, got {list(x.shape)}")
+    expected = (len(x), *shape[1:])
+    if y.shape != expected:
+        raise DataError(f"{path}: y: expected {list(expected)}, one row per row of x, got {list(y.shape)}")
+    for name, values in (("x", x), ("y", y)):
+        if not np.isfinite(values).all():
+            raise DataError(f"{path}: {name}: expected finite numbers, got NaN or infinity")
+    outside = np.flatnonzero(~box.contains(x))
+    if outside.size:
+        row = int(outside[0])
+        raise DataError(
+            f"{path}: x: row {row} expected inside the box, got {x[row].tolist()} ({outside.size} rows outside)"
+        )
+    return HeldOut(path.name, x, y)

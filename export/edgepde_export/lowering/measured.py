@@ -1,0 +1,132 @@
+"""A certificate from measurements alone: what stands until the bounds are proved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from edgepde_runtime.backends import Backend
+from edgepde_runtime.certificate import BoxEntry, Certificate, Found, OutputCertificate, Term, index
+from edgepde_runtime.errors import BackendError, UnsupportedModel
+from edgepde_runtime.manifest import InputSpec, OutputSpec
+from numpy.typing import NDArray
+
+from ..bundle import UNHASHED
+
+ENGINE = "measured 1"
+ASSUMPTIONS = (
+    "IEEE-754 arithmetic, round to nearest",
+    "measured terms: largest value seen on the points stated, times 2",
+)
+MARGIN = 2.0
+Array = NDArray[np.floating]
+Network = Callable[[Array], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """True values y [n, ...] at x [n, d], and where they come from."""
+
+    source: str
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The float64 networks a device is compared with: what was compressed, and what is shipped."""
+
+    original: Network
+    shipped: Network
+    compressed: bool
+
+
+def load_backends(model: bytes) -> dict[str, Backend]:
+    """The backends here that run the model; raises UnsupportedModel with each one's reason where none does."""
+    from edgepde_runtime import choose
+
+    loaded: dict[str, Backend] = {}
+    reasons = []
+    for name in choose.available():
+        try:
+            loaded[name] = choose.choose(name, model)
+        except BackendError as error:
+            reasons.append(str(error))
+    if not loaded:
+        raise UnsupportedModel(f"no backend runs the graph: {'; '.join(reasons)}")
+    return loaded
+
+
+def certify(
+    signature: tuple[InputSpec, OutputSpec],
+    networks: Networks,
+    backends: Mapping[str, Backend],
+    points: Array,
+    held_out: HeldOut | None,
+) -> Certificate:
+    """The certificate of a model with one input and one output; points [n, d] are numbers of the graph's dtype.
+
+    Its hash is UNHASHED until the bundle is written.
+    """
+    spec, output = signature
+    exact = networks.shipped(points)
+    terms = {
+        "compression": _compression(networks, exact, points),
+        "quantisation": Term(0.0, "sound", "weights are stored in the graph's own precision"),
+        "rounding": _rounding(spec, output, backends, points, exact),
+        "activation": Term(0.0, "measured", "contained in the measured rounding term"),
+    }
+    terms["model"], found = _model(spec, output, networks, backends, held_out)
+    entry = OutputCertificate.from_terms(output.name, output.unit, terms, found=found)
+    box = tuple(BoxEntry(spec.name, c.name, c.unit, c.low, c.high) for c in spec.columns)
+    return Certificate(UNHASHED, tuple(sorted(backends)), box, ASSUMPTIONS, ENGINE, index([entry]))
+
+
+def _compression(networks: Networks, exact: NDArray[np.float64], points: Array) -> Term:
+    if not networks.compressed:
+        return Term(0.0, "sound", "nothing was compressed")
+    worst = _worst(exact - networks.original(points))[0]
+    return Term(
+        MARGIN * worst, "measured", f"twice the largest |compressed - original| in float64 on {len(points)} points"
+    )
+
+
+def _rounding(
+    spec: InputSpec, output: OutputSpec, backends: Mapping[str, Backend], points: Array, exact: NDArray[np.float64]
+) -> Term:
+    worst = max(_worst(_device(b, spec, output, points) - exact)[0] for b in backends.values())
+    unit = float(np.finfo(output.dtype).eps) / 2
+    value = MARGIN * max(worst, unit * float(np.abs(exact).max()))
+    names = " and ".join(sorted(backends))
+    return Term(value, "measured", f"twice the largest |device - float64 network| of {names} on {len(points)} points")
+
+
+def _model(
+    spec: InputSpec, output: OutputSpec, networks: Networks, backends: Mapping[str, Backend], held_out: HeldOut | None
+) -> tuple[Term, Found | None]:
+    if held_out is None:
+        return Term.not_verified("no reference data; give --data FILE"), None
+    x = held_out.x.astype(spec.dtype)
+    worst, _ = _worst(networks.original(x) - held_out.y)
+    how = f"largest |original network - held-out value| on the {len(x)} points of {held_out.source}"
+    misses = [_worst(_device(b, spec, output, x) - held_out.y) for b in backends.values()]
+    error, row = max(misses)
+    return Term(worst, "measured", how), Found(error, {spec.name: tuple(float(v) for v in x[row])})
+
+
+def _device(backend: Backend, spec: InputSpec, output: OutputSpec, points: Array) -> NDArray[np.float64]:
+    values = backend.run({spec.name: np.ascontiguousarray(points)})[output.name]
+    return np.asarray(values, dtype=np.float64)
+
+
+def _worst(difference: NDArray[np.float64]) -> tuple[float, int]:
+    """The largest entry in absolute value, and its row."""
+    rows = np.abs(difference).reshape(len(difference), -1).max(axis=1)
+    if not np.isfinite(rows).all():
+        row = int(np.flatnonzero(~np.isfinite(rows))[0])
+        raise UnsupportedModel(
+            f"output: expected finite values everywhere in the box, got NaN or infinity at sample {row}"
+        )
+    row = int(rows.argmax())
+    return float(rows[row]), row

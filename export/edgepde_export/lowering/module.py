@@ -1,0 +1,151 @@
+"""Any torch.nn.Module with one input and one output: a network of layers the runtime knows, trained anywhere."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from edgepde_runtime.box import Box
+from edgepde_runtime.errors import InputError, UnsupportedModel
+from edgepde_runtime.manifest import Column, InputSpec, OutputSpec
+from numpy.typing import NDArray
+
+from ..bundle import BundleContent
+from ..card import Notes
+from ..passes.clean import serialize
+from ..passes.simplify import Log, to_stderr
+from . import held_out, measured
+from .graph import to_onnx
+from .prepare import prepare
+from .samples import golden_points
+
+ROWS = "M"
+GOLDEN, DENSE = 256, 4096
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What the bundle, its input and its output are called, and the output's unit."""
+
+    name: str = "model"
+    input: str = "x"
+    output: str = "y"
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Compression:
+    """A compressed network's original and the ledger of what was chosen."""
+
+    original: torch.nn.Module
+    ledger: Mapping[str, Any]
+
+
+def lower(
+    module: torch.nn.Module,
+    box: Box,
+    *,
+    naming: Naming | None = None,
+    compression: Compression | None = None,
+    data: Path | None = None,
+    seed: int = 0,
+    log: Log = to_stderr,
+) -> BundleContent:
+    """The bundle of a module x [M, d] -> y [M, ...], float32 or float64 as its parameters are.
+
+    data: held-out values for the model term. Raises UnsupportedModel naming the module, parameter or node; InputError
+    where the box has another number of columns than the module takes; DataError for bad data.
+    """
+    naming = naming or Naming()
+    dtype = check_parameters(module)
+    device = copy.deepcopy(module).cpu().eval()
+    wide = _Wide(device)
+    shape = (ROWS, *_row_shape(wide, box))
+    spec = InputSpec(naming.input, dtype.name, (ROWS, box.dimension), columns(box))
+    output = OutputSpec(naming.output, dtype.name, shape, naming.unit)
+    example = torch.from_numpy(golden_points(box, 3, seed, dtype))[-3:].contiguous()
+    model = prepare(to_onnx(device, {spec.name: example}, {spec.name: {0: ROWS}}, [output.name]), log)
+    networks = measured.Networks(_Wide(compression.original) if compression else wide, wide, compression is not None)
+    truth = held_out.read(data, box, shape) if data is not None else None
+    golden = golden_points(box, GOLDEN, seed, dtype)
+    points = np.concatenate([golden, golden_points(box, DENSE, seed + 1, dtype)])
+    backends = measured.load_backends(serialize(model))
+    return BundleContent(
+        name=naming.name,
+        model=model,
+        inputs=(spec,),
+        outputs=(output,),
+        certificate=measured.certify((spec, output), networks, backends, points, truth),
+        golden={f"input/{spec.name}": golden, f"output/{output.name}": wide(golden)},
+        card=Notes(problem=_problem(device, box)),
+        ledger=compression.ledger if compression else None,
+    )
+
+
+def check_parameters(module: torch.nn.Module) -> np.dtype[np.floating]:
+    """The one dtype of parameters and buffers, float32 where there are none.
+
+    Raises UnsupportedModel naming the first bad one.
+    """
+    dtypes: dict[torch.dtype, str] = {}
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        if not tensor.is_floating_point() and not tensor.is_complex():
+            continue
+        if tensor.dtype not in (torch.float32, torch.float64):
+            raise UnsupportedModel(f"parameter {name}: expected float32 or float64, got {_spelled(tensor.dtype)}")
+        if not torch.isfinite(tensor).all():
+            bad = int((~torch.isfinite(tensor)).sum())
+            raise UnsupportedModel(f"parameter {name}: expected finite numbers, got {bad} NaN or infinite")
+        dtypes.setdefault(tensor.dtype, name)
+    if len(dtypes) > 1:
+        mixed = " and ".join(f"{name} {_spelled(dtype)}" for dtype, name in dtypes.items())
+        raise UnsupportedModel(f"parameters: expected one dtype, got {mixed}")
+    return np.dtype(_spelled(next(iter(dtypes), torch.float32)))
+
+
+class _Wide:
+    """A module evaluated in float64: the reference that a device's rounding is measured against."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self._module = copy.deepcopy(module).cpu().double().eval()
+
+    def __call__(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
+        with torch.no_grad():
+            y = self._module(torch.from_numpy(np.ascontiguousarray(x, dtype=np.float64)))
+        if not isinstance(y, torch.Tensor):
+            raise UnsupportedModel(f"the module: expected one tensor as output, got {type(y).__name__}")
+        return np.ascontiguousarray(y.numpy(), dtype=np.float64)
+
+
+def _row_shape(network: _Wide, box: Box) -> tuple[int, ...]:
+    """The shape of one row of the output; the module is run once on three rows."""
+    rows = golden_points(box, 3, 0, np.dtype(np.float64))[-3:]
+    try:
+        y = network(rows)
+    except (RuntimeError, IndexError, ValueError, TypeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        width = f"the box has {box.dimension} columns ({', '.join(box.names)})"
+        raise InputError(f"{width}; the module does not take x [M, {box.dimension}]: {reason}") from error
+    if y.ndim == 0 or len(y) != len(rows) or 0 in y.shape:
+        raise UnsupportedModel(
+            f"the module: expected y [M, k] for x [M, {box.dimension}], got {list(y.shape)} for M = 3"
+        )
+    return y.shape[1:]
+
+
+def columns(box: Box) -> tuple[Column, ...]:
+    return tuple(Column(*c) for c in zip(box.names, box.units, box.low, box.high, strict=True))
+
+
+def _spelled(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _problem(module: torch.nn.Module, box: Box) -> str:
+    count = sum(p.numel() for p in module.parameters())
+    return f"A network of class {type(module).__name__} with {count} parameters, of {', '.join(box.names)}."

@@ -1,0 +1,136 @@
+"""An ONNX file made elsewhere, with one input of rows and columns and one output, treated as a module is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx.version_converter
+from edgepde_runtime.backends import reference
+from edgepde_runtime.box import Box
+from edgepde_runtime.errors import EdgePDEError, InputError, UnsupportedModel
+from edgepde_runtime.manifest import InputSpec, OutputSpec
+from numpy.typing import NDArray
+
+from ..bundle import BundleContent
+from ..card import Notes
+from ..errors import SourceError
+from ..passes.clean import serialize
+from ..passes.simplify import Log, to_stderr
+from ..passes.widen import widen
+from . import held_out, measured
+from .graph import IR_VERSION, OPSET
+from .module import DENSE, GOLDEN, ROWS, Naming, columns
+from .prepare import prepare
+from .samples import golden_points
+
+LIMIT_BYTES = 1 << 28
+_DTYPES = {onnx.TensorProto.FLOAT: np.dtype(np.float32), onnx.TensorProto.DOUBLE: np.dtype(np.float64)}
+
+
+def lower(
+    path: Path,
+    box: Box,
+    *,
+    naming: Naming | None = None,
+    data: Path | None = None,
+    seed: int = 0,
+    log: Log = to_stderr,
+) -> BundleContent:
+    """The bundle of an ONNX file x [M, d] -> y [M, ...]; the reference is the same graph in float64.
+
+    Raises SourceError for a file that is no ONNX model, UnsupportedModel naming what the runtime cannot run, InputError
+    where the box has another number of columns than the input.
+    """
+    naming = naming or Naming()
+    model = _at_our_opset(_load(path), path)
+    dtype = _rename(model, naming, box, path)
+    model = prepare(model, log)
+    wide = _wide(model, naming)
+    golden = golden_points(box, GOLDEN, seed, dtype)
+    shape = (ROWS, *wide(golden[:3]).shape[1:])
+    spec = InputSpec(naming.input, dtype.name, (ROWS, box.dimension), columns(box))
+    output = OutputSpec(naming.output, dtype.name, shape, naming.unit)
+    truth = held_out.read(data, box, shape) if data is not None else None
+    points = np.concatenate([golden, golden_points(box, DENSE, seed + 1, dtype)])
+    networks = measured.Networks(wide, wide, compressed=False)
+    backends = measured.load_backends(serialize(model))
+    return BundleContent(
+        name=naming.name,
+        model=model,
+        inputs=(spec,),
+        outputs=(output,),
+        certificate=measured.certify((spec, output), networks, backends, points, truth),
+        golden={f"input/{spec.name}": golden, f"output/{output.name}": wide(golden)},
+        card=Notes(problem=f"The network of {path.name}, of {', '.join(box.names)}."),
+    )
+
+
+def _load(path: Path) -> onnx.ModelProto:
+    try:
+        size = path.stat().st_size
+        if size > LIMIT_BYTES:
+            raise SourceError(f"{path}: expected at most {LIMIT_BYTES} bytes, got {size}")
+        model = onnx.load_from_string(path.read_bytes())
+        onnx.checker.check_model(model)
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except SourceError:
+        raise
+    except Exception as error:
+        raise SourceError(f"{path}: expected an ONNX model: {str(error).splitlines()[0]}") from error
+    return model
+
+
+def _at_our_opset(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    if opset != OPSET:
+        try:
+            model = onnx.version_converter.convert_version(model, OPSET)
+        except Exception as error:
+            reason = str(error).splitlines()[0]
+            raise UnsupportedModel(f"{path}: opset {opset} cannot be converted to {OPSET}: {reason}") from error
+    model.ir_version = IR_VERSION
+    return model
+
+
+def _rename(model: onnx.ModelProto, naming: Naming, box: Box, path: Path) -> np.dtype[np.floating]:
+    """Check the signature, give input, output and rows our names; the dtype of both."""
+    graph = model.graph
+    weights = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in weights]
+    if len(inputs) != 1 or len(graph.output) != 1:
+        raise UnsupportedModel(f"{path}: expected one input and one output, got {len(inputs)} and {len(graph.output)}")
+    given, made = inputs[0], graph.output[0]
+    dims = given.type.tensor_type.shape.dim
+    dtype = _DTYPES.get(given.type.tensor_type.elem_type)
+    if dtype is None or made.type.tensor_type.elem_type != given.type.tensor_type.elem_type:
+        raise UnsupportedModel(f"{path}: input {given.name} and output {made.name} expected float32 or float64 alike")
+    if len(dims) != 2 or dims[0].HasField("dim_value"):
+        raise UnsupportedModel(f"{path}: input {given.name} expected shape [rows, {box.dimension}] with rows left free")
+    if dims[1].dim_value != box.dimension:
+        got = dims[1].dim_value or dims[1].dim_param or "a free size"
+        raise InputError(f"{path}: input {given.name} has {got} columns, the box has {box.dimension}")
+    old = {given.name: naming.input, made.name: naming.output}
+    dims[0].dim_param = ROWS
+    made.type.tensor_type.shape.dim[0].dim_param = ROWS
+    for node in graph.node:
+        node.input[:] = [old.get(name, name) for name in node.input]
+        node.output[:] = [old.get(name, name) for name in node.output]
+    given.name, made.name = naming.input, naming.output
+    del graph.value_info[:]
+    return dtype
+
+
+def _wide(model: onnx.ModelProto, naming: Naming) -> measured.Network:
+    try:
+        backend = reference.load(serialize(widen(model)))
+    except EdgePDEError as error:
+        raise UnsupportedModel(f"the graph cannot be evaluated in float64: {error}") from error
+
+    def evaluate(x: NDArray[np.floating]) -> NDArray[np.float64]:
+        values = backend.run({naming.input: np.ascontiguousarray(x, dtype=np.float64)})
+        return np.asarray(values[naming.output], dtype=np.float64)
+
+    return evaluate
