@@ -209,6 +209,19 @@ def test_ctrl_c_keeps_parts_and_says_how_to_resume(
     assert "2 parts are there" in result.stderr
 
 
+def test_ctrl_c_before_anything_began(
+    invoke: Invoke, recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "start", interrupted)
+    result = invoke(recipe_file, "--out", tmp_path / "run")
+    assert result.exit_code == 130
+    assert "nothing was written yet" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_a_killed_process_loses_nothing(recipe_file: Path, tmp_path: Path, number: int, code: int) -> None:
     out = tmp_path / "run"
