@@ -13,9 +13,10 @@ _PACKAGE = "edgepde_runtime.backends"
 
 
 def names() -> list[str]:
-    """The backends there are: the modules of the folder backends/."""
+    """The backends there are: the modules of the folder backends/ that have a `load`."""
     files = [entry.name for entry in resources.files(_PACKAGE).iterdir()]
-    return sorted(name.removesuffix(".py") for name in files if name.endswith(".py") and not name.startswith("_"))
+    modules = [name.removesuffix(".py") for name in files if name.endswith(".py") and not name.startswith("_")]
+    return sorted(name for name in modules if hasattr(_module(name), "load"))
 
 
 def available() -> list[str]:

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from edgepde_runtime.certificate import TERMS, BoxEntry, Certificate, Found, OutputCertificate, Term, index
 from edgepde_runtime.manifest import Column, FileEntry, InputSpec, Manifest, OutputSpec
 from edgepde_runtime.onnxfile import model_hash
+from numpy.typing import NDArray
 from support import onnx_writer
 
 Array = NDArray[Any]
@@ -52,6 +51,7 @@ def certificate(
 def write(
     root: Path,
     model: bytes,
+    *,
     inputs: tuple[InputSpec, ...],
     outputs: tuple[OutputSpec, ...],
     golden: Mapping[str, Array],
@@ -99,10 +99,10 @@ def mlp_bundle(
     return write(
         root,
         onnx_writer.mlp_model(seed=seed, input_name="x", output_name="u"),
-        (InputSpec("x", "float32", ("M", 2), X_T),),
-        (OutputSpec("u", "float32", ("M", 1), "m/s"),),
-        {"input/x": x, "output/u": mlp_reference(x, seed) + golden_error},
-        [entry],
+        inputs=(InputSpec("x", "float32", ("M", 2), X_T),),
+        outputs=(OutputSpec("u", "float32", ("M", 1), "m/s"),),
+        golden={"input/x": x, "output/u": mlp_reference(x, seed) + golden_error},
+        entries=[entry],
         **options,
     )
 
@@ -133,24 +133,24 @@ def residual_model(fails_above: float = 0.9) -> bytes:
 
 
 def residual_bundle(root: Path, *, threshold: float = 0.006, fails_above: float = 0.9, **options: Any) -> Path:
-    """A model of parameters and points with a residual; above nu = 100 threshold it warns, above `fails_above` it fails."""
+    """A model with a residual nu / 100 per row: flag 4 above the threshold, flag 2 for nu > fails_above."""
     nu = np.array([[0.005], [0.1], [0.5]])
     points = np.stack([np.linspace(-1, 1, 7), np.linspace(0, 1, 7)], axis=1).astype(np.float32)
     return write(
         root,
         residual_model(fails_above),
-        (InputSpec("parameters", "float64", ("B", 1), NU), InputSpec("points", "float32", ("M", 2), X_T)),
-        (
+        inputs=(InputSpec("parameters", "float64", ("B", 1), NU), InputSpec("points", "float32", ("M", 2), X_T)),
+        outputs=(
             OutputSpec("u", "float32", ("B", "M"), "m/s"),
             OutputSpec("residual", "float64", ("B",), "m/s^2", True, threshold),
         ),
-        {
+        golden={
             "input/parameters": nu,
             "input/points": points,
             "output/u": nu @ points.astype(np.float64).sum(axis=1)[None, :],
             "output/residual": nu[:, 0] / 100,
         },
-        [OutputCertificate.from_terms("u", "m/s", terms(), found=None)],
+        entries=[OutputCertificate.from_terms("u", "m/s", terms(), found=None)],
         **options,
     )
 

@@ -1,0 +1,94 @@
+"""python -m edgepde_runtime: verify, run, bench, inspect and doctor on the device."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from importlib import resources
+
+from .errors import (
+    BackendError,
+    BudgetError,
+    BundleError,
+    EdgePDEError,
+    InputError,
+    ModelFileError,
+    NotConverged,
+    NotVerified,
+    OutOfBox,
+    UnsupportedModel,
+)
+from .render import safe
+from .verdict import EXIT_FAIL, EXIT_NOT_VERIFIED, EXIT_UNSUPPORTED, EXIT_USAGE
+
+EXIT_INTERRUPTED = 130
+EXIT_CODES: dict[type[EdgePDEError], int] = {
+    BundleError: EXIT_FAIL,
+    OutOfBox: EXIT_FAIL,
+    NotConverged: EXIT_FAIL,
+    InputError: EXIT_USAGE,
+    BudgetError: EXIT_USAGE,
+    BackendError: EXIT_USAGE,
+    ModelFileError: EXIT_UNSUPPORTED,
+    UnsupportedModel: EXIT_UNSUPPORTED,
+    NotVerified: EXIT_NOT_VERIFIED,
+}
+
+
+def commands() -> list[str]:
+    """The commands there are: the modules of the folder cli/."""
+    files = [entry.name for entry in resources.files(f"{__package__}.cli").iterdir()]
+    return sorted(name.removesuffix(".py") for name in files if name.endswith(".py") and not name.startswith("_"))
+
+
+def build_parser(prog: str) -> argparse.ArgumentParser:
+    """The parser of all commands, each with an example of its own."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description="Runs and verifies EdgePDE bundles.",
+        epilog=f"{prog} COMMAND --help explains one command.",
+    )
+    sub = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in commands():
+        module = importlib.import_module(f"{__package__}.cli.{name}")
+        one = sub.add_parser(
+            name,
+            help=module.SUMMARY,
+            description=f"{name}: {module.SUMMARY}.",
+            epilog=f"examples:\n\n{module.EXAMPLE}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.arguments(one)
+        one.set_defaults(execute=module.execute)
+    return parser
+
+
+def exit_code_of(error: EdgePDEError) -> int:
+    """The exit code an error stands for."""
+    return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), EXIT_FAIL)
+
+
+def main(argv: list[str] | None = None, prog: str = "python -m edgepde_runtime") -> int:
+    """Runs one command and returns its exit code; errors go to stderr, never a traceback for what a user can cause."""
+    try:
+        args = build_parser(prog).parse_args(argv)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else EXIT_USAGE
+    try:
+        code: int = args.execute(args)
+        sys.stdout.flush()
+        return code
+    except EdgePDEError as error:
+        print(f"{prog} {args.command}: {safe(str(error))}", file=sys.stderr)
+        return exit_code_of(error)
+    except KeyboardInterrupt:
+        print(f"{prog} {args.command}: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except OSError as error:
+        print(f"{prog} {args.command}: cannot write: {safe(str(error))}", file=sys.stderr)
+        return EXIT_USAGE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""The command run."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..inputs import NOT_CONVERGED, POLICIES
+from ..verbs.run import run
+from ..verdict import EXIT_FAIL, EXIT_PASS
+from ._common import add_backend, add_bundle
+
+SUMMARY = "evaluate a bundle on the arrays of an npz file"
+EXAMPLE = """%(prog)s bundle/ --input in.npz --output out.npz
+
+in.npz holds one array [rows, columns] per input, under the input's name; `inspect` lists them.
+Rows that did not converge are NaN in out.npz, and the exit code is 1."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of run."""
+    add_bundle(parser)
+    parser.add_argument("--input", required=True, metavar="IN.npz", help="one floating-point array per input, by name")
+    parser.add_argument("--output", required=True, metavar="OUT.npz", help="where the outputs go, in one step")
+    parser.add_argument(
+        "--out-of-box",
+        choices=POLICIES,
+        default="raise",
+        help="refuse inputs outside the box, or compute and flag them",
+    )
+    parser.add_argument("--strict", action="store_true", help="refuse inputs that the graph's dtype would round")
+    add_backend(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Evaluates, writes and prints what came out; 1 where a row did not converge."""
+    how = {"backend": args.backend, "out_of_box": args.out_of_box, "strict": args.strict}
+    report = run(args.bundle, args.input, args.output, **how)
+    print(report.table())
+    return EXIT_FAIL if report.result.flags & NOT_CONVERGED else EXIT_PASS

@@ -1,0 +1,72 @@
+"""edgepde bench: how fast is it, against another bundle and on every backend there is?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .. import bundle as bundles
+from .. import machine, render
+from ..choose import available
+from ..errors import BackendError, InputError, UnsupportedModel
+from ..latency import Call, Latency, measure
+from .timing import bound, rows_in_words
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class BenchReport:
+    """Latency per candidate in the order measured, ours first, FLOOR last; skipped: who could not run, and why."""
+
+    words: str
+    latency: Mapping[str, Latency]
+    skipped: Mapping[str, str]
+
+    def ratio(self, name: str) -> float:
+        """A candidate's median over that of the first."""
+        first = next(iter(self.latency.values()))
+        return self.latency[name].p50 / first.p50
+
+    def as_dict(self) -> dict[str, object]:
+        """The JSON document."""
+        rows = [{"case": name, "ratio": self.ratio(name), **v.as_dict()} for name, v in self.latency.items()]
+        document = {"schema_version": SCHEMA_VERSION, "query": self.words, "rows": rows}
+        return {**document, "skipped": dict(self.skipped), "machine": machine.describe()}
+
+    def table(self) -> str:
+        """Medians, tails, spread and ratios of medians."""
+        rows = []
+        for name, v in self.latency.items():
+            figures = [render.number(x) for x in (v.p50, v.p90, v.p99, v.least, v.spread, self.ratio(name))]
+            rows.append((name, *figures, f"{len(v.samples)} x {v.batch}"))
+        header = ("us per call", "p50", "p90", "p99", "min", "spread", "ratio", "samples")
+        text = render.table(rows, header, right=range(1, 8))
+        skipped = "".join(f"\nskipped {name}: {why}" for name, why in self.skipped.items())
+        return f"{self.words}; one thread; candidates in turn\n\n{text}\n{skipped}".rstrip()
+
+
+def bench(
+    path: str | os.PathLike[str], other: str | os.PathLike[str] | None = None, batch: int = 1, seconds: float = 3.0
+) -> BenchReport:
+    """Times the bundle, and `other` on the same number of rows, on every backend, in turn in one loop.
+
+    Raises InputError for a batch below 1, BundleError, and BackendError where nothing can run.
+    """
+    if batch < 1:
+        raise InputError(f"batch: expected 1 row or more, got {batch}")
+    calls: dict[str, Call] = {}
+    skipped: dict[str, str] = {}
+    ours = bundles.read(path)
+    candidates = [("ours", ours)] + ([("other", bundles.read(other))] if other is not None else [])
+    for label, bundle in candidates:
+        for backend in sorted(available(), key=lambda name: name == "reference"):
+            name = f"{label} {bundle.manifest.name} on {backend}"
+            try:
+                calls[name] = bound(bundle, backend, batch)
+            except (BackendError, UnsupportedModel) as error:
+                skipped[name] = str(error)
+    if not calls:
+        raise BackendError(f"no backend runs this bundle: {'; '.join(skipped.values())}")
+    return BenchReport(rows_in_words(ours, batch), measure(calls, seconds), skipped)

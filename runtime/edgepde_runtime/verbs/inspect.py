@@ -1,0 +1,129 @@
+"""edgepde inspect: what is in a bundle or a model file?"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import bundle as bundles
+from .. import render
+from ..bundle import Bundle
+from ..certificate import TERMS
+from ..errors import BundleError, ModelFileError
+from ..onnxfile import Model, model_hash, parse
+
+SCHEMA_VERSION = 1
+LARGEST_MODEL = 512 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class InspectReport:
+    """Facts by heading, each a list of rows with equal length."""
+
+    title: str
+    sections: Mapping[str, list[tuple[str, ...]]]
+    headers: Mapping[str, tuple[str, ...]]
+
+    def as_dict(self) -> dict[str, object]:
+        """The JSON document: per section a list of objects."""
+        sections = {
+            name: [dict(zip(self.headers[name], row, strict=True)) for row in rows]
+            for name, rows in self.sections.items()
+        }
+        return {"schema_version": SCHEMA_VERSION, "title": self.title, **sections}
+
+    def table(self) -> str:
+        """The sections one below the other."""
+        parts = [f"{name}\n{render.table(rows, self.headers[name])}" for name, rows in self.sections.items() if rows]
+        return "\n\n".join([render.safe(self.title), *parts])
+
+
+HEADERS: Mapping[str, tuple[str, ...]] = {
+    "inputs": ("input", "dtype", "shape", "column", "unit", "low", "high"),
+    "outputs": ("output", "dtype", "shape", "unit", "kind"),
+    "errors": ("output", "norm", "unit", *TERMS, "total", "class", "sound total", "found"),
+    "files": ("file", "size"),
+    "tools": ("tool", "version"),
+    "graph inputs": ("input", "dtype", "shape"),
+    "graph outputs": ("output", "dtype", "shape"),
+    "graph": ("domain", "op", "nodes"),
+    "functions": ("domain", "op", "nodes"),
+    "weights": ("weight", "dtype", "shape"),
+    "metadata": ("key", "value"),
+}
+
+
+def inspect(path: str | os.PathLike[str]) -> InspectReport:
+    """Describes a bundle's folder or a model file; raises BundleError or ModelFileError."""
+    target = Path(path)
+    if target.is_dir():
+        return _bundle(bundles.read(target))
+    try:
+        if target.stat().st_size > LARGEST_MODEL:
+            raise ModelFileError(f"{target}: expected at most {LARGEST_MODEL} bytes, got {target.stat().st_size}")
+        data = target.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{target}: {error.strerror}") from None
+    return _report(f"{target}: model {model_hash(data)}, {render.size(len(data))}", _model(parse(data)))
+
+
+def _report(title: str, sections: dict[str, list[tuple[str, ...]]]) -> InspectReport:
+    return InspectReport(title, sections, HEADERS)
+
+
+def _bundle(bundle: Bundle) -> InspectReport:
+    manifest = bundle.manifest
+    sections: dict[str, list[tuple[str, ...]]] = {
+        "inputs": [
+            (s.name, s.dtype, _shape(s.shape), c.name, c.unit, repr(c.low), repr(c.high))
+            for s in manifest.inputs
+            for c in s.columns
+        ],
+        "outputs": [
+            (s.name, s.dtype, _shape(s.shape), s.unit, _kind(s.diagnostic, s.threshold)) for s in manifest.outputs
+        ],
+        "errors": _errors(bundle),
+        "files": [(name, render.size(entry.bytes)) for name, entry in sorted(manifest.files.items())],
+        "tools": sorted(manifest.tools.items()),
+    }
+    graph = _model(parse(bundle.model))
+    sections |= {name: graph[name] for name in ("graph", "functions")}
+    return _report(f"{manifest.name}: bundle {bundle.id}, {render.size(bundle.size)}", sections)
+
+
+def _kind(diagnostic: bool, threshold: float | None) -> str:
+    if threshold is not None:
+        return f"residual, threshold {threshold:.3g}"
+    return "diagnostic" if diagnostic else "certified"
+
+
+def _errors(bundle: Bundle) -> list[tuple[str, ...]]:
+    rows = []
+    for e in bundle.certificate.outputs.values():
+        values = [render.number(e.terms[t].value) for t in TERMS]
+        found = "-" if e.found is None else render.number(e.found.value)
+        totals = (render.number(e.total), e.total_class, render.number(e.sound_total), found)
+        rows.append((e.name, e.norm, e.unit, *values, *totals))
+    return rows
+
+
+def _shape(shape: tuple[int | str, ...] | None) -> str:
+    return "?" if shape is None else f"[{', '.join(str(n) or '?' for n in shape)}]"
+
+
+def _model(model: Model) -> dict[str, list[tuple[str, ...]]]:
+    def counted(nodes: Counter[tuple[str, str]]) -> list[tuple[str, ...]]:
+        return [(domain or "onnx", op, str(n)) for (domain, op), n in sorted(nodes.items())]
+
+    graph = model.graph
+    return {
+        "graph inputs": [(v.name, str(v.dtype), _shape(v.shape)) for v in graph.inputs],
+        "graph outputs": [(v.name, str(v.dtype), _shape(v.shape)) for v in graph.outputs],
+        "graph": counted(Counter((node.domain, node.op_type) for node in graph.nodes)),
+        "functions": [(f.domain, f.name, str(len(f.nodes))) for f in model.functions.values()],
+        "weights": [(name, str(w.dtype), _shape(w.shape)) for name, w in graph.initializers.items()],
+        "metadata": sorted(model.metadata.items()),
+    }

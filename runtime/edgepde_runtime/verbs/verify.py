@@ -1,0 +1,144 @@
+"""edgepde verify: is this bundle what it says, and is it good enough?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .. import bundle as bundles
+from .. import machine, render
+from ..bundle import Bundle
+from ..choose import available
+from ..errors import BundleError, EdgePDEError, ModelFileError
+from ..golden import Golden
+from ..latency import measure
+from ..limits import Limits
+from ..model import Model
+from ..verdict import FAIL, NOT_VERIFIED, PASS, Check, exit_code
+from .errorcheck import check_errors
+from .replay import few, replay
+from .timing import bound, check_latency, rows_in_words
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """limits: what must hold. seconds: how long latency is measured. attack: seconds of search, None for none."""
+
+    limits: Limits = field(default_factory=Limits)
+    backend: str = "auto"
+    trust: bool = False
+    seconds: float = 1.0
+    attack: float | None = None
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """The checks of one bundle; the exit code is 1 where one failed, else 4 where one is not verified, else 0."""
+
+    bundle: Path
+    name: str
+    id: str
+    backend: str
+    checks: tuple[Check, ...]
+    latency: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """The command's exit code."""
+        return exit_code(self.checks)
+
+    @property
+    def verdict(self) -> str:
+        """The worst status in one word."""
+        return {0: PASS, 1: FAIL}.get(self.exit_code, NOT_VERIFIED)
+
+    def as_dict(self) -> dict[str, object]:
+        """The JSON document."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "bundle": str(self.bundle),
+            "name": self.name,
+            "id": self.id,
+            "backend": self.backend,
+            "verdict": self.verdict,
+            "exit_code": self.exit_code,
+            "checks": [check.as_dict() for check in self.checks],
+            "latency": {name: dict(figures) for name, figures in self.latency.items()},
+            "machine": machine.describe(),
+        }
+
+    def table(self) -> str:
+        """The table a person reads, verdict last."""
+        rows = [_row(check) for check in self.checks]
+        text = render.table(rows, ("check", "verdict", "value", "limit", "", "what was looked at"), right=(2, 3))
+        counted = [f"{n} {s}" for s in (FAIL, NOT_VERIFIED) if (n := sum(c.status == s for c in self.checks))]
+        ending = f" ({', '.join(counted)})" if counted else ""
+        return f"{render.safe(str(self.bundle))}\n\n{text}\n\nverdict: {render.word(self.verdict)}{ending}"
+
+
+def _row(check: Check) -> tuple[str, ...]:
+    figures = (render.number(check.value), render.number(check.limit), check.unit)
+    return (check.name, render.word(check.status), *figures, check.detail)
+
+
+def verify(path: str | os.PathLike[str], options: VerifyOptions | None = None) -> VerifyReport:
+    """Checks integrity, golden data, certificate and latency of a bundle against limits.
+
+    A broken bundle is a failed check. Raises BackendError, UnsupportedModel and BudgetError.
+    """
+    options = options or VerifyOptions()
+    root = Path(path)
+    try:
+        bundle = bundles.read(root)
+        golden = bundle.golden
+    except (BundleError, ModelFileError) as error:
+        return VerifyReport(root, "", "", options.backend, (Check("integrity", FAIL, detail=str(error)),))
+    backend = Model(bundle, options.backend, "raise", False).backend
+    checks = _integrity(bundle)
+    checks += _replayed(bundle, backend, golden)
+    if backend != "reference" and "reference" in bundle.certificate.backends and "reference" in available():
+        checks += _replayed(bundle, "reference", few(golden, bundle.manifest))
+    checks += check_errors(bundle.certificate, backend, options.limits)
+    checks += _unavailable(options)
+    batch = options.limits.batch
+    times = measure({backend: bound(bundle, backend, batch)}, options.seconds)
+    checks += check_latency(times, backend, options.limits, rows_in_words(bundle, batch))
+    figures = {name: latency.as_dict() for name, latency in times.items()}
+    return VerifyReport(root, bundle.manifest.name, bundle.id, backend, tuple(checks), figures)
+
+
+def _integrity(bundle: Bundle) -> list[Check]:
+    files = bundle.manifest.files
+    detail = f"{len(files) + 1} files, {render.size(bundle.size)} without c99/ and lib/, every hash as listed"
+    return [
+        Check("integrity", PASS, detail=detail),
+        Check(
+            "model hash", PASS, detail=f"{bundle.manifest.model_hash[:16]}... in manifest, certificate and model.onnx"
+        ),
+    ]
+
+
+def _replayed(bundle: Bundle, backend: str, golden: Golden) -> list[Check]:
+    try:
+        return replay(bundle, backend, golden)
+    except EdgePDEError as error:
+        return [Check(f"golden on {backend}", FAIL, detail=str(error))]
+
+
+def _unavailable(options: VerifyOptions) -> list[Check]:
+    limits = options.limits
+    no_c99 = "needs a bundle with c99/"
+    checks = [
+        Check(name, NOT_VERIFIED, None, limit, "KB", no_c99)
+        for name, limit in (("RAM", limits.max_ram_kb), ("flash", limits.max_flash_kb))
+        if limit is not None
+    ]
+    if options.attack is not None:
+        checks.append(Check("attack", NOT_VERIFIED, detail="needs a bundle with reference.npz to search against"))
+    if limits.board and limits.p50_us is None and limits.p99_us is None:
+        checks.append(Check("board", NOT_VERIFIED, detail=f"this machine is not known to be {limits.board}"))
+    return checks
