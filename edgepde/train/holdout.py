@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
+import struct
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -16,6 +20,17 @@ from numpy.typing import NDArray
 from edgepde.errors import DataError
 
 LIMIT_BYTES = 2 << 30
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    tokenize.TokenError,
+    EOFError,
+    ValueError,
+    OverflowError,
+    RuntimeError,
+)
 MEMBERS = ("parameters", "points", "values")
 Array = NDArray[np.float64]
 
@@ -64,7 +79,7 @@ def read_held_out(path: Path | str) -> HeldOut:
                 arrays = _members(source, archive)
     except OSError as error:
         raise DataError(f"{source}: cannot be read: {error.strerror or error}") from error
-    except zipfile.BadZipFile as error:
+    except DAMAGE as error:
         raise DataError(f"{source}: expected an .npz file: {error}") from None
     parameters, points, values = (arrays[name] for name in MEMBERS)
     expected = (len(parameters), len(points))
@@ -99,7 +114,7 @@ def _member(source: Path, archive: zipfile.ZipFile, name: str) -> Array:
             if count * dtype.itemsize != info.file_size - offset:
                 raise DataError(f"{where}: truncated: {list(shape)} {dtype} does not fill its {info.file_size} bytes")
             raw = np.frombuffer(file.read(), dtype=dtype, count=count)
-    except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except DAMAGE as error:
         raise DataError(f"{where}: truncated or altered: {error}") from None
     rows = raw.reshape(shape, order="F" if fortran else "C").astype(np.float64)
     finite = np.isfinite(rows)
@@ -116,6 +131,6 @@ def _header(where: str, file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtyp
     shape, fortran, dtype = read(file)
     if dtype.kind not in "fiu":
         raise DataError(f"{where}: expected real numbers, got {dtype}")
-    if len(shape) != 2 or 0 in shape:
+    if len(shape) != 2 or min(shape) < 1:
         raise DataError(f"{where}: expected two dimensions, none of them 0, got {list(shape)}")
     return shape, fortran, dtype, file.tell()

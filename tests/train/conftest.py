@@ -1,4 +1,4 @@
-"""Tiny recipes and the command on its own."""
+"""Tiny recipes, and the command."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer
-from edgepde_export.cli.train import command
+from edgepde_export.cli.main import app
 from typer.testing import CliRunner, Result
 
 RECIPE = """
@@ -52,11 +51,6 @@ def recipe_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def invoke() -> Callable[..., Result]:
     """Call `edgepde train` in this process."""
-    app = typer.Typer()
-    app.command("train")(command)
-
-    @app.callback()
-    def _root() -> None: ...
 
     def call(*words: object) -> Result:
         return CliRunner().invoke(app, ["train", *map(str, words)])

@@ -19,7 +19,7 @@ from edgepde.train import atomic
 from edgepde.train.run_folder import Run, open_run
 
 Invoke = Callable[..., Result]
-ALONE = "import typer; from edgepde_export.cli.train import command; typer.run(command)"
+MAIN = "from edgepde_export.cli.main import app; app()"
 
 
 def test_it_trains_and_says_what_comes_next(invoke: Invoke, recipe_file: Path, tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_ctrl_c_before_anything_began(
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_a_killed_process_loses_nothing(recipe_file: Path, tmp_path: Path, number: int, code: int) -> None:
     out = tmp_path / "run"
-    words = [sys.executable, "-c", ALONE, str(recipe_file), "--out", str(out), "--device", "cpu"]
+    words = [sys.executable, "-c", MAIN, "train", str(recipe_file), "--out", str(out), "--device", "cpu"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PAUSE": "1"}
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as child:
         assert child.stdout is not None

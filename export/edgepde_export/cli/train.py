@@ -8,10 +8,14 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from edgepde_runtime.errors import EdgePDEError, UnsupportedModel
+from edgepde_runtime.errors import EdgePDEError
+
+from edgepde.errors import RecipeError, TrainingError
+
+from .outcome import INTERRUPTED
 
 if TYPE_CHECKING:
     from edgepde.train.holdout import HeldOut
@@ -80,16 +84,14 @@ def command(
         kept = (
             f"finished parts are kept in {out}, resume with" if begun else "nothing was written yet, start again with"
         )
-        _fail(f"interrupted; {kept}: {order.command}", 130)
-    except UnsupportedModel as error:
-        _fail(str(error), 3)
-    except EdgePDEError as error:
-        _fail(str(error), 2)
+        typer.echo(f"edgepde train: interrupted; {kept}: {order.command}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror}; finished parts are kept in {out}, resume with: {order.command}", 2)
+        kept = f"finished parts are kept in {out}, resume with: {order.command}"
+        raise TrainingError(f"{where}{error.strerror}; {kept}") from error
 
 
 def _train(order: Order) -> None:
@@ -109,7 +111,7 @@ def _train(order: Order) -> None:
         _call(recipe, config, run, place)
         finished = run.finished
     if not finished:
-        _fail(f"{recipe.source}: train returned without run.finish(weights, spec)", 2)
+        raise TrainingError(f"{recipe.source}: train returned without run.finish(weights, spec)")
     _tell(order, time.monotonic() - began, str(place))
 
 
@@ -136,7 +138,6 @@ def _identity(order: Order, recipe: Recipe, config: Any, data: HeldOut | None) -
 
 def _call(recipe: Recipe, config: Any, run: Any, place: Any) -> None:
     """Train; a bug inside a user's own file is told with its line and without our frames."""
-    from edgepde.errors import RecipeError
     from edgepde.train.recipe import where_it_failed
 
     try:
@@ -164,8 +165,3 @@ def _tell(order: Order, seconds: float, place: str) -> None:
     )
     bundle = order.out.parent / "bundle"
     typer.echo(f"next: {shlex.join(['edgepde', 'export', str(order.out), '--out', str(bundle)])}")
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(f"edgepde train: {message}", err=True)
-    raise typer.Exit(code)
