@@ -8,6 +8,6 @@ OP = Op(
     domain="",
     name="Cos",
     since=7,
-    inputs=(Argument("X", "T"),),
-    outputs=(Argument("Y", "T"),),
+    inputs=(Argument("input", "T"),),
+    outputs=(Argument("output", "T"),),
 )

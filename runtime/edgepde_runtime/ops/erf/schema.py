@@ -8,6 +8,6 @@ OP = Op(
     domain="",
     name="Erf",
     since=13,
-    inputs=(Argument("X", "T"),),
-    outputs=(Argument("Y", "T"),),
+    inputs=(Argument("input", "T"),),
+    outputs=(Argument("output", "T"),),
 )

@@ -8,6 +8,6 @@ OP = Op(
     domain="",
     name="Max",
     since=13,
-    inputs=(Argument("data", "N", variadic=True),),
-    outputs=(Argument("Y", "N"),),
+    inputs=(Argument("data_0", "N", variadic=True),),
+    outputs=(Argument("max", "N"),),
 )

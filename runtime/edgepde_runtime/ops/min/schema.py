@@ -8,6 +8,6 @@ OP = Op(
     domain="",
     name="Min",
     since=13,
-    inputs=(Argument("data", "N", variadic=True),),
-    outputs=(Argument("Y", "N"),),
+    inputs=(Argument("data_0", "N", variadic=True),),
+    outputs=(Argument("min", "N"),),
 )

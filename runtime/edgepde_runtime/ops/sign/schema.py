@@ -8,6 +8,6 @@ OP = Op(
     domain="",
     name="Sign",
     since=13,
-    inputs=(Argument("X", "N"),),
-    outputs=(Argument("Y", "N"),),
+    inputs=(Argument("input", "N"),),
+    outputs=(Argument("output", "N"),),
 )
