@@ -22,6 +22,7 @@ from edgepde_runtime.onnxfile import model_hash
 from numpy.typing import NDArray
 
 from . import card
+from .errors import TargetError
 from .exchange import building
 from .passes.clean import serialize
 
@@ -51,7 +52,7 @@ class BundleContent:
 def write(target: Path, content: BundleContent) -> Path:
     """Write the bundle to folder `target`, whole or not at all; an existing bundle there is replaced, nothing else is.
 
-    Raises BundleError naming what is in the way (not a bundle, read-only, full) or which rule the content breaks.
+    Raises TargetError naming what is in the way (not a bundle, read-only, full), BundleError for a rule broken.
     """
     target = Path(target)
     check_target(target)
@@ -64,18 +65,18 @@ def write(target: Path, content: BundleContent) -> Path:
     except OSError as error:
         reason = error.strerror or str(error)
         kept = "the bundle that was there is kept" if target.exists() else "nothing was left behind"
-        raise BundleError(f"{target}: cannot be written: {reason}; {kept}") from error
+        raise TargetError(f"{target}: cannot be written: {reason}; {kept}") from error
     return target
 
 
 def check_target(target: Path) -> None:
-    """Raises BundleError where `target` is something that a bundle must not replace."""
+    """Raises TargetError where `target` is something that a bundle must not replace."""
     if target.is_symlink():
-        raise BundleError(f"{target}: expected a folder for the bundle, got a symbolic link")
+        raise TargetError(f"{target}: expected a folder for the bundle, got a symbolic link")
     if not target.exists():
         return
     if not target.is_dir():
-        raise BundleError(f"{target}: expected a folder for the bundle, got a file")
+        raise TargetError(f"{target}: expected a folder for the bundle, got a file")
     present = {p.relative_to(target).as_posix() for p in target.rglob("*") if not p.is_dir()}
     foreign = sorted(present - _claimed(target))
     if foreign:

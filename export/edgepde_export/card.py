@@ -53,7 +53,7 @@ def _box(inputs: Sequence[InputSpec]) -> list[tuple[str, ...]]:
 
 
 def _outputs(outputs: Sequence[OutputSpec], certificate: Certificate) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for spec in outputs:
         entry = certificate.outputs.get(spec.name)
         bound = ("diagnostic", "-") if entry is None else (_number(entry.total), entry.total_class)

@@ -43,7 +43,7 @@ def export(
     """Write the bundle of `obj` to folder `target` and return its path; nothing is written where a limit is exceeded.
 
     obj: torch.nn.Module | result of compress | path of a run | "FILE.py:callable" | path of MODEL.onnx.
-    Raises UnsupportedModel, InputError, SourceError, DataError, BoundExceeded, NotVerified or BundleError.
+    Raises UnsupportedModel, InputError, SourceError, DataError, BoundExceeded, NotVerified or TargetError.
     """
     check_targets(targets)
     target = Path(target)

@@ -7,22 +7,20 @@ from collections.abc import Callable
 from typing import Any
 
 import typer
-from edgepde_runtime.errors import EdgePDEError, NotVerified, UnsupportedModel
+from edgepde_runtime.errors import EdgePDEError
 
 from ..errors import BoundExceeded
 
-CODES: tuple[tuple[type[EdgePDEError], int], ...] = (
-    (BoundExceeded, 1),
-    (UnsupportedModel, 3),
-    (NotVerified, 4),
-    (EdgePDEError, 2),
-)
 INTERRUPTED = 130
+USAGE, FAIL = 2, 1
 
 
 def exit_code(error: EdgePDEError) -> int:
-    """The exit code that stands for an error."""
-    return next(code for kind, code in CODES if isinstance(error, kind))
+    """The exit code that stands for an error: the runtime's, and 1 for a bound above its limit."""
+    from edgepde_runtime.__main__ import EXIT_CODES
+
+    codes = {BoundExceeded: FAIL, **EXIT_CODES}
+    return next((codes[kind] for kind in type(error).__mro__ if kind in codes), USAGE)
 
 
 def guarded(verb: str, function: Callable[..., None]) -> Callable[..., None]:

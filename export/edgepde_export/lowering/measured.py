@@ -13,6 +13,7 @@ from edgepde_runtime.manifest import InputSpec, OutputSpec
 from numpy.typing import NDArray
 
 from ..bundle import UNHASHED
+from ..passes.simplify import Log
 
 ENGINE = "measured 1"
 ASSUMPTIONS = (
@@ -42,8 +43,8 @@ class Networks:
     compressed: bool
 
 
-def load_backends(model: bytes) -> dict[str, Backend]:
-    """The backends here that run the model; raises UnsupportedModel with each one's reason where none does."""
+def load_backends(model: bytes, log: Log) -> dict[str, Backend]:
+    """The backends here that run the model, `log` hears of the others; raises UnsupportedModel with each one's reason where none does."""
     from edgepde_runtime import choose
 
     loaded: dict[str, Backend] = {}
@@ -53,6 +54,7 @@ def load_backends(model: bytes) -> dict[str, Backend]:
             loaded[name] = choose.choose(name, model)
         except BackendError as error:
             reasons.append(str(error))
+            log(f"not covered by the certificate: {reasons[-1]}")
     if not loaded:
         raise UnsupportedModel(f"no backend runs the graph: {'; '.join(reasons)}")
     return loaded

@@ -65,7 +65,7 @@ def lower(
     dtype = check_parameters(module)
     device = copy.deepcopy(module).cpu().eval()
     wide = _Wide(device)
-    shape = (ROWS, *_row_shape(wide, box))
+    shape: tuple[int | str, ...] = (ROWS, *_row_shape(wide, box))
     spec = InputSpec(naming.input, dtype.name, (ROWS, box.dimension), columns(box))
     output = OutputSpec(naming.output, dtype.name, shape, naming.unit)
     example = torch.from_numpy(golden_points(box, 3, seed, dtype))[-3:].contiguous()
@@ -74,7 +74,7 @@ def lower(
     truth = held_out.read(data, box, shape) if data is not None else None
     golden = golden_points(box, GOLDEN, seed, dtype)
     points = np.concatenate([golden, golden_points(box, DENSE, seed + 1, dtype)])
-    backends = measured.load_backends(serialize(model))
+    backends = measured.load_backends(serialize(model), log)
     return BundleContent(
         name=naming.name,
         model=model,

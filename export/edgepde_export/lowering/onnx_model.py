@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx.version_converter
-from edgepde_runtime.backends import reference
+from edgepde_runtime.backends.reference import load
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import EdgePDEError, InputError, UnsupportedModel
 from edgepde_runtime.manifest import InputSpec, OutputSpec
@@ -26,7 +26,10 @@ from .prepare import prepare
 from .samples import golden_points
 
 LIMIT_BYTES = 1 << 28
-_DTYPES = {onnx.TensorProto.FLOAT: np.dtype(np.float32), onnx.TensorProto.DOUBLE: np.dtype(np.float64)}
+_DTYPES: dict[int, np.dtype[np.floating]] = {
+    onnx.TensorProto.FLOAT: np.dtype(np.float32),
+    onnx.TensorProto.DOUBLE: np.dtype(np.float64),
+}
 
 
 def lower(
@@ -49,13 +52,13 @@ def lower(
     model = prepare(model, log)
     wide = _wide(model, naming)
     golden = golden_points(box, GOLDEN, seed, dtype)
-    shape = (ROWS, *wide(golden[:3]).shape[1:])
+    shape: tuple[int | str, ...] = (ROWS, *wide(golden[:3]).shape[1:])
     spec = InputSpec(naming.input, dtype.name, (ROWS, box.dimension), columns(box))
     output = OutputSpec(naming.output, dtype.name, shape, naming.unit)
     truth = held_out.read(data, box, shape) if data is not None else None
     points = np.concatenate([golden, golden_points(box, DENSE, seed + 1, dtype)])
     networks = measured.Networks(wide, wide, compressed=False)
-    backends = measured.load_backends(serialize(model))
+    backends = measured.load_backends(serialize(model), log)
     return BundleContent(
         name=naming.name,
         model=model,
@@ -125,7 +128,7 @@ def _rename(model: onnx.ModelProto, naming: Naming, box: Box, path: Path) -> np.
 
 def _wide(model: onnx.ModelProto, naming: Naming) -> measured.Network:
     try:
-        backend = reference.load(serialize(widen(model)))
+        backend = load(serialize(widen(model)))
     except EdgePDEError as error:
         raise UnsupportedModel(f"the graph cannot be evaluated in float64: {error}") from error
 

@@ -91,9 +91,9 @@ def _check_element(argument: Argument, dtype: int) -> None:
 
 def _check_loads(model: onnx.ModelProto) -> None:
     """The runtime's own reader has the last word."""
-    from edgepde_runtime.backends import reference
+    from edgepde_runtime.backends.reference import load
 
     try:
-        reference.load(model.SerializeToString(deterministic=True))
+        load(model.SerializeToString(deterministic=True))
     except EdgePDEError as error:
         raise UnsupportedModel(f"the runtime cannot read the graph: {error}") from error

@@ -92,7 +92,8 @@ def _rename(graph: onnx.GraphProto, known: dict[str, str], names: _Names) -> Non
             known[tensor.name] = tensor.name if "." in tensor.name else names.fresh("c")
         tensor.name = known[tensor.name]
     for value in graph.input:
-        known.setdefault(value.name, names.fresh("v"))
+        if value.name not in known:
+            known[value.name] = names.fresh("v")
         value.name = known[value.name]
     for node in graph.node:
         node.name = names.fresh(f"{node.op_type}_")

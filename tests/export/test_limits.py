@@ -1,0 +1,68 @@
+"""Limits on the terms after the model's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from edgepde_export.errors import BoundExceeded
+from edgepde_export.limits import MaxError, check_limits
+from edgepde_runtime.certificate import BoxEntry, Certificate, OutputCertificate, Term, index
+from edgepde_runtime.errors import BudgetError, NotVerified
+
+
+def certificate(rounding: Term, names: tuple[str, ...] = ("u",)) -> Certificate:
+    zero = Term(0.0, "sound", "nothing there")
+    terms: Mapping[str, Term] = {
+        "model": Term.not_verified("no data"),
+        "compression": zero,
+        "quantisation": zero,
+        "rounding": rounding,
+        "activation": zero,
+    }
+    entries = [OutputCertificate.from_terms(name, "m", terms) for name in names]
+    return Certificate("0" * 64, ("ort",), (BoxEntry("x", "x", "m", 0, 1),), (), "measured 1", index(entries))
+
+
+MEASURED = Term(1e-3, "measured", "on points")
+
+
+@pytest.mark.parametrize("limit", [None, 1e-3, "1e-3", "u=2e-3", {"u": 1e-3}])
+def test_the_model_term_does_not_count(limit: MaxError) -> None:
+    check_limits(certificate(MEASURED), limit, None)
+
+
+@pytest.mark.parametrize("limit", [9e-4, "9e-4", "u=9e-4", {"u": 9e-4}])
+def test_a_bound_above_its_limit_names_output_bound_and_limit(limit: MaxError) -> None:
+    with pytest.raises(BoundExceeded, match=r"output u.*0\.001.*0\.0009"):
+        check_limits(certificate(MEASURED), limit, None)
+
+
+def test_a_limit_of_one_output_leaves_the_other_free() -> None:
+    both = certificate(MEASURED, ("u", "v"))
+    check_limits(both, "u=1e-2", None)
+    with pytest.raises(BoundExceeded, match="output v"):
+        check_limits(both, "u=1e-2,v=1e-9", None)
+
+
+def test_a_class_below_the_least_is_not_verified() -> None:
+    with pytest.raises(NotVerified, match="output u.*measured.*sound"):
+        check_limits(certificate(MEASURED), None, "sound")
+
+
+def test_an_unknown_term_never_passes() -> None:
+    with pytest.raises(NotVerified, match="cannot be checked"):
+        check_limits(certificate(Term.not_verified("not run")), 1.0, "measured")
+
+
+def test_a_bound_exceeded_beats_a_class_too_weak() -> None:
+    with pytest.raises(BoundExceeded):
+        check_limits(certificate(MEASURED), 1e-9, "sound")
+
+
+@pytest.mark.parametrize(
+    ("limit", "class_"), [("w=1", None), ("-1", None), ("nan", None), ("u=", None), (None, "proved")]
+)
+def test_limits_that_mean_nothing_are_refused(limit: str | None, class_: str | None) -> None:
+    with pytest.raises(BudgetError):
+        check_limits(certificate(MEASURED), limit, class_)
