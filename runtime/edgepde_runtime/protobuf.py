@@ -147,6 +147,11 @@ class Message:
     def integers(self, number: int, name: str, limit: int = MAX_FIELDS) -> NDArray[np.int64]:
         """A repeated integer field, packed or not, int64 [n]; n <= limit is checked before anything is allocated."""
         parts = self._fields.get(number, [])
+        for part in parts:
+            if part.wire not in (VARINT, BYTES):
+                raise ModelFileError(f"{self.where}.{name}: expected wire type 0 or 2, got {part.wire}")
+            if part.payload and part.payload[-1] >= 0x80:
+                raise ModelFileError(f"{self.where}.{name}: expected the rest of an integer, got the end of the field")
         # An integer ends at a byte below 0x80, so counting those needs no decoding.
         packed = sum(int(np.count_nonzero(np.frombuffer(p.payload, np.uint8) < 0x80)) for p in parts)
         count = packed + sum(p.wire == VARINT for p in parts)
@@ -158,8 +163,6 @@ class Message:
             if part.wire == VARINT:
                 yield signed(part.integer)
                 continue
-            if part.wire != BYTES:
-                raise ModelFileError(f"{self.where}.{name}: expected integers, got wire type {part.wire}")
             at = 0
             while at < len(part.payload):
                 value, at = varint(part.payload, at, f"{self.where}.{name}")

@@ -9,6 +9,7 @@ from importlib import import_module, resources
 from types import MappingProxyType
 from typing import Any, final
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .errors import UnsupportedModel
@@ -52,10 +53,14 @@ class Room:
         return path.read_text("utf-8") if path.is_file() else None
 
     def run(self, inputs: Sequence[NDArray[Any] | None], attributes: Mapping[str, Any]) -> tuple[NDArray[Any], ...]:
-        """The reference on checked inputs, attributes completed; raises UnsupportedModel where either does not fit."""
+        """The reference on checked inputs, attributes completed, infinities and NaN as IEEE has them, without warnings.
+
+        Raises UnsupportedModel where inputs or attributes do not fit the schema.
+        """
         complete_attributes = complete(self.op, attributes)
         inputs_fit(self.op, inputs)
-        return self.reference(inputs, complete_attributes)
+        with np.errstate(all="ignore"):
+            return self.reference(inputs, complete_attributes)
 
 
 @functools.cache

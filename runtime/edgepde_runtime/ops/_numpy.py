@@ -31,23 +31,21 @@ def optional(inputs: Inputs, position: int) -> Array | None:
 
 
 def elementwise(function: Callable[..., Any]) -> Run:
-    """A room's `run` for y[i] = function(x[i], ...), broadcast, in the first input's dtype; IEEE, no warnings."""
+    """A room's `run` for y[i] = function(x[i], ...), broadcast, in the first input's dtype."""
 
     def run(inputs: Inputs, _: Mapping[str, Any]) -> Outputs:
         arrays = present(inputs)
-        with np.errstate(all="ignore"):
-            return (np.asarray(function(*arrays)).astype(arrays[0].dtype, copy=False),)
+        return (np.asarray(function(*arrays)).astype(arrays[0].dtype, copy=False),)
 
     return run
 
 
 def activation(function: Callable[[Array, Mapping[str, Any]], Any]) -> Run:
-    """A room's `run` for y[i] = function(x[i], attributes), in x's dtype; IEEE, no warnings."""
+    """A room's `run` for y[i] = function(x[i], attributes), in x's dtype."""
 
     def run(inputs: Inputs, attributes: Mapping[str, Any]) -> Outputs:
         (x,) = present(inputs)
-        with np.errstate(all="ignore"):
-            return (np.asarray(function(x, attributes)).astype(x.dtype, copy=False),)
+        return (np.asarray(function(x, attributes)).astype(x.dtype, copy=False),)
 
     return run
 
@@ -70,8 +68,7 @@ def reduction(function: Callable[..., Any]) -> Run:
         if not chosen and attributes["noop_with_empty_axes"]:
             return (x,)
         axis = normalised(chosen or range(x.ndim), x.ndim)
-        with np.errstate(all="ignore"):
-            result = function(x, axis=axis, keepdims=bool(attributes["keepdims"]))
+        result = function(x, axis=axis, keepdims=bool(attributes["keepdims"]))
         return (np.asarray(result).astype(x.dtype, copy=False),)
 
     return run
