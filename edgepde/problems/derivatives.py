@@ -1,14 +1,15 @@
-"""Derivatives of the closed-form parts of a problem (lift, mask) by forward-mode differentiation."""
+"""A problem's closed-form parts at given points: lift and mask with their derivatives, term coefficients."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.func import jvp
 
-from edgepde.problems.problem import Named, Problem, Term
+from edgepde.errors import ProblemError
+from edgepde.problems.jet import Jet, variables
+from edgepde.problems.problem import Problem, Term
 
 
 def by_name(names: Sequence[str], columns: Tensor) -> dict[str, Tensor]:
@@ -21,35 +22,25 @@ def parameters_by_name(problem: Problem, parameters: Tensor) -> dict[str, Tensor
     return {name: parameters[:, i : i + 1] for i, name in enumerate(problem.parameters.names)}
 
 
-def differentiate(f: Callable[[Named], Tensor], coordinates: Named, order: Sequence[int]) -> Tensor:
-    """D^order f at coordinates (name -> [R]), the multi-index ordered like the mapping; nested forward mode."""
-    for name, count in zip(coordinates, order, strict=True):
-        if count:
-            rest = [k - (n == name) for n, k in zip(coordinates, order, strict=True)]
-
-            def g(value: Tensor, name: str = name, rest: list[int] = rest) -> Tensor:
-                return differentiate(f, {**coordinates, name: value}, rest)
-
-            value = coordinates[name]
-            return jvp(g, (value,), (torch.ones_like(value),))[1]
-    return f(coordinates)
+def _jet(value: object) -> Jet:
+    if not isinstance(value, Jet):
+        raise ProblemError(f"lift and mask expected an expression in the coordinates, got {type(value).__name__}")
+    return value
 
 
 def lift_factors(problem: Problem, factors: Sequence[str], points: Tensor, parameters: Tensor) -> Tensor:
     """Every factor applied to the lift: points [R, d], parameters [B, P] -> [B, F, R]."""
-    coordinates = by_name(problem.coordinates.names, points)
-    mu = parameters_by_name(problem, parameters)
     shape = (parameters.shape[0], points.shape[0])
-    values = [
-        differentiate(lambda c: problem.lift(c, mu), coordinates, problem.order(f)).expand(shape) for f in factors
-    ]
-    return torch.stack(values, dim=1)
+    jet = _jet(
+        problem.lift(variables(by_name(problem.coordinates.names, points)), parameters_by_name(problem, parameters))
+    )
+    return torch.stack([jet.part(problem.order(factor)).expand(shape) for factor in factors], dim=1)
 
 
 def mask_derivatives(problem: Problem, orders: Sequence[tuple[int, ...]], points: Tensor) -> list[Tensor]:
     """D^a mask at points [R, d] for each multi-index a: a list of [R]."""
-    coordinates = by_name(problem.coordinates.names, points)
-    return [differentiate(problem.mask, coordinates, order).expand(points.shape[0]) for order in orders]
+    jet = _jet(problem.mask(variables(by_name(problem.coordinates.names, points))))
+    return [jet.part(order).expand(points.shape[0]) for order in orders]
 
 
 def term_coefficients(problem: Problem, points: Tensor, parameters: Tensor) -> Tensor:
@@ -59,7 +50,9 @@ def term_coefficients(problem: Problem, points: Tensor, parameters: Tensor) -> T
     shape = (parameters.shape[0], points.shape[0])
 
     def value(term: Term) -> Tensor:
-        return torch.as_tensor(term.coefficient(coordinates, mu), dtype=points.dtype, device=points.device).expand(shape)
+        return torch.as_tensor(term.coefficient(coordinates, mu), dtype=points.dtype, device=points.device).expand(
+            shape
+        )
 
     return torch.stack([value(term) for term in problem.terms], dim=1)
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from edgepde_runtime.box import Box
 from numpy.typing import NDArray
-from torch import Tensor
 
 from edgepde.errors import ProblemError
 
-Named = Mapping[str, Tensor]
-Coefficient = Callable[[Named, Named], Tensor]
+Named = Mapping[str, Any]
+Coefficient = Callable[[Named, Named], Any]
 Reference = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
 
@@ -35,6 +34,7 @@ class Problem:
     """sum_t coefficient_t(x; mu) * prod_k D_tk u = 0 on a box, with u = lift(x; mu) + mask(x) v and v free.
 
     coordinates: the box of x, names of one letter. parameters: the box of mu; `scales` says "log" or "linear" per column.
+    lift and mask are written with torch functions and called with tensors or with jets (problems/jet.py).
     lift meets the initial and boundary conditions; mask vanishes where they are given. odd: coordinates in which u is odd
     (u(-x) = -u(x)); such a column must be symmetric and is solved on its upper half.
     reference(parameters [B, P], points [M, d]) -> [B, M]: an exact or reference solution, if there is one.
@@ -48,12 +48,12 @@ class Problem:
     parameters: Box
     terms: tuple[Term, ...]
     lift: Coefficient
-    mask: Callable[[Named], Tensor]
+    mask: Callable[[Named], Any]
     unit: str = ""
     scales: tuple[Literal["log", "linear"], ...] = ()
     odd: tuple[str, ...] = ()
     reference: Reference | None = None
-    l1_stability: Callable[[Named], Tensor] | None = None
+    l1_stability: Callable[[Named], Any] | None = None
     sup_stability: float | None = None
     about: str = field(default="", compare=False)
 
@@ -102,7 +102,9 @@ class Problem:
         unknown = sorted(set(letters) - set(self.coordinates.names))
         if unknown:
             known = ", ".join(self.coordinates.names)
-            raise ProblemError(f"problem {self.name}: factor {factor!r} differentiates by {unknown}, expected of {known}")
+            raise ProblemError(
+                f"problem {self.name}: factor {factor!r} differentiates by {unknown}, expected of {known}"
+            )
         if len(letters) > 2:
             raise ProblemError(f"problem {self.name}: factor {factor!r} is of order {len(letters)}, expected at most 2")
         return tuple(letters.count(name) for name in self.coordinates.names)

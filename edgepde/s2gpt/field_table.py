@@ -148,6 +148,8 @@ def test_points(axes: Sequence[Axis], n: int, rng: np.random.Generator) -> Array
     """Half uniform in the box, half uniform in the mapped coordinates, corners included: [about n, d]."""
     d = len(axes)
     s = rng.random((n, d))
-    columns = [np.where(np.arange(n) % 2 == 0, Axis(a.low, a.high).at(s[:, i]), a.at(s[:, i])) for i, a in enumerate(axes)]
+    columns = [
+        np.where(np.arange(n) % 2 == 0, Axis(a.low, a.high).at(s[:, i]), a.at(s[:, i])) for i, a in enumerate(axes)
+    ]
     corners = np.array(list(product(*[(a.low, a.high) for a in axes])))
     return np.concatenate([np.stack(columns, axis=1), corners])

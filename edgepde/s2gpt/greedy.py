@@ -162,7 +162,12 @@ class Greedy:
         raise TrainingError("greedy loop: the indicator is not a number for every candidate")
 
     def _learn(
-        self, state: State, mu: Array, theta: torch.Tensor, generator: torch.Generator, progress: Callable[[float], None]
+        self,
+        state: State,
+        mu: Array,
+        theta: torch.Tensor,
+        generator: torch.Generator,
+        progress: Callable[[float], None],
     ) -> None:
         found, residual = self._train(mu, theta, generator, progress)
         state.theta.append(found)

@@ -44,7 +44,9 @@ def empirical_basis(snapshots: Array, drop: float = 1e-9) -> EmpiricalBasis:
         remainder = v - basis @ alpha
         i = int(np.abs(remainder).argmax())
         if not np.abs(remainder[i]) > drop * np.abs(v).max():
-            raise TrainingError(f"snapshot {n + 1} adds nothing to the {n} before it: expected a remainder above {drop:g}")
+            raise TrainingError(
+                f"snapshot {n + 1} adds nothing to the {n} before it: expected a remainder above {drop:g}"
+            )
         column = -transform[:, :n] @ alpha
         column[n] = 1.0
         transform[:, n] = column / remainder[i]

@@ -45,7 +45,9 @@ class MaskProduct:
 
     def __call__(self, jet: Tensor) -> Tensor:
         """Jet [..., C, M] -> factors [..., F, M]."""
-        rows = [sum((m * jet[..., c, :] for c, m in rule[1:]), rule[0][1] * jet[..., rule[0][0], :]) for rule in self._rules]
+        rows = [
+            sum((m * jet[..., c, :] for c, m in rule[1:]), rule[0][1] * jet[..., rule[0][0], :]) for rule in self._rules
+        ]
         return torch.stack(rows, dim=-2)
 
 

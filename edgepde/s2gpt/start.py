@@ -19,7 +19,9 @@ def exponents(columns: int, degree: int) -> list[tuple[int, ...]]:
 def features(s: Array, degree: int) -> Array:
     """prod_i T_e_i(s_i) for scaled parameters s [B, P]: [B, Q]."""
     values = np.polynomial.chebyshev.chebvander(np.clip(s, -1.0, 1.0), degree)
-    return np.stack([np.prod([values[:, i, k] for i, k in enumerate(e)], axis=0) for e in exponents(s.shape[1], degree)], 1)
+    return np.stack(
+        [np.prod([values[:, i, k] for i, k in enumerate(e)], axis=0) for e in exponents(s.shape[1], degree)], 1
+    )
 
 
 def default_degree(columns: int, samples: int, limit: int = 12) -> int:
