@@ -212,7 +212,7 @@ def _ratio(bound: float | None, found: float | None) -> float | None:
     if bound is None or found is None or found <= 0.0:
         return None
     ratio = bound / found
-    return ratio if math.isfinite(ratio) else None
+    return ratio if ratio <= LARGEST else None
 
 
 def _box(fields: Fields) -> BoxEntry:

@@ -34,8 +34,7 @@ def choose(backend: str, model: bytes) -> Backend:
 
     Raises BackendError for a name that is no backend, for c99 on a bundle without C sources, or where loading fails.
     """
-    automatic = "ort" if "ort" in available() else "reference"
-    name = automatic if backend == "auto" else backend
+    name = ("ort" if "ort" in available() else "reference") if backend == "auto" else backend
     if name == "c99" and name not in names():
         raise BackendError(f"backend c99: this bundle has no c99/; known backends are auto, {', '.join(names())}")
     if name not in names():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import os
 import stat
 from collections.abc import Iterator
@@ -27,7 +28,9 @@ def scan(root: Path) -> tuple[set[str], set[str]]:
     waiting = [""]
     while waiting:
         prefix = waiting.pop()
-        for entry in os.scandir(root / prefix):
+        with os.scandir(root / prefix) as entries:
+            found = list(itertools.islice(entries, MOST_FILES + 1))
+        for entry in found:
             name = f"{prefix}{entry.name}"
             if entry.is_symlink():
                 raise BundleError(f"{root}: {name!a} expected a file or a folder, got a symbolic link")

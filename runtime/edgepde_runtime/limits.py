@@ -47,6 +47,8 @@ def class_name(value: object, where: str) -> str:
 def max_error(value: object, where: str) -> dict[str, float]:
     """A number for every output, "u=1e-3,u_x=1e-2", or a table; raises BudgetError naming `where`."""
     if isinstance(value, Mapping):
+        if not value:
+            raise BudgetError(f"{where}: expected a limit per output, got an empty table")
         return {str(name): positive(limit, f"{where}.{name}") for name, limit in value.items()}
     if not isinstance(value, str) or "=" not in value:
         return {"": positive(value, where)}

@@ -10,7 +10,6 @@ from pathlib import Path
 from .. import bundle as bundles
 from .. import machine, render
 from ..bundle import Bundle
-from ..choose import available
 from ..errors import BundleError, EdgePDEError, ModelFileError
 from ..golden import Golden
 from ..latency import measure
@@ -100,7 +99,7 @@ def verify(path: str | os.PathLike[str], options: VerifyOptions | None = None) -
     backend = Model(bundle, options.backend, "raise", False).backend
     checks = _integrity(bundle)
     checks += _replayed(bundle, backend, golden)
-    if backend != "reference" and "reference" in bundle.certificate.backends and "reference" in available():
+    if backend != "reference" and "reference" in bundle.certificate.backends:
         checks += _replayed(bundle, "reference", few(golden, bundle.manifest))
     checks += check_errors(bundle.certificate, backend, options.limits)
     checks += _unavailable(options)

@@ -1,0 +1,269 @@
+"""The command line of the device: exit codes, what goes to which stream, and targets that cannot be written."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from edgepde_runtime import errors
+from edgepde_runtime.__main__ import EXIT_CODES, commands, exit_code_of, main
+from edgepde_runtime.errors import EdgePDEError
+from support.bundles import edit, mlp_bundle
+
+QUICK = ["--backend", "reference", "--seconds", "0.02"]
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    """Inputs of the solver bundle: one row converges."""
+    np.savez(tmp_path / "in.npz", parameters=np.array([[0.5]]), points=np.array([[0.5, 0.25], [-1, 1]]))
+    return tmp_path / "in.npz"
+
+
+def run_args(bundle: Path, source: Path, target: Path | str) -> list[str]:
+    """The run command."""
+    return ["run", str(bundle), "--input", str(source), "--output", str(target), "--backend", "reference"]
+
+
+def test_commands_are_found_by_listing() -> None:
+    assert commands() == ["bench", "doctor", "inspect", "run", "verify"]
+
+
+def test_every_error_has_an_exit_code() -> None:
+    kinds = [k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, EdgePDEError)]
+    assert {k for k in kinds if k is not EdgePDEError} == set(EXIT_CODES)
+    assert exit_code_of(errors.NotVerified("")) == 4
+
+
+@pytest.mark.parametrize("argv", [[], ["nonsense"], ["verify"], ["verify", "x", "--nope"], ["run", "x"]])
+def test_usage_errors_exit_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv, prog="edgepde") == 2
+    assert "edgepde" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["verify", "run", "bench", "inspect", "doctor"])
+def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"], prog="edgepde") == 0
+    text = capsys.readouterr().out
+    assert f"edgepde {command}" in text.partition("examples:")[2]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--max-error", "x"],
+        ["--max-error", "u=-1"],
+        ["--max-error", "v=1"],
+        ["--min-class", "proved"],
+        ["--p50-us", "0"],
+        ["--p99-us", "nan"],
+        ["--max-ram-kb", "much"],
+        ["--attack", "-1"],
+        ["--seconds", "inf"],
+        ["--backend", "tpu"],
+        ["--backend", "c99"],
+        ["--budget", "/nowhere.toml"],
+    ],
+)
+def test_wrong_limits_exit_2_and_name_the_flag(mlp: Path, flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(mlp), *QUICK, *flags], prog="edgepde") == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert flags[0].strip("-").replace("-", "_").split("_")[0] in told.err or flags[1] in told.err
+
+
+def test_verify_exit_codes(mlp: Path, tmp_path: Path) -> None:
+    assert main(["verify", str(mlp), *QUICK]) == 0
+    assert main(["verify", str(mlp), *QUICK, "--max-error", "1e-9"]) == 1
+    assert main(["verify", str(tmp_path / "nowhere"), *QUICK]) == 2
+    assert main(["verify", str(mlp), *QUICK, "--min-class", "sound"]) == 4
+    assert main(["verify", str(mlp), *QUICK, "--max-flash-kb", "10"]) == 4
+    edit(mlp, "card.md", lambda data: data + b"x", consistent=False)
+    assert main(["verify", str(mlp), *QUICK]) == 1
+
+
+def test_flags_win_over_the_budget(mlp: Path, tmp_path: Path) -> None:
+    budget = tmp_path / "budget.toml"
+    budget.write_text('[[model]]\npath = "mlp"\nmax_error = 1e-9\n')
+    argv = ["verify", str(mlp), *QUICK, "--budget", str(budget)]
+    assert main(argv) == 1
+    assert main([*argv, "--max-error", "1.0"]) == 0
+    budget.write_text('[[model]]\npath = "mlp"\nboard = "stm32h7"\np50_us = 1e6\n')
+    assert main(argv) == 4
+
+
+def test_json_on_stdout_is_alone(mlp: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for argv in (
+        ["verify", str(mlp), *QUICK],
+        ["inspect", str(mlp)],
+        ["doctor"],
+        ["bench", str(mlp), "--seconds", "0.1"],
+    ):
+        assert main([*argv, "--json", "-"]) == 0
+        assert json.loads(capsys.readouterr().out)["schema_version"] == 1
+
+
+def test_reports_go_to_files(mlp: Path, tmp_path: Path) -> None:
+    files = {kind: tmp_path / f"out.{kind}" for kind in ("json", "junit", "sarif")}
+    argv = [word for kind, file in files.items() for word in (f"--{kind}", str(file))]
+    assert main(["verify", str(mlp), *QUICK, *argv]) == 0
+    assert json.loads(files["json"].read_text())["exit_code"] == 0
+    assert files["junit"].read_text().startswith("<?xml")
+    assert json.loads(files["sarif"].read_text())["runs"][0]["results"] == []
+
+
+def test_run_writes_outputs_and_prints_flags(
+    solver: Path, inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(run_args(solver, inputs, tmp_path / "out.npz")) == 0
+    out = np.load(tmp_path / "out.npz")
+    np.testing.assert_allclose(out["u"], [[0.375, 0.0]])
+    text = capsys.readouterr().out
+    assert "flags: 0 (none)" in text
+    assert "residual: float64 [1], from 0.005" in text
+
+
+def test_run_says_what_did_not_converge(solver: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "in.npz", parameters=np.array([[0.95], [0.5]]), points=np.array([[0.5, 0.25]]))
+    assert main(run_args(solver, tmp_path / "in.npz", tmp_path / "out.npz")) == 1
+    assert "flags: 2 (not converged)" in capsys.readouterr().out
+    assert np.isnan(np.load(tmp_path / "out.npz")["u"][0]).all()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "code", "message"),
+    [
+        ({"parameters": np.array([[2.0]])}, 1, "outside"),
+        ({"parameters": np.array([[np.nan]])}, 2, "finite"),
+        ({"parameters": np.array([[1]])}, 2, "got int64"),
+        ({"parameters": np.array([0.5])}, 2, r"got shape [1]"),
+        ({"nu": np.array([[0.5]])}, 2, "input parameters is missing"),
+        ({"parameters": np.array([[0.5]]), "z": np.ones(1)}, 2, "'z' is unknown"),
+    ],
+)
+def test_run_refuses_wrong_inputs(
+    *,
+    solver: Path,
+    tmp_path: Path,
+    arrays: dict[str, np.ndarray],
+    code: int,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    np.savez(tmp_path / "in.npz", points=np.array([[0.5, 0.25]]), **arrays)  # type: ignore[arg-type]
+    assert main(run_args(solver, tmp_path / "in.npz", tmp_path / "out.npz")) == code
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out.npz").exists()
+
+
+def test_run_flags_on_request(solver: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "in.npz", parameters=np.array([[0.5]]), points=np.array([[0.5, 7.0]]))
+    argv = run_args(solver, tmp_path / "in.npz", tmp_path / "out.npz")
+    assert main([*argv, "--out-of-box", "flag"]) == 0
+    assert "flags: 1 (out of box)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("source", ["nowhere.npz", "text.npz", "folder"])
+def test_run_refuses_what_is_no_npz(solver: Path, tmp_path: Path, source: str) -> None:
+    (tmp_path / "text.npz").write_text("hello")
+    (tmp_path / "folder").mkdir()
+    assert main(run_args(solver, tmp_path / source, tmp_path / "out.npz")) == 2
+
+
+def failing(code: int) -> object:
+    """A function that raises OSError with this code."""
+
+    def fail(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    return fail
+
+
+@pytest.mark.parametrize(("function", "code"), [("os.fsync", errno.ENOSPC), ("os.replace", errno.EROFS)])
+def test_a_full_or_read_only_target_leaves_the_old_file(
+    *,
+    solver: Path,
+    inputs: Path,
+    tmp_path: Path,
+    function: str,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    target = tmp_path / "target" / "out.npz"
+    target.parent.mkdir()
+    target.write_text("old")
+    monkeypatch.setattr(function, failing(code))
+    assert main(run_args(solver, inputs, target)) == 2
+    assert os.strerror(code) in capsys.readouterr().err
+    assert target.read_text() == "old"
+    assert os.listdir(target.parent) == ["out.npz"]
+
+
+@pytest.mark.parametrize("target", ["/dev/full", "/nowhere/out.npz", "folder"])
+def test_a_target_that_is_no_file(solver: Path, inputs: Path, tmp_path: Path, target: str) -> None:
+    (tmp_path / "folder").mkdir()
+    assert main(run_args(solver, inputs, tmp_path / target)) == 2
+    assert not list((tmp_path / "folder").iterdir())
+
+
+def test_inspect_names_what_it_cannot_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"garbage")
+    assert main(["inspect", str(tmp_path / "model.onnx")]) == 3
+    assert main(["inspect", str(tmp_path / "nowhere")]) == 1
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_inspect_shows_a_bundle_and_a_model(solver: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(solver)]) == 0
+    text = capsys.readouterr().out
+    assert "0.005" in text
+    assert "residual, threshold 0.006" in text
+    assert main(["inspect", str(solver / "model.onnx")]) == 0
+    assert "Transpose" in capsys.readouterr().out
+
+
+def test_bench_compares_in_turn(mlp: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = mlp_bundle(tmp_path / "other", seed=1)
+    argv = ["bench", str(mlp), "--vs", str(other), "--batch", "5", "--seconds", "0.2", "--json", "-"]
+    assert main(argv) == 0
+    document = json.loads(capsys.readouterr().out)
+    cases = {row["case"]: row for row in document["rows"]}
+    assert {"ours mlp on reference", "other other on reference", "empty call"} <= set(cases)
+    assert next(iter(cases.values()))["ratio"] == 1.0
+    assert document["query"] == "M = 5"
+
+
+@pytest.mark.parametrize("batch", ["0", "-1", "many", "1.5"])
+def test_bench_refuses_a_wrong_batch(mlp: Path, batch: str) -> None:
+    assert main(["bench", str(mlp), f"--batch={batch}"]) == 2
+
+
+def test_ctrl_c_exits_130_in_one_line(
+    mlp: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgepde_runtime.verbs.verify.measure", interrupt)
+    assert main(["verify", str(mlp), *QUICK], prog="edgepde") == 130
+    assert capsys.readouterr().err == "edgepde verify: interrupted\n"
+
+
+def test_messages_cannot_steer_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(tmp_path / "\x1b[31mred")]) == 2
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_the_module_runs_and_prints_no_colour_to_a_pipe(mlp: Path) -> None:
+    argv = [sys.executable, "-m", "edgepde_runtime", "verify", str(mlp), *QUICK]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "verdict: ✓ pass" in done.stdout
+    assert "\x1b" not in done.stdout

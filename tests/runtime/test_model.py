@@ -1,0 +1,345 @@
+"""A loaded model: what it accepts, what it refuses, and that nothing goes wrong silently."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from edgepde_runtime import Model, ResidualWarning, load
+from edgepde_runtime.errors import BackendError, InputError, NotConverged, OutOfBox
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.bundles import mlp_bundle, mlp_reference, residual_bundle
+from support.refusal import only_refused
+
+X = np.array([[0.5, 0.25], [-0.75, 1.0], [1.0, 0.0]], dtype=np.float32)
+shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+
+
+@pytest.fixture
+def model(mlp: Path, backend: str) -> Model:
+    """The MLP on a backend."""
+    return load(mlp, backend)
+
+
+def test_one_output_is_an_array(model: Model) -> None:
+    y = model(X)
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y, mlp_reference(X), atol=4e-6)
+    np.testing.assert_array_equal(model(x=X), y)
+
+
+def test_several_inputs_are_keywords_and_outputs_a_named_tuple(solver: Path, backend: str) -> None:
+    y = load(solver, backend)(parameters=np.array([[0.5]]), points=X)
+    assert y._fields == ("u", "residual")
+    assert y.u.shape == (1, 3)
+    np.testing.assert_allclose(y.residual, [0.005])
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (X.astype(np.int64), r"expected float32 \[M, 2\], got dtype int64"),
+        (X > 0, "got dtype bool"),
+        (X.astype(np.complex64), "got dtype complex64"),
+        (X.astype(np.longdouble), "got dtype float128|got dtype longdouble"),
+        ("0.5", "got dtype <U3"),
+        (None, "got dtype object"),
+        ([[0.5], [0.5, 0.5]], "got what is no array"),
+        ([[True, False]], "got dtype bool"),
+        (X[0], r"got shape \[2\]; one row is x\[None, :\]"),
+        (X[:, :1], r"got shape \[3, 1\]"),
+        (X[None], r"got shape \[1, 3, 2\]"),
+        (X[:0], "got no rows"),
+        (0.5, r"got shape \[\]"),
+        (np.ma.masked_array(X, X > 0), "got a masked array"),
+        (np.array([[0.5, np.nan]]), "row 0, column t: expected a finite number, got nan"),
+        (np.array([[0.5, 0.5], [-np.inf, 0.5]]), "row 1, column x: expected a finite number, got -inf"),
+        (np.array([[1e300, 0.5]]), "outside"),
+    ],
+)
+def test_wrong_input_is_named(model: Model, value: object, message: str) -> None:
+    with pytest.raises((InputError, OutOfBox), match=rf"input x: .*({message})"):
+        model(value)
+
+
+def test_a_list_is_converted(model: Model) -> None:
+    np.testing.assert_array_equal(model([[0.5, 0.25], [-0.75, 1], [1, 0]]), model(X))
+
+
+def test_other_layouts_are_the_same_numbers(model: Model) -> None:
+    expected = model(X)
+    for same in (np.asfortranarray(X), X.astype(np.float64), X.astype(np.float16), X.astype(">f4"), X[::-1][::-1]):
+        np.testing.assert_array_equal(model(same), expected)
+
+
+@pytest.mark.parametrize(
+    ("args", "named", "message"),
+    [
+        ((), {}, "input x is missing"),
+        ((X, X), {}, "expected one array"),
+        ((X,), {"x": X}, "expected one array"),
+        ((), {"x": X, "z": X}, "input 'z' is unknown; expected x"),
+    ],
+)
+def test_wrong_names(model: Model, args: tuple[object, ...], named: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        model(*args, **named)
+
+
+def test_several_inputs_are_not_positional(solver: Path) -> None:
+    with pytest.raises(InputError, match="keywords parameters, points"):
+        load(solver, "reference")(X)
+
+
+def test_out_of_box_raises_naming_row_column_value_and_box(model: Model) -> None:
+    with pytest.raises(OutOfBox, match=r"input x: row 1, column t: 1\.5 s outside \[0\.0, 1\.0\] s \(and 1 more row\)"):
+        model([[0.0, 0.0], [0.0, 1.5], [-2.0, 0.0]])
+
+
+def test_out_of_box_can_be_flagged(mlp: Path, backend: str) -> None:
+    model = load(mlp, backend, out_of_box="flag")
+    rows = np.array([[0.0, 0.0], [0.0, 1.5]])
+    result = model.call(rows)
+    assert result.flags == 1
+    assert result.error_bound["u"]["value"] is None
+    assert result.error_bound["u"]["class"] == "not verified"
+    np.testing.assert_allclose(result.outputs["u"], mlp_reference(rows), atol=4e-6)
+    np.testing.assert_array_equal(model.check(rows)["x"], [0, 1])
+
+
+def test_nan_is_refused_also_when_flagging(mlp: Path) -> None:
+    with pytest.raises(InputError, match="finite"):
+        load(mlp, "reference", out_of_box="flag").call([[np.nan, 0.0]])
+
+
+def test_policies_are_known(mlp: Path) -> None:
+    with pytest.raises(InputError, match="out_of_box expected raise or flag"):
+        load(mlp, "reference", out_of_box="ignore")
+
+
+def test_an_inexact_cast_is_flagged_and_takes_the_bound_away(model: Model) -> None:
+    assert model.call(X).flags == 0
+    assert model.call(X).error_bound["u"] == {
+        "value": model.certificate.total,
+        "norm": "sup",
+        "class": "measured",
+        "covers": "total",
+    }
+    rounded = model.call(np.array([[0.5, 0.25], [0.1, 0.2]]))
+    assert rounded.flags == 8
+    assert rounded.error_bound["u"]["class"] == "not verified"
+    np.testing.assert_array_equal(model.check([[0.5, 0.25], [0.1, 0.2]])["x"], [0, 8])
+
+
+def test_strict_refuses_inexact_casts(mlp: Path) -> None:
+    strict = load(mlp, "reference", strict=True)
+    assert strict(X.astype(np.float64)).shape == (3, 1)
+    with pytest.raises(InputError, match=r"row 0, column x: .*0\.1.* is not a float32"):
+        strict([[0.1, 0.5]])
+
+
+def test_the_box_is_met_before_the_cast(mlp: Path) -> None:
+    beyond = np.nextafter(1.0, 2.0)
+    assert np.float32(beyond) == 1.0
+    with pytest.raises(OutOfBox, match=r"1\.0000000000000002"):
+        load(mlp, "reference")([[beyond, 0.5]])
+
+
+def test_a_bound_rounded_to_the_inputs_dtype_is_inside(tmp_path: Path) -> None:
+    solver = load(residual_bundle(tmp_path / "s"), "reference")
+    # nu is a float64 input: its bound 0.005 is inside, that bound rounded to float32 lies below and is not.
+    assert float(np.float32(0.005)) < 0.005
+    assert solver.check(parameters=[[0.005]], points=X)["parameters"] == 0
+    low = np.array([[0.005]], dtype=np.float32)
+    assert solver.check(parameters=low, points=X)["parameters"] == 1
+
+
+@shared
+@given(st.floats(-1e3, 1e3), st.floats(1e-3, 1e3))
+def test_float32_bounds_are_inside_however_they_round(low: float, width: float) -> None:
+    from edgepde_runtime.boxcheck import limits, outside
+    from edgepde_runtime.manifest import Column, InputSpec
+
+    spec = InputSpec("x", "float32", ("M", 1), (Column("x", "", low, low + width),))
+    bounds = np.array([[low], [low + width]])
+    assert not outside(bounds, spec).any()
+    assert not outside(bounds.astype(np.float32), spec).any()
+    beyond = np.stack([np.nextafter(limits(spec)[0], -np.inf), np.nextafter(limits(spec)[1], np.inf)])
+    assert outside(beyond, spec).all()
+    half_ulp = np.spacing(np.abs(bounds).astype(np.float32)).astype(np.float64) / 2
+    assert (np.abs(np.stack(limits(spec)) - bounds) <= half_ulp).all()
+
+
+def test_rows_behind_one_symbol_agree() -> None:
+    from edgepde_runtime.inputs import same_rows
+    from edgepde_runtime.manifest import Column, InputSpec
+
+    specs = tuple(InputSpec(n, "float32", ("M", 1), (Column("c", "", 0, 1),)) for n in ("a", "b"))
+    with pytest.raises(InputError, match=r"input b: expected 2 rows \(M\), got 3"):
+        same_rows(specs, {"a": np.zeros((2, 1)), "b": np.zeros((3, 1))})
+
+
+def test_rows_that_do_not_converge_are_never_an_answer(solver: Path, backend: str) -> None:
+    model = load(solver, backend)
+    nu = np.array([[0.5], [0.95], [0.1], [0.99]])
+    with pytest.raises(NotConverged, match="B rows 1, 3"):
+        model(parameters=nu, points=X)
+    result = model.call(parameters=nu, points=X)
+    assert result.flags == 2
+    assert np.isnan(result.outputs["u"]).all(axis=1).tolist() == [False, True, False, True]
+    assert np.isinf(result.outputs["residual"]).tolist() == [False, True, False, True]
+    assert result.error_bound["u"]["value"] is None
+
+
+def test_a_residual_above_its_threshold_is_flagged_and_warned_of(solver: Path, backend: str) -> None:
+    model = load(solver, backend)
+    result = model.call(parameters=np.array([[0.5], [0.7]]), points=X)
+    assert result.flags == 4
+    assert np.isfinite(result.outputs["u"]).all()
+    with pytest.warns(ResidualWarning, match="B row 1"):
+        model(parameters=np.array([[0.5], [0.7]]), points=X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model(parameters=np.array([[0.5]]), points=X)
+
+
+def test_bind_writes_in_place(model: Model) -> None:
+    x, out = X.copy(), np.empty((3, 1), np.float32)
+    call = model.bind(x, out)
+    assert call() == 0
+    np.testing.assert_array_equal(out, model(X))
+    x[:] = X[::-1]
+    assert call() == 0
+    np.testing.assert_array_equal(out, model(X[::-1]))
+    assert call.outputs["u"] is out
+
+
+def test_bind_checks_every_call(mlp: Path, backend: str) -> None:
+    x = X.copy()
+    call = load(mlp, backend).bind(x)
+    x[1, 1] = 1.5
+    before = call.outputs["u"].copy()
+    with pytest.raises(OutOfBox, match="row 1, column t"):
+        call()
+    x[1, 1] = np.nan
+    with pytest.raises(InputError, match="row 1, column t: expected a finite number"):
+        call()
+    np.testing.assert_array_equal(call.outputs["u"], before)
+    flagging = load(mlp, backend, out_of_box="flag").bind(np.array([[2.0, 0.5]], np.float32))
+    assert flagging() == 1
+
+
+def test_bind_flags_rows_that_do_not_converge(solver: Path, backend: str) -> None:
+    nu = np.array([[0.5], [0.95]])
+    call = load(solver, backend).bind(parameters=nu, points=X)
+    assert call() == 2
+    assert np.isnan(call.outputs["u"]).all(axis=1).tolist() == [False, True]
+    nu[1] = 0.7
+    assert call() == 4
+    assert np.isfinite(call.outputs["u"]).all()
+
+
+@pytest.mark.parametrize("out", ["mapping", "tuple", "none"])
+def test_bind_takes_outputs_by_name_or_in_order(solver: Path, out: str) -> None:
+    u, residual = np.empty((1, 3), np.float32), np.empty(1)
+    given_out = {"mapping": {"residual": residual, "u": u}, "tuple": (u, residual), "none": None}[out]
+    call = load(solver, "reference").bind(parameters=np.array([[0.5]]), points=X, out=given_out)
+    call()
+    np.testing.assert_allclose(call.outputs["u"][0], 0.5 * X.sum(axis=1), rtol=1e-6)
+    assert out == "none" or call.outputs["u"] is u
+
+
+@pytest.mark.parametrize(
+    ("x", "out", "message"),
+    [
+        (X.astype(np.float64), None, r"input x: expected a C-contiguous float32 array .* got float64"),
+        (X.tolist(), None, "got list"),
+        (np.asfortranarray(X), None, "got one that is not"),
+        (X[:0], None, r"got float32 \[0, 2\]"),
+        (X[:, :1].copy(), None, r"got float32 \[3, 1\]"),
+        (X, np.empty((2, 1), np.float32), r"output u: expected .* \[3, 1\], got float32 \[2, 1\]"),
+        (X, np.empty((3, 1)), "got float64"),
+        (X, np.empty((6, 1), np.float32)[::2], "got one that is not"),
+        (X, {"v": np.empty((3, 1), np.float32)}, "'v' is no output"),
+        (X, (1, 2), "expected arrays for u, got tuple"),
+        (X, 3.0, "expected arrays for u, got float"),
+    ],
+)
+def test_bind_refuses_what_it_would_have_to_copy(mlp: Path, x: object, out: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load(mlp, "reference").bind(x, out)
+
+
+def test_bind_refuses_read_only_and_shared_outputs(mlp: Path) -> None:
+    model = load(mlp, "reference")
+    frozen = np.empty((3, 1), np.float32)
+    frozen.setflags(write=False)
+    with pytest.raises(InputError, match="writeable"):
+        model.bind(X, frozen)
+    memory = np.zeros((4, 2), np.float32)
+    with pytest.raises(InputError, match="memory of its own, got that of input x"):
+        model.bind(memory[:2], memory.reshape(-1)[2:4].reshape(2, 1))
+
+
+@pytest.mark.parametrize(
+    ("amounts", "class_", "expected"),
+    [
+        ({}, "measured", ("measured", "total")),
+        ({"model": None}, "sound", ("sound", "device")),
+        ({"model": None}, "measured", None),
+    ],
+)
+def test_error_bound_says_what_it_covers(
+    tmp_path: Path, amounts: dict[str, float | None], class_: str, expected: tuple[str, str] | None
+) -> None:
+    bound = load(mlp_bundle(tmp_path / "b", amounts=amounts, class_=class_), "reference").call(X).error_bound
+    if expected is None:
+        assert bound == {}
+    else:
+        assert (bound["u"]["class"], bound["u"]["covers"]) == expected
+        assert bound["u"]["value"] is not None
+
+
+def test_a_certificate_covers_only_its_backends(tmp_path: Path) -> None:
+    model = load(mlp_bundle(tmp_path / "b", backends=("c99",)), "reference")
+    assert model.call(X).error_bound["u"]["value"] is None
+
+
+def test_unknown_backends_are_named(mlp: Path) -> None:
+    with pytest.raises(BackendError, match=r"'tpu' is unknown; known are auto, .*reference"):
+        load(mlp, "tpu")
+    with pytest.raises(BackendError, match="c99: this bundle has no c99/"):
+        load(mlp, "c99")
+    with pytest.raises(BackendError, match="unknown"):
+        load(mlp, "../../evil")
+
+
+def test_auto_is_reference_without_onnxruntime(mlp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    assert load(mlp).backend == "reference"
+    with pytest.raises(BackendError, match=r"onnxruntime cannot be imported .*edgepde-runtime\[ort\]"):
+        load(mlp, "ort")
+
+
+def test_auto_is_ort_where_it_is_installed(mlp: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    assert load(mlp).backend == "ort"
+
+
+@shared
+@given(st.integers(1, 20), st.integers(0, 2**32 - 1))
+def test_rows_do_not_depend_on_each_other(mlp: Path, n: int, seed: int) -> None:
+    model = load(mlp, "reference")
+    x = np.random.default_rng(seed).uniform(0, 1, (n, 2)).astype(np.float32)
+    one_by_one = np.concatenate([model(row[None]) for row in x])
+    np.testing.assert_allclose(model(x), one_by_one, atol=2e-6)
+
+
+@shared
+@given(st.lists(st.lists(st.floats() | st.integers() | st.text(max_size=3), max_size=3), max_size=3))
+def test_any_list_is_computed_or_refused(mlp: Path, value: object) -> None:
+    with only_refused("input x", InputError, OutOfBox):
+        assert np.isfinite(load(mlp, "reference")(value)).all()
