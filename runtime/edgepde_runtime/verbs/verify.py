@@ -12,7 +12,7 @@ from .. import machine, render
 from ..bundle import Bundle
 from ..errors import BundleError, EdgePDEError, ModelFileError
 from ..golden import Golden
-from ..latency import measure
+from ..latency import Latency, measure
 from ..limits import Limits
 from ..model import Model
 from ..verdict import FAIL, NOT_VERIFIED, PASS, Check, exit_code
@@ -36,7 +36,10 @@ class VerifyOptions:
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """The checks of one bundle; the exit code is 1 where one failed, else 4 where one is not verified, else 0."""
+    """The checks of one bundle; the exit code is 1 where one failed, else 4 where one is not verified, else 0.
+
+    samples: the times behind `latency`, by backend and the floor; not part of the JSON document.
+    """
 
     bundle: Path
     name: str
@@ -44,6 +47,7 @@ class VerifyReport:
     backend: str
     checks: tuple[Check, ...]
     latency: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    samples: Mapping[str, Latency] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -107,7 +111,7 @@ def verify(path: str | os.PathLike[str], options: VerifyOptions | None = None) -
     times = measure({backend: bound(bundle, backend, batch)}, options.seconds)
     checks += check_latency(times, backend, options.limits, rows_in_words(bundle, batch))
     figures = {name: latency.as_dict() for name, latency in times.items()}
-    return VerifyReport(root, bundle.manifest.name, bundle.id, backend, tuple(checks), figures)
+    return VerifyReport(root, bundle.manifest.name, bundle.id, backend, tuple(checks), figures, times)
 
 
 def _integrity(bundle: Bundle) -> list[Check]:
