@@ -77,10 +77,10 @@ def check_target(target: Path) -> None:
         return
     if not target.is_dir():
         raise TargetError(f"{target}: expected a folder for the bundle, got a file")
-    present = {p.relative_to(target).as_posix() for p in target.rglob("*") if not p.is_dir()}
+    present = {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_symlink() or not p.is_dir()}
     foreign = sorted(present - _claimed(target))
     if foreign:
-        raise BundleError(
+        raise TargetError(
             f"{target}: expected a bundle or nothing, got a folder with {foreign[0]}; choose another --out"
         )
 

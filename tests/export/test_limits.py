@@ -46,7 +46,7 @@ def test_a_limit_of_one_output_leaves_the_other_free() -> None:
 
 
 def test_a_class_below_the_least_is_not_verified() -> None:
-    with pytest.raises(NotVerified, match="output u.*measured.*sound"):
+    with pytest.raises(NotVerified, match=r"output u.*measured.*sound"):
         check_limits(certificate(MEASURED), None, "sound")
 
 

@@ -161,7 +161,7 @@ class TestModelTerm:
             lower(nets.mlp(), box, data=tmp_path / "d.npz", log=quiet)
 
     def test_missing_or_foreign_data_is_named(self, box: Box, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="none.npz: cannot be read"):
+        with pytest.raises(DataError, match=r"none.npz: cannot be read"):
             lower(nets.mlp(), box, data=tmp_path / "none.npz", log=quiet)
         (tmp_path / "text.npz").write_text("no zip")
         with pytest.raises(DataError, match=r"text.npz: expected an npz"):
@@ -196,10 +196,10 @@ def test_weights_that_are_not_finite_name_the_parameter(bad: float, box: Box) ->
 def test_a_network_that_overflows_in_the_box_is_refused(box: Box) -> None:
     class Overflows(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
-            return torch.exp(1e4 * x * x)
+            return torch.exp(1e4 * x * x)[:, :1]
 
     with pytest.raises(UnsupportedModel, match="expected finite values everywhere in the box"):
-        lower(nn.Sequential(nn.Linear(2, 1), Overflows()), box, log=quiet)
+        lower(Overflows(), box, log=quiet)
 
 
 @pytest.mark.parametrize(("dtype", "name"), [(torch.float16, "float16"), (torch.bfloat16, "bfloat16")])
@@ -210,7 +210,7 @@ def test_other_dtypes_name_the_parameter(dtype: torch.dtype, name: str, box: Box
 
 def test_mixed_dtypes_name_both(box: Box) -> None:
     module = nn.Sequential(nn.Linear(2, 4), nn.Linear(4, 1).double())
-    with pytest.raises(UnsupportedModel, match="0.weight float32 and 1.weight float64"):
+    with pytest.raises(UnsupportedModel, match=r"0.weight float32 and 1.weight float64"):
         lower(module, box, log=quiet)
 
 

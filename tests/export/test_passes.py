@@ -65,7 +65,7 @@ def test_a_failure_is_an_unsupported_model(monkeypatch: pytest.MonkeyPatch) -> N
         raise RuntimeError("inner reason\nand a long trace")
 
     monkeypatch.setattr(onnxsim, "simplify", fails)
-    with pytest.raises(UnsupportedModel, match="^simplification failed: inner reason$"):
+    with pytest.raises(UnsupportedModel, match=r"^simplification failed: inner reason$"):
         simplify(fresh())
 
 

@@ -44,7 +44,10 @@ class Networks:
 
 
 def load_backends(model: bytes, log: Log) -> dict[str, Backend]:
-    """The backends here that run the model, `log` hears of the others; raises UnsupportedModel with each one's reason where none does."""
+    """The backends here that run the model; `log` hears of the others.
+
+    Raises UnsupportedModel with each one's reason where none runs it.
+    """
     from edgepde_runtime import choose
 
     loaded: dict[str, Backend] = {}
@@ -88,7 +91,7 @@ def certify(
 def _compression(networks: Networks, exact: NDArray[np.float64], points: Array) -> Term:
     if not networks.compressed:
         return Term(0.0, "sound", "nothing was compressed")
-    worst = _worst(exact - networks.original(points))[0]
+    worst = _worst(exact, networks.original(points))[0]
     return Term(
         MARGIN * worst, "measured", f"twice the largest |compressed - original| in float64 on {len(points)} points"
     )
@@ -97,7 +100,7 @@ def _compression(networks: Networks, exact: NDArray[np.float64], points: Array) 
 def _rounding(
     spec: InputSpec, output: OutputSpec, backends: Mapping[str, Backend], points: Array, exact: NDArray[np.float64]
 ) -> Term:
-    worst = max(_worst(_device(b, spec, output, points) - exact)[0] for b in backends.values())
+    worst = max(_worst(_device(b, spec, output, points), exact)[0] for b in backends.values())
     unit = float(np.finfo(output.dtype).eps) / 2
     value = MARGIN * max(worst, unit * float(np.abs(exact).max()))
     names = " and ".join(sorted(backends))
@@ -110,9 +113,9 @@ def _model(
     if held_out is None:
         return Term.not_verified("no reference data; give --data FILE"), None
     x = held_out.x.astype(spec.dtype)
-    worst, _ = _worst(networks.original(x) - held_out.y)
+    worst, _ = _worst(networks.original(x), held_out.y)
     how = f"largest |original network - held-out value| on the {len(x)} points of {held_out.source}"
-    misses = [_worst(_device(b, spec, output, x) - held_out.y) for b in backends.values()]
+    misses = [_worst(_device(b, spec, output, x), held_out.y) for b in backends.values()]
     error, row = max(misses)
     return Term(worst, "measured", how), Found(error, {spec.name: tuple(float(v) for v in x[row])})
 
@@ -122,9 +125,11 @@ def _device(backend: Backend, spec: InputSpec, output: OutputSpec, points: Array
     return np.asarray(values, dtype=np.float64)
 
 
-def _worst(difference: NDArray[np.float64]) -> tuple[float, int]:
-    """The largest entry in absolute value, and its row."""
-    rows = np.abs(difference).reshape(len(difference), -1).max(axis=1)
+def _worst(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, int]:
+    """The largest |a - b|, and its row."""
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(a - b)
+    rows = difference.reshape(len(difference), -1).max(axis=1)
     if not np.isfinite(rows).all():
         row = int(np.flatnonzero(~np.isfinite(rows))[0])
         raise UnsupportedModel(
