@@ -6,6 +6,7 @@ import importlib.util
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,19 +20,33 @@ CASES = Path(__file__).parents[1] / "ops" / "cases"
 PARTS = ("__init__.py", "schema.py", "reference.py", "bound.py")
 
 
-def cases_of(room: Room) -> list[Case]:
-    """The cases of a room; FileNotFoundError where it has none."""
+def cases_module(room: Room) -> ModuleType:
+    """The module tests/ops/cases/<room>.py; FileNotFoundError where there is none."""
     spec = importlib.util.spec_from_file_location(f"cases_{room.folder}", CASES / f"{room.folder}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return list(module.cases())
+    return module
+
+
+def cases_of(room: Room) -> list[Case]:
+    """The cases of a room; FileNotFoundError where it has none."""
+    return list(cases_module(room).cases())
 
 
 def standard_cases() -> list[tuple[Room, Case]]:
     """Every case of every room of the ONNX domain."""
-    return [(room, case) for (domain, _), room in rooms().items() if not domain for case in cases_of(room)]
+    return _cases("")
+
+
+def own_cases() -> list[tuple[Room, Case]]:
+    """Every case of every room of the domain edgepde."""
+    return _cases("edgepde")
+
+
+def _cases(wanted: str) -> list[tuple[Room, Case]]:
+    return [(room, case) for (domain, _), room in rooms().items() if domain == wanted for case in cases_of(room)]
 
 
 def missing_parts(folder: Path, cases: Path) -> list[str]:
@@ -51,11 +66,24 @@ def tolerance(
     if y.dtype.kind != "f":
         return np.zeros(y.shape)
     rounding = room.rounding
+    if rounding.settled_by:
+        return _settled(room, inputs, attributes, y)
     factor = rounding.relative(_terms(room, inputs, attributes), float(np.finfo(y.dtype).eps) / 2)
     size = np.abs(y.astype(np.float64))
     if rounding.reduction or rounding.cancels:
         size = np.maximum(size, np.abs(room.run(_all(np.abs, inputs), _floats(room, attributes, abs))[0]))
     return np.asarray(factor * np.where(np.isfinite(size), size, 0.0))
+
+
+def _settled(
+    room: Room, inputs: Sequence[NDArray[Any] | None], attributes: dict[str, Any], y: NDArray[Any]
+) -> NDArray[Any]:
+    """The bound of an iteration: its stopping tolerance, and the rounding that its cases' `magnitude` amplifies."""
+    terms, size = cases_module(room).magnitude(inputs, y)
+    stop = complete(room.op, attributes)[room.rounding.settled_by]
+    near = stop * (1.0 + np.abs(y).max(axis=1, keepdims=True, initial=0.0))
+    near = near + room.rounding.relative(terms, float(np.finfo(y.dtype).eps) / 2) * size
+    return np.broadcast_to(near, y.shape)
 
 
 def _terms(room: Room, inputs: Sequence[NDArray[Any] | None], attributes: dict[str, Any]) -> int:
@@ -93,3 +121,14 @@ def case_model(room: Room, case: Case, opset: int = 20) -> tuple[bytes, dict[str
     ]
     opsets = {"": opset} | ({room.op.domain: 1} if room.op.domain else {})
     return model(graph([only], declared, made), opsets=opsets), given
+
+
+def with_body(encoded: bytes, room: Room) -> Any:
+    """The model as an onnx.ModelProto that carries the room's function body at its own opset; needs onnx."""
+    import onnx
+
+    found = onnx.load_from_string(encoded)
+    body = onnx.parser.parse_function(room.body_text)
+    body.opset_import[0].version = next(entry.version for entry in found.opset_import if not entry.domain)
+    found.functions.append(body)
+    return found

@@ -14,8 +14,10 @@ class Rounding:
     chunk: terms per chain in our own kernels' fixed order; tightens the bound there, 0 where nothing is summed.
     ulps: error of the elementary function inside, in units in the last place; None: the library's own, unproved.
     cancels: whether terms of different sign meet inside one function, as in 1 + erf(x).
+    settled_by: the attribute tau at which an iteration stops, "" where nothing iterates; the bound is then
+    tau (1 + |y|_inf) plus the one above, and holds where the op says that it converged.
     magnitude is the op applied to absolute values where it reduces or cancels (sum |a||b| for a product of matrices),
-    else |y|.
+    what the room's bound.py says for an iteration, else |y|.
     """
 
     roundings: int = 0
@@ -23,6 +25,7 @@ class Rounding:
     chunk: int = 0
     ulps: float | None = 0.0
     cancels: bool = False
+    settled_by: str = ""
 
     def relative(self, terms: int, unit: float) -> float:
         """The factor in front of magnitude for `terms` summed terms at unit roundoff `unit`; ulps None counts as 4."""
