@@ -12,7 +12,6 @@ import pytest
 from edgepde_runtime.backends.reference import load
 from edgepde_runtime.ops.check import complete
 from edgepde_runtime.rooms import Room
-from numpy.typing import NDArray
 from support.op_cases import Case
 from support.rooms import case_model, own_cases, tolerance, with_body
 

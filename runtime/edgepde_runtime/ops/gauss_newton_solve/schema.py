@@ -25,10 +25,11 @@ OP = Op(
         Attribute("tolerance", "float", 1e-9),
     ),
     invariants=(
-        "v_f = lift_f + basis_f c [R]; r = weights * sum_t coefficients_t * prod_k v_terms[t,k]; an index F means the factor 1. "
-        "Minimises |r|^2 + |constraint_matrix c - constraint_target|^2 over c from start; rows of the constraint carry "
-        "their own weight, C = 0 means none. Levenberg damping on the diagonal of J^T J; a step is taken only where the "
-        "cost does not grow. converged: a step with |d|_inf <= tolerance (1 + |c|_inf) at negligible damping was reached "
-        "and everything is finite; otherwise solution is the best iterate and must not be used as an answer."
+        "v_f = lift_f + basis_f c [R]; r = weights * sum_t coefficients_t * prod_k v_terms[t,k]; an index F means the "
+        "factor 1. Minimises |r|^2 + |constraint_matrix c - constraint_target|^2 over c from start; rows of the "
+        "constraint carry their own weight, C = 0 means none. Levenberg damping on the diagonal of J^T J; a step is "
+        "taken only where the cost does not grow. converged: a step with |d|_inf <= tolerance (1 + |c|_inf) at "
+        "negligible damping was reached and everything is finite; otherwise solution is the best iterate and must not "
+        "be used as an answer."
     ),
 )
