@@ -29,3 +29,7 @@ class DeviceError(EdgePDEError):
 
 class DataError(EdgePDEError):
     """Held-out data is not what was expected; the message names file and member."""
+
+
+class CompressionError(EdgePDEError):
+    """A run cannot be compressed as asked; the message says what was reached."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -21,14 +21,20 @@ from edgepde.s2gpt.snapshot import Layers, Settings, train
 
 Array = NDArray[np.float64]
 
+MINIMAL_GAP = 1e-3
+
 
 @dataclass(frozen=True)
 class Plan:
-    """The greedy loop's settings: at most `snapshots` functions, stop when the indicator falls below `tolerance`."""
+    """The greedy loop's settings: at most `snapshots` functions, stop when the indicator falls below `tolerance`.
+
+    batch: how many snapshots are trained at once; 1 picks best on a CPU, a GPU wants many.
+    """
 
     snapshots: int = 18
     tolerance: float = 1e-4
     refinements: int = 4
+    batch: int = 1
     width: int = 20
     depth: int = 2
     grid: int = 5000
@@ -36,26 +42,43 @@ class Plan:
     training: Settings = field(default_factory=Settings)
 
 
+@dataclass(frozen=True)
+class Event:
+    """One training: a new snapshot or a refinement, at which parameter, and the worst indicator that asked for it."""
+
+    kind: str
+    parameter: tuple[float, ...]
+    worst: float
+
+
 @dataclass
 class State:
-    """What the loop has so far; everything in it is checkpointed."""
+    """What the loop has so far; everything in it is checkpointed. theta: one [1, n] per snapshot, parameters [1, P]."""
 
     theta: list[torch.Tensor] = field(default_factory=list)
     parameters: list[Array] = field(default_factory=list)
     residuals: list[float] = field(default_factory=list)
-    indicators: list[float] = field(default_factory=list)
-    picks: list[Array] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     refined: list[int] = field(default_factory=list)
+
+    @property
+    def work(self) -> int:
+        """Trainings done."""
+        return len(self.events)
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """One pass over all candidates: coefficients [K, N], indicator [K] (inf where not converged), the basis and its rows."""
+    """One pass over all candidates: coefficients [K, N], indicator [K] (inf where not converged), the basis and its rows.
+
+    worst: the largest finite indicator, of candidates that did not converge too.
+    """
 
     basis: EmpiricalBasis
     rows: Rows
     coefficients: Array
     indicator: Array
+    worst: float
 
 
 def indicator(problem: Problem, grid: Grid, residual: Array) -> Array:
@@ -96,113 +119,125 @@ def sweep(problem: Problem, layers: Layers, state: State, grid: Grid, over: Arra
     coefficients, converged = solve_rows(problem, rows, over, guess)
     everywhere = Rows(grid.points, np.ones(len(grid.points)), table)
     value = indicator(problem, grid, residual_at(problem, everywhere, over, coefficients))
-    return Sweep(basis, everywhere, coefficients, np.where(converged, value, np.inf))
+    finite = value[np.isfinite(value)]
+    worst = float(finite.max()) if len(finite) else float("inf")
+    return Sweep(basis, everywhere, coefficients, np.where(converged, value, np.inf), worst)
 
 
-def next_pick(problem: Problem, state: State, over: Array, value: Array) -> tuple[str, int]:
-    """("new", candidate) or ("refine", snapshot): the worst candidate, or the snapshot it coincides with.
+def next_picks(problem: Problem, plan: Plan, state: State, over: Array, value: Array) -> tuple[str, list[int]]:
+    """("new", candidates) or ("refine", [snapshot]): the worst candidates, or the snapshot that the worst one already is.
 
-    Parameters stay distinct: a candidate that is a snapshot already asks for that snapshot to be trained further.
+    Parameters stay distinct: a candidate that is a snapshot asks for that snapshot to be trained further, twice at most.
+    ("stop", []) when neither is left to do.
     """
     known = np.concatenate(state.parameters)
-    worst = int(value.argmax())
-    close = int(nearest(problem, known, over[worst : worst + 1])[0])
-    gap = np.linalg.norm(problem.scaled(over[worst : worst + 1]) - problem.scaled(known[close : close + 1]))
-    if gap > 1e-3:
-        return "new", worst
-    return "refine", close
+    room = plan.snapshots - len(known)
+    chosen: list[int] = []
+    for i in np.argsort(-value, kind="stable"):
+        taken = np.concatenate([known, over[chosen]])
+        close = int(nearest(problem, taken, over[i : i + 1])[0])
+        gap = np.linalg.norm(problem.scaled(over[i : i + 1]) - problem.scaled(taken[close : close + 1]))
+        if gap > (MINIMAL_GAP if plan.batch == 1 else 0.5 / plan.snapshots):
+            if len(chosen) < min(room, plan.batch):
+                chosen.append(int(i))
+        elif not chosen and close < len(known) and _may_refine(plan, state, close):
+            return "refine", [close]
+        if len(chosen) == min(room, plan.batch) and chosen:
+            break
+    return ("new", chosen) if chosen else ("stop", [])
+
+
+def _may_refine(plan: Plan, state: State, snapshot: int) -> bool:
+    return len(state.refined) < plan.refinements and state.refined.count(snapshot) < 2
+
+
+def first_parameters(problem: Problem, over: Array, count: int) -> Array:
+    """Where to begin: the upper corner of the box for one snapshot, else candidates spread evenly: [count, P]."""
+    if count == 1:
+        return problem.unscaled(np.ones((1, problem.parameters.dimension)))
+    return over[np.unique(np.linspace(0, len(over) - 1, count).round().astype(int))]
 
 
 class Greedy:
-    """The loop itself; `tick(state, text)` after every snapshot, so that a caller can checkpoint and report."""
+    """The loop itself; `tick(state, text)` after every training, so that a caller can checkpoint and report."""
 
-    def __init__(self, problem: Problem, plan: Plan, device: torch.device, tick: Callable[[State, str], None]) -> None:
-        self.problem, self.plan, self.device, self.tick = problem, plan, device, tick
+    def __init__(
+        self,
+        problem: Problem,
+        plan: Plan,
+        device: torch.device,
+        tick: Callable[[State, str], None],
+        progress: Callable[[float], None] = lambda done: None,
+    ) -> None:
+        self.problem, self.plan, self.device = problem, plan, device
+        self.tick, self.progress = tick, progress
         self.layers = jet_mlp.layer_sizes(problem.coordinates.dimension, plan.width, plan.depth)
         self.over = candidates(problem, plan.seed)
 
-    def run(self, state: State, progress: Callable[[float], None] = lambda done: None) -> tuple[State, Sweep, Grid]:
+    def run(self, state: State) -> tuple[State, Sweep, Grid]:
         """Train until the tolerance, the number of snapshots or the refinements are used up."""
         if not state.theta:
-            first = self.problem.unscaled(np.ones((1, self.problem.parameters.dimension)))
-            generator = self._generator(0)
-            theta = jet_mlp.initial_weights(1, self.layers, generator).to(self.device)
-            self._learn(state, first, theta, generator, progress)
+            self._begin(state)
         while True:
             grid = domain_grid(self.problem, self.layers, torch.cat(state.theta), self.plan.grid)
             result = sweep(self.problem, self.layers, state, grid, self.over)
-            worst = float(result.indicator.max())
-            state.indicators = [*state.indicators[: self._work(state) - 1], worst]
-            if worst <= self.plan.tolerance or not self._step(state, result, progress):
+            if result.indicator.max() <= self.plan.tolerance:
                 return state, result, grid
+            kind, chosen = next_picks(self.problem, self.plan, state, self.over, result.indicator)
+            if kind == "stop":
+                return state, result, grid
+            if kind == "new":
+                self._learn(state, self.over[chosen], result.worst)
+            else:
+                self._refine(state, chosen[0], result.worst)
 
-    def _work(self, state: State) -> int:
-        return len(state.theta) + len(state.refined)
+    def _generator(self, state: State) -> torch.Generator:
+        return torch.Generator().manual_seed(self.plan.seed * 1000 + state.work)
 
-    def _generator(self, number: int) -> torch.Generator:
-        return torch.Generator().manual_seed(self.plan.seed * 1000 + number)
+    def _begin(self, state: State) -> None:
+        mu = first_parameters(self.problem, self.over, min(self.plan.batch, self.plan.snapshots))
+        generator = self._generator(state)
+        theta = jet_mlp.initial_weights(len(mu), self.layers, generator).to(self.device)
+        self._add(state, mu, *self._train(mu, theta, generator), float("inf"))
 
-    def _step(self, state: State, result: Sweep, progress: Callable[[float], None]) -> bool:
-        """Train one more snapshot or refine one; False when nothing more may be spent."""
-        value = result.indicator.copy()
-        spent = {i for i in state.refined if state.refined.count(i) >= 2} if len(state.refined) else set()
-        while np.isfinite(value.max()) or np.isinf(value.max()):
-            kind, i = next_pick(self.problem, state, self.over, value)
-            if kind == "new" and len(state.theta) < self.plan.snapshots:
-                parameters = self.over[i : i + 1]
-                near = int(nearest(self.problem, np.concatenate(state.parameters), parameters)[0])
-                self._learn(state, parameters, state.theta[near], self._generator(self._work(state)), progress)
-                return True
-            if kind == "refine" and i not in spent and len(state.refined) < self.plan.refinements:
-                self._refine(state, i, progress)
-                return True
-            value[int(value.argmax())] = -1.0
-            if value.max() < 0.0:
-                return False
-        raise TrainingError("greedy loop: the indicator is not a number for every candidate")
+    def _learn(self, state: State, mu: Array, worst: float) -> None:
+        near = nearest(self.problem, np.concatenate(state.parameters), mu)
+        theta = torch.cat([state.theta[i] for i in near])
+        self._add(state, mu, *self._train(mu, theta, self._generator(state)), worst)
 
-    def _learn(
-        self,
-        state: State,
-        mu: Array,
-        theta: torch.Tensor,
-        generator: torch.Generator,
-        progress: Callable[[float], None],
-    ) -> None:
-        found, residual = self._train(mu, theta, generator, progress)
-        state.theta.append(found)
-        state.parameters.append(mu)
-        state.residuals.append(residual)
-        state.picks.append(mu)
-        self.tick(state, f"snapshot {len(state.theta)}: {self._label(mu)}, relative residual {residual:.1e}")
+    def _add(self, state: State, mu: Array, theta: torch.Tensor, residual: torch.Tensor, worst: float) -> None:
+        for i in range(len(mu)):
+            state.theta.append(theta[i : i + 1])
+            state.parameters.append(mu[i : i + 1])
+            state.residuals.append(float(residual[i]))
+            state.events.append(Event("new", tuple(mu[i].tolist()), worst))
+        label = "; ".join(self._label(row) for row in mu)
+        self.tick(state, f"snapshot {len(state.theta)}: {label}, relative residual {float(residual.max()):.1e}")
 
-    def _refine(self, state: State, i: int, progress: Callable[[float], None]) -> None:
+    def _refine(self, state: State, i: int, worst: float) -> None:
         mu = state.parameters[i]
+        theta, residual = self._train(mu, state.theta[i], self._generator(state))
+        if float(residual.max()) < state.residuals[i]:
+            state.theta[i], state.residuals[i] = theta, float(residual.max())
         state.refined.append(i)
-        theta, residual = self._train(mu, state.theta[i], self._generator(self._work(state)), progress)
-        if residual < state.residuals[i]:
-            state.theta[i], state.residuals[i] = theta, residual
-        state.picks.append(mu)
-        self.tick(state, f"refined snapshot {i + 1}: {self._label(mu)}, relative residual {state.residuals[i]:.1e}")
+        state.events.append(Event("refine", tuple(mu[0].tolist()), worst))
+        self.tick(state, f"snapshot {i + 1} refined: {self._label(mu[0])}, relative residual {state.residuals[i]:.1e}")
 
-    def _train(
-        self, mu: Array, theta: torch.Tensor, generator: torch.Generator, progress: Callable[[float], None]
-    ) -> tuple[torch.Tensor, float]:
+    def _train(self, mu: Array, theta: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         settings = self.plan.training
-        where = torch.from_numpy(mu).to(self.device)
-
-        def tick(iteration: int, residual: float) -> None:
-            progress(iteration / settings.iterations)
-
-        found, residual = train(self.problem, self.layers, theta, where, settings, generator, tick)
+        found, residual = train(
+            self.problem,
+            self.layers,
+            theta,
+            torch.from_numpy(mu).to(self.device),
+            settings,
+            generator,
+            lambda iteration, _: self.progress(iteration / settings.iterations),
+        )
         if not torch.isfinite(residual).all():
-            raise TrainingError(f"snapshot at {self._label(mu)}: the residual never became finite")
-        return found, float(residual.max())
+            bad = int((~torch.isfinite(residual)).nonzero()[0])
+            raise TrainingError(f"snapshot at {self._label(mu[bad])}: the residual never became finite")
+        return found, residual
 
     def _label(self, mu: Array) -> str:
-        return ", ".join(f"{n} = {v:.4g}" for n, v in zip(self.problem.parameters.names, mu[0], strict=True))
-
-
-def restrict(plan: Plan, **changes: object) -> Plan:
-    """A plan with some fields replaced."""
-    return replace(plan, **changes)  # type: ignore[arg-type]
+        return ", ".join(f"{n} = {v:.4g}" for n, v in zip(self.problem.parameters.names, mu, strict=True))

@@ -92,7 +92,7 @@ def _of_file(path: Path) -> Recipe:
     if problem is not None:
         _check_problem(path, problem)
         if not hasattr(module, "train"):
-            _train_by_default(module, problem)
+            _train_by_default(module, problem, path)
     return dataclasses.replace(_checked(path.stem, module, path), is_own=True, problem=problem)
 
 
@@ -137,12 +137,12 @@ def _check_problem(path: Path, problem: Any) -> None:
         raise RecipeError(f"{path}: PROBLEM: expected an edgepde.problems.Problem, got {type(problem).__name__}")
 
 
-def _train_by_default(module: ModuleType, problem: Any) -> None:
+def _train_by_default(module: ModuleType, problem: Any, path: Path) -> None:
     default = importlib.import_module(DEFAULT)
     module.__dict__.setdefault("Config", default.Config)
 
     def train(config: Any, run: Any, device: Any) -> None:
-        default.train_problem(problem, config, run, device)
+        default.train_problem(problem, config, run, device, path)
 
     module.__dict__["train"] = train
 

@@ -42,7 +42,7 @@ def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "__init__.py").write_text("")
     for name in ("burgers", "burgers_wide", "heat"):
         (folder / f"{name}.py").write_text(CONFIG + TRAIN)
-    (folder / "shared.py").write_text(CONFIG + "def train_problem(problem, config, run, device): ...\n")
+    (folder / "shared.py").write_text(CONFIG + "def train_problem(problem, config, run, device, source): ...\n")
     (folder / "_hidden.py").write_text(TRAIN)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(module, "PACKAGE", "some_recipes")

@@ -1,0 +1,72 @@
+"""Compressing a run: the family named in its spec does it."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import edgepde
+from edgepde_runtime.errors import BudgetError, NotVerified, UnsupportedModel
+from edgepde_runtime.limits import class_name, max_error as limits_of
+
+from edgepde.train.finished_run import open_run
+
+
+def compress_run(
+    run: Path, out: Path, max_error: str | float | None, sweep: str | None, min_class: str | None, method: str
+) -> None:
+    """Write the smallest form of `run` whose device error stays within max_error to `out`; `sweep` "A:B" prints a table.
+
+    Raises UnsupportedModel for a family without a compressor, NotVerified where min_class asks for more than measured,
+    BudgetError for an error, range or method that cannot be understood.
+    """
+    module = family_compressor(run)
+    if method not in ("auto", "tucker"):
+        raise BudgetError(f"--method expected auto or tucker, got {method!r}")
+    minimum = class_name(min_class or "measured", "--min-class")
+    if minimum != "measured":
+        raise NotVerified(f"{run}: the compression error is measured, --min-class is {minimum}")
+    if sweep is not None:
+        _sweep(module, run, sweep)
+    else:
+        module.compress(run, out, _single(max_error))
+
+
+def family_compressor(run: Path) -> Any:
+    """The module edgepde.<family>.compress of a run; raises UnsupportedModel where there is none."""
+    family = open_run(run).spec["family"]
+    folder = Path(next(iter(edgepde.__path__))) / str(family)
+    if not str(family).isidentifier() or not (folder / "compress.py").is_file():
+        raise UnsupportedModel(f"{run}: runs of the family {family!r} cannot be compressed until their family lands")
+    return importlib.import_module(f"edgepde.{family}.compress")
+
+
+def _single(max_error: str | float | None) -> float:
+    limits = limits_of(max_error, "--max-error") if max_error is not None else {}
+    unknown = sorted(set(limits) - {"", "u"})
+    if unknown or len(limits) != 1:
+        raise BudgetError(f"--max-error expected one number or u=NUMBER, got {max_error!r}")
+    return float(next(iter(limits.values())))
+
+
+def _sweep(module: Any, run: Path, text: str) -> None:
+    low, _, high = text.partition(":")
+    try:
+        ends = sorted((float(low), float(high)))
+    except ValueError:
+        raise BudgetError(f"--sweep expected A:B, two positive numbers, got {text!r}") from None
+    if not 0.0 < ends[0] < ends[1] < float("inf"):
+        raise BudgetError(f"--sweep expected A:B, two different positive numbers, got {text!r}")
+    loaded = module.load(run)
+    print(f"{'max error':>12} {'found':>12} {'stated':>12} {'functions':>10} {'bytes':>10}")
+    error = ends[1]
+    while error >= 0.999 * ends[0]:
+        small = module.compress_model(loaded.reference, loaded.axes, error)
+        print(
+            f"{error:12.2e} {small.worst.value:12.2e} {small.stated:12.2e} {small.model.size:10d} "
+            f"{module.sized(small):10d}"
+        )
+        sys.stdout.flush()
+        error /= 10.0**0.5
