@@ -7,17 +7,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import edgepde
 from edgepde_runtime.errors import BudgetError, NotVerified, UnsupportedModel
-from edgepde_runtime.limits import class_name, max_error as limits_of
+from edgepde_runtime.limits import class_name
+from edgepde_runtime.limits import max_error as limits_of
 
+import edgepde
 from edgepde.train.finished_run import open_run
 
 
 def compress_run(
     run: Path, out: Path, max_error: str | float | None, sweep: str | None, min_class: str | None, method: str
 ) -> None:
-    """Write the smallest form of `run` whose device error stays within max_error to `out`; `sweep` "A:B" prints a table.
+    """Write the smallest form of `run` whose device error stays within max_error to `out`; `sweep` "A:B" prints a
+    table.
 
     Raises UnsupportedModel for a family without a compressor, NotVerified where min_class asks for more than measured,
     BudgetError for an error, range or method that cannot be understood.

@@ -45,9 +45,11 @@ def _mask(coordinates: Named) -> Any:
 
 
 def burgers(low: float = 0.005, high: float = 1.0) -> Problem:
-    """Burgers for viscosities nu in [low, high]; odd in x; lift -sin(pi x) exp(-nu pi^2 t), the heat equation's solution.
+    """Burgers for viscosities nu in [low, high]; odd in x; lift -sin(pi x) exp(-nu pi^2 t), the heat equation's
+    solution.
 
-    The L1 contraction of scalar conservation laws with exact data gives int int |e| <= int int (1 - t) |r| for every nu.
+    The L1 contraction of scalar conservation laws with exact data gives int int |e| <= int int (1 - t) |r| for every
+    nu.
     """
     return Problem(
         name="burgers",

@@ -60,6 +60,6 @@ def term_coefficients(problem: Problem, points: Tensor, parameters: Tensor) -> T
 def term_table(problem: Problem) -> list[list[int]]:
     """Factor numbers per term, padded with len(factors): the integer table [T, K] of the op gauss_newton_solve."""
     factors = problem.factors
-    width = max(1, max(len(term.factors) for term in problem.terms))
+    width = max(1, *(len(term.factors) for term in problem.terms))
     rows = [[factors.index(f) for f in term.factors] for term in problem.terms]
     return [row + [len(factors)] * (width - len(row)) for row in rows]

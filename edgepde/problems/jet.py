@@ -69,7 +69,9 @@ _CONSTANT = {torch.ones_like, torch.zeros_like, torch.full_like, torch.sign}
 
 
 class Jet:
-    """A value and its partial derivatives: parts[order] is D^order, an absent order is zero; orders sum to at most 2."""
+    """A value and its partial derivatives: parts[order] is D^order, an absent order is zero; orders sum to at most
+    2.
+    """
 
     def __init__(self, parts: Mapping[Order, Tensor]) -> None:
         self.parts = dict(parts)

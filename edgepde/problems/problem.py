@@ -21,8 +21,10 @@ Reference = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.floa
 class Term:
     """One summand of the residual: coefficient(x; mu) * product of factors.
 
-    coefficient(coordinates, parameters): tensors by name, coordinates [R], parameters [B, 1]; returns what broadcasts to [B, R].
-    factors: linear factors of the field, "u" or a derivative such as "u_x", "u_xx", "u_t"; none makes the term a source.
+    coefficient(coordinates, parameters): tensors by name, coordinates [R], parameters [B, 1]; returns what
+    broadcasts to [B, R].
+    factors: linear factors of the field, "u" or a derivative such as "u_x", "u_xx", "u_t"; none makes the term a
+    source.
     """
 
     coefficient: Coefficient
@@ -33,9 +35,11 @@ class Term:
 class Problem:
     """sum_t coefficient_t(x; mu) * prod_k D_tk u = 0 on a box, with u = lift(x; mu) + mask(x) v and v free.
 
-    coordinates: the box of x, names of one letter. parameters: the box of mu; `scales` says "log" or "linear" per column.
+    coordinates: the box of x, names of one letter. parameters: the box of mu; `scales` says "log" or "linear" per
+    column.
     lift and mask are written with torch functions and called with tensors or with jets (problems/jet.py).
-    lift meets the initial and boundary conditions; mask vanishes where they are given. odd: coordinates in which u is odd
+    lift meets the initial and boundary conditions; mask vanishes where they are given. odd: coordinates in which u
+    is odd
     (u(-x) = -u(x)); such a column must be symmetric and is solved on its upper half.
     reference(parameters [B, P], points [M, d]) -> [B, M]: an exact or reference solution, if there is one.
     l1_stability(coordinates) -> weight w with  int |e| <= int w |r|  for the exact initial and boundary data, if known.

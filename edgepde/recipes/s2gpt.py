@@ -29,7 +29,8 @@ class Config:
     """Settings of the greedy loop and of each snapshot's training.
 
     snapshots: at most so many basis functions. tolerance: stop when the worst indicator falls below it.
-    refinements: how often a snapshot may be trained further. batch: snapshots trained at once, 0 = 1 on a CPU, 8 on a GPU.
+    refinements: how often a snapshot may be trained further. batch: snapshots trained at once, 0 = 1 on a CPU, 8 on
+    a GPU.
     iterations, points: Levenberg-Marquardt steps per snapshot and collocation points per step.
     """
 

@@ -42,7 +42,9 @@ def tangents(problem: Problem, table: Rows, grid: Grid, parameters: Array, solut
 
 
 def interpolation_rows(problem: Problem, state: State, result: Sweep) -> NDArray[np.int64]:
-    """The 2N - 1 sparse points: x* of the basis and x** of each nested model's residual at the next snapshot's parameter."""
+    """The 2N - 1 sparse points: x* of the basis and x** of each nested model's residual at the next snapshot's
+    parameter.
+    """
     points = result.basis.indices
     known = np.concatenate(state.parameters)
     own = result.basis.snapshot_coefficients
@@ -58,7 +60,9 @@ def interpolation_rows(problem: Problem, state: State, result: Sweep) -> NDArray
 def safe_rows(
     problem: Problem, state: State, result: Sweep, grid: Grid, over: Array
 ) -> tuple[Rows, NDArray[np.int64], list[RowTrial]]:
-    """The smallest row set of the ladder (2N - 1, 3N, 4N, 6N, 10N) whose worst indicator stays near the dense solution's."""
+    """The smallest row set of the ladder (2N - 1, 3N, 4N, 6N, 10N) whose worst indicator stays near the dense
+    solution's.
+    """
     size = len(state.theta)
     sample = over[:: max(1, len(over) // 24)]
     own = result.coefficients[:: max(1, len(over) // 24)]

@@ -12,7 +12,9 @@ Array = NDArray[np.float64]
 
 
 def candidates(problem: Problem, seed: int = 0) -> Array:
-    """Parameters [K, P] that fill the box on its own scales: a grid for one or two columns, Sobol points and corners beyond."""
+    """Parameters [K, P] that fill the box on its own scales: a grid for one or two columns, Sobol points and corners
+    beyond.
+    """
     columns = problem.parameters.dimension
     if columns <= 2:
         axis = np.linspace(-1.0, 1.0, 65 if columns == 1 else 13)

@@ -141,7 +141,7 @@ def ledger(loaded: Loaded, small: Small) -> dict[str, Any]:
                 "form": f"Tucker, nodes {nodes}, ranks {ranks}, quintic interpolation",
                 "bytes": 4 * table.numbers,
                 "instead of": {"table without factors": dense, "the snapshot networks": networks},
-                "why": "no network is evaluated on the device; the snapshot networks would cost their evaluation per point",
+                "why": "no network is evaluated on the device; those of the snapshots would be, at every point",
             },
             {
                 "part": "collocation",

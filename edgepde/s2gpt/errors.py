@@ -16,15 +16,16 @@ from edgepde.problems.derivatives import by_name
 from edgepde.problems.problem import Problem
 from edgepde.s2gpt.field_table import FieldTable
 from edgepde.s2gpt.grid import Axis, Grid, tensor_grid
-from edgepde.s2gpt.reduced import ReducedModel, fold, lifted, residual_at, tabulate
-from edgepde.s2gpt.reduced import Rows
+from edgepde.s2gpt.reduced import ReducedModel, Rows, fold, lifted, residual_at, tabulate
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Where errors are measured: parameters [K, P] fill the box on its scales, points [M, d] the domain and its layers."""
+    """Where errors are measured: parameters [K, P] fill the box on its scales, points [M, d] the domain and its
+    layers.
+    """
 
     parameters: Array
     points: Array
@@ -40,7 +41,8 @@ def sample_of(
 ) -> Sample:
     """Parameters: a grid on the problem's scales in one column, Sobol points and the corners in more.
 
-    Points: half uniform in the domain, half where the snapshots vary most, on both sides of odd coordinates, and corners.
+    Points: half uniform in the domain, half where the snapshots vary most, on both sides of odd coordinates, and
+    corners.
     """
     columns = problem.parameters.dimension
     corners = np.array(list(product(*[(-1.0, 1.0)] * columns)))[:64]
@@ -94,7 +96,9 @@ def boxes(problem: Problem) -> tuple[Box, Box]:
 
 
 def residual_sup(reference: ReducedModel, axes: tuple[Axis, ...], sample: Sample, count: int = 4000) -> float:
-    """sup |PDE residual| of the reference network over the sample's parameters and a dense grid of the folded domain."""
+    """sup |PDE residual| of the reference network over the sample's parameters and a dense grid of the folded
+    domain.
+    """
     residual, _ = _residual(reference, axes, sample, count)
     return float(np.abs(residual).max())
 

@@ -1,4 +1,6 @@
-"""The offline stage: snapshots where the reduced model is worst, until it is good enough (arXiv 2506.15687, Algorithm 2)."""
+"""The offline stage: snapshots where the reduced model is worst, until it is good enough (arXiv 2506.15687, Algorithm
+2).
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,8 @@ class State:
 
 @dataclass(frozen=True)
 class Sweep:
-    """One pass over all candidates: coefficients [K, N], indicator [K] (inf where not converged), the basis and its rows.
+    """One pass over all candidates: coefficients [K, N], indicator [K] (inf where not converged), the basis and its
+    rows.
 
     worst: the largest finite indicator, of candidates that did not converge too.
     """
@@ -82,7 +85,9 @@ class Sweep:
 
 
 def indicator(problem: Problem, grid: Grid, residual: Array) -> Array:
-    """int w |r| dx with the problem's L1 stability weight, else the RMS of r: [K, R] -> [K]; not finite counts as inf."""
+    """int w |r| dx with the problem's L1 stability weight, else the RMS of r: [K, R] -> [K]; not finite counts as
+    inf.
+    """
     if problem.l1_stability is None:
         value = np.sqrt((residual**2 * grid.weights).sum(axis=1) / grid.weights.sum())
     else:
@@ -125,9 +130,11 @@ def sweep(problem: Problem, layers: Layers, state: State, grid: Grid, over: Arra
 
 
 def next_picks(problem: Problem, plan: Plan, state: State, over: Array, value: Array) -> tuple[str, list[int]]:
-    """("new", candidates) or ("refine", [snapshot]): the worst candidates, or the snapshot that the worst one already is.
+    """("new", candidates) or ("refine", [snapshot]): the worst candidates, or the snapshot that the worst one
+    already is.
 
-    Parameters stay distinct: a candidate that is a snapshot asks for that snapshot to be trained further, twice at most.
+    Parameters stay distinct: a candidate that is a snapshot asks for that snapshot to be trained further, twice at
+    most.
     ("stop", []) when neither is left to do.
     """
     known = np.concatenate(state.parameters)

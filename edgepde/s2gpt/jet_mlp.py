@@ -113,7 +113,8 @@ def residual_and_jacobian(
 ) -> tuple[Tensor, Tensor]:
     """r [S, M] and J = dr/dtheta [S, M, n], r_m depending on the jet at point m alone.
 
-    Because rows are independent, the gradient of sum_m r_m by a layer's pre-activations z holds every row's own adjoint,
+    Because rows are independent, the gradient of sum_m r_m by a layer's pre-activations z holds every row's own
+    adjoint,
     and dr_m/dW = sum_c adjoint_c (x) h_c over the jet's channels c.
     """
     with torch.enable_grad():

@@ -41,7 +41,9 @@ def choose_rows(tangents: Tangents, first: NDArray[np.int64], count: int) -> NDA
 
 
 def leverage_weights(tangents: Tangents, rows: NDArray[np.int64], quadrature: Array) -> Array:
-    """w_i = sqrt(q_i / l_i), l_i = |U_i|^2 over the leading columns: a row that alone carries much counts for less. [len(rows)]."""
+    """w_i = sqrt(q_i / l_i), l_i = |U_i|^2 over the leading columns: a row that alone carries much counts for less.
+    [len(rows)].
+    """
     u = tangents.basis[:, : max(len(rows), 1)]
     leverage = (u[rows] ** 2).sum(axis=1)
     floor = 1e-3 * leverage.max()

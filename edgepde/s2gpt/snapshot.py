@@ -1,4 +1,6 @@
-"""Snapshots: full PINNs u = lift + mask N(x) at chosen parameters, trained by Levenberg-Marquardt on the PDE residual."""
+"""Snapshots: full PINNs u = lift + mask N(x) at chosen parameters, trained by Levenberg-Marquardt on the PDE
+residual.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class Settings:
 
 
 class MaskProduct:
-    """D^a (mask N) by Leibniz' rule from the jet of N: sum_b C(a, b) D^(a-b) mask D^b N, for every factor of a problem."""
+    """D^a (mask N) by Leibniz' rule from the jet of N: sum_b C(a, b) D^(a-b) mask D^b N, for every factor of a
+    problem.
+    """
 
     def __init__(self, problem: Problem, factors: Sequence[str], points: Tensor, orders: Sequence[Order]) -> None:
         masks = dict(zip(orders, mask_derivatives(problem, orders, points), strict=True))
@@ -111,9 +115,11 @@ def train(
     generator: torch.Generator,
     tick: Callable[[int, float], None] = lambda iteration, residual: None,
 ) -> tuple[Tensor, Tensor]:
-    """Train S networks at parameters [S, P] from theta [S, n] as one batch: (best theta, its fresh relative residual [S]).
+    """Train S networks at parameters [S, P] from theta [S, n] as one batch: (best theta, its fresh relative residual
+    [S]).
 
-    Points are redrawn every `resample_every` iterations from a fourfold pool with probability 1 + |r| / mean |r|; the pool,
+    Points are redrawn every `resample_every` iterations from a fourfold pool with probability 1 + |r| / mean |r|;
+    the pool,
     being fresh, also decides what is best and when to stop. tick(iteration, worst residual) is called at each redraw.
     """
     damping = Damping.initial(len(theta), theta.device)

@@ -30,8 +30,10 @@ def step(
 ) -> tuple[Tensor, Tensor]:
     """One step on min |r(theta)|^2 / M: theta [S, n] -> (theta [S, n], cost [S]); frozen where not `active` [S].
 
-    (J^T J / M + mu I) d = -J^T r / M; accepted where the cost falls. mu shrinks with the gain ratio and grows on rejection.
-    A factorisation that fails or a cost that is not finite counts as a rejection. Source: Nielsen 1999, IMM-REP-1999-05.
+    (J^T J / M + mu I) d = -J^T r / M; accepted where the cost falls. mu shrinks with the gain ratio and grows on
+    rejection.
+    A factorisation that fails or a cost that is not finite counts as a rejection. Source: Nielsen 1999,
+    IMM-REP-1999-05.
     """
     r, jacobian = linearise(theta)
     rows = r.shape[1]

@@ -117,10 +117,11 @@ def golden(reference: ReducedModel, sample: Sample) -> dict[str, NDArray[np.floa
 def _words(loaded: Loaded, small: Small) -> str:
     problem = loaded.problem
     rows = len(small.model.rows.weights)
+    about = f"{problem.name}: {problem.about}" if problem.about else problem.name
     return (
-        f"{problem.name}{': ' + problem.about if problem.about else ''}. A reduced network of {small.model.size} pre-trained "
-        f"PINNs (S2GPT-PINN, arXiv 2506.15687): a new parameter is solved on the device by damped Gauss-Newton on "
-        f"{rows} collocation rows, then the field is read at any points."
+        f"{about}. A reduced network of {small.model.size} pre-trained PINNs (S2GPT-PINN, "
+        f"arXiv 2506.15687): a new parameter is solved on the device by damped Gauss-Newton on {rows} "
+        f"collocation rows, then the field is read at any points."
     )
 
 

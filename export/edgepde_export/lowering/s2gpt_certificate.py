@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from edgepde_runtime.backends import Backend
@@ -65,9 +66,12 @@ def _compression_words(small: Small) -> str:
     )
 
 
-def _device(backend: Backend, parameters: Array, points: Array) -> Array:
+def _device(backend: Backend, parameters: Array, points: NDArray[np.floating]) -> Array:
     """u of a backend, rows that did not converge as NaN."""
-    fed = {"parameters": np.ascontiguousarray(parameters), "points": points.astype(np.float32)}
+    fed: dict[str, NDArray[Any]] = {
+        "parameters": np.ascontiguousarray(parameters),
+        "points": points.astype(np.float32),
+    }
     out = backend.run(fed)
     residual = np.asarray(out["residual"], dtype=np.float64)
     return np.where(np.isfinite(residual)[:, None], np.asarray(out["u"], dtype=np.float64), np.nan)
@@ -85,7 +89,9 @@ def _rounding(small: Small, backends: Mapping[str, Backend], sample: Sample) -> 
 
 
 def _model(loaded: Loaded, sample: Sample, data: Path | None) -> Term:
-    """Against the exact solution; else held-out data; else the residual times a stability constant; else not verified."""
+    """Against the exact solution; else held-out data; else the residual times a stability constant; else not
+    verified.
+    """
     worst = model_error(loaded.reference, sample)
     if worst is not None:
         how = f"{MODEL_MARGIN:g} x the largest |reference network - reference solution| among {worst.compared} values"

@@ -15,7 +15,9 @@ FIRST, SECOND, SHOWN = 65, 41, 3
 
 
 def report_arrays(loaded: Loaded, small: Small) -> dict[str, Floats] | None:
-    """Fields on a grid of two coordinates, points, snapshots and greedy history; None for another number of coordinates."""
+    """Fields on a grid of two coordinates, points, snapshots and greedy history; None for another number of
+    coordinates.
+    """
     problem = loaded.problem
     if problem.coordinates.dimension != 2:
         return None
