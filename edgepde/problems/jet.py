@@ -55,7 +55,9 @@ _BINARY = {
     torch.mul: operator.mul,
     torch.div: operator.truediv,
     torch.true_divide: operator.truediv,
-    torch.pow: operator.pow,
+    torch.multiply: operator.mul,
+    torch.divide: operator.truediv,
+    torch.subtract: operator.sub,
     torch.Tensor.add: operator.add,
     torch.Tensor.__radd__: lambda a, b: b + a,
     torch.Tensor.mul: operator.mul,
@@ -65,6 +67,7 @@ _BINARY = {
     torch.Tensor.div: operator.truediv,
     torch.Tensor.__rdiv__: lambda a, b: b / a,
 }
+_POWERS = {torch.pow, torch.Tensor.pow, torch.Tensor.__pow__}
 _CONSTANT = {torch.ones_like, torch.zeros_like, torch.full_like, torch.sign}
 
 
@@ -99,6 +102,8 @@ class Jet:
             return args[0].through(function, SLOPES[function])
         if function in (torch.neg, torch.square):
             return -args[0] if function is torch.neg else args[0] * args[0]
+        if function in _POWERS and not kwargs:
+            return _lifted(args[0], args) ** args[1]
         if function in _BINARY and not kwargs:
             return _BINARY[function](*[_lifted(a, args) for a in args])
         if function in _CONSTANT:
@@ -162,6 +167,12 @@ class Jet:
 
     def __rtruediv__(self, other: Any) -> Jet:
         return _lifted(other, [self]) / self
+
+    def __rpow__(self, base: Any) -> Jet:
+        raise ProblemError("a power expected a number as exponent, got Jet; write torch.exp(x * log(base))")
+
+    def __abs__(self) -> Jet:
+        return self.through(torch.abs, SLOPES[torch.abs])
 
     def __pow__(self, power: float) -> Jet:
         if not isinstance(power, int | float):
