@@ -1,0 +1,1 @@
+"""The HTML page about a bundle: measured (collect), drawn (plots), written (page)."""

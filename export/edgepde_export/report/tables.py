@@ -1,0 +1,176 @@
+"""The page's tables and sentences, as text."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from edgepde_runtime.certificate import TERMS, OutputCertificate
+from edgepde_runtime.latency import FLOOR, Latency
+from edgepde_runtime.render import MARKS
+from edgepde_runtime.verdict import FAIL, MEASURED, NOT_VERIFIED, PASS, Check
+
+from . import words
+from .arrays import parameter_columns
+from .collect import Collected, Economy
+
+STYLES = {PASS: "pass", FAIL: "fail", NOT_VERIFIED: "open", MEASURED: "measured"}
+CLASS_WORDS = {
+    "sound": "proved for every input of the box",
+    "statistical": "holds with the stated coverage",
+    "measured": "seen on the stated points",
+    "not verified": "could not be checked",
+}
+TERM_WORDS = {
+    "model": "the exact solution against the reference network",
+    "compression": "the reference network against the smaller one",
+    "quantisation": "weights rounded to the stored precision",
+    "rounding": "arithmetic of the device",
+    "activation": "the device's transcendental functions",
+}
+_LONGEST_LEDGER = 20_000
+_KNOWN = ("recipe", "seed", "command", "family", "problem", "recipe_sha256", "data_sha256", "config")
+
+
+def check(one: Check) -> dict[str, str]:
+    """A check as a row: mark, style and figures."""
+    unit = {"us": "µs"}.get(one.unit, words.unit(one.unit))
+    figures = ["" if v is None else words.number(v) for v in (one.value, one.limit)]
+    detail = one.detail.replace(" us,", " µs,")
+    head = {"name": one.name, "status": one.status, "mark": MARKS[one.status], "style": STYLES[one.status]}
+    return {**head, "value": figures[0], "limit": figures[1], "unit": unit if any(figures) else "", "detail": detail}
+
+
+def tables(facts: Collected) -> dict[str, Any]:
+    """Every table by name: rows of text."""
+    return {
+        "certificate": [_entry(key, entry) for key, entry in facts.bundle.certificate.outputs.items()],
+        "files": list(_files(facts)),
+        "greedy": list(_greedy(facts)),
+        "latency": list(_latency(facts)),
+        "economy": _economy(facts.economy),
+        "verdict": sentence(facts.economy, facts.verdict.backend),
+        "provenance": list(_provenance(facts)),
+        "ledger": _ledger(facts),
+        "commands": commands(facts),
+        "missing": list(missing(facts)),
+    }
+
+
+def _entry(key: str, entry: OutputCertificate) -> dict[str, Any]:
+    terms = [(t, TERM_WORDS[t], entry.terms[t]) for t in TERMS]
+    found = entry.found
+    place = (
+        "" if found is None else "; ".join(f"{k} = ({', '.join(map(words.plain, v))})" for k, v in found.input.items())
+    )
+    return {"key": key, "entry": entry, "terms": terms, "classes": CLASS_WORDS, "place": place}
+
+
+def _files(facts: Collected) -> Iterator[tuple[str, int, str]]:
+    files = facts.bundle.manifest.files
+    for name in sorted(files):
+        yield name, files[name].bytes, files[name].sha256[:16]
+
+
+def _greedy(facts: Collected) -> Iterator[tuple[str, ...]]:
+    error, parameter = facts.arrays.greedy_error, facts.arrays.greedy_parameter
+    for i in range(0 if error is None or parameter is None else len(error)):
+        assert error is not None
+        assert parameter is not None
+        yield (str(i), words.number(float(error[i])), *(words.plain(float(v)) for v in parameter[i]))
+
+
+def _latency(facts: Collected) -> Iterator[tuple[str, ...]]:
+    kinds: list[tuple[str, Latency]] = [
+        (f"one call ({facts.query_words})", facts.verdict.samples[facts.verdict.backend])
+    ]
+    if facts.field_latency is not None:
+        kinds.append((f"whole field ({words.count(facts.economy.points)} points)", facts.field_latency))
+    for name, t in [*kinds, ("empty call (the floor)", facts.verdict.samples[FLOOR])]:
+        yield (name, *(words.number(v) for v in (t.least, t.p50, t.p90, t.p99, t.spread)), words.count(len(t.samples)))
+
+
+def _economy(economy: Economy) -> list[tuple[str, str, str]]:
+    rows = [
+        ("training, once", economy.offline, "stated by the bundle"),
+        ("one solve of the reference", economy.reference, "stated by the bundle"),
+        ("one query of the same field", economy.query, "p50, measured here"),
+    ]
+    return [(name, "not known" if s is None else words.duration(s), how) for name, s, how in rows]
+
+
+def sentence(economy: Economy, backend: str) -> str:
+    """What the surrogate saves, in words."""
+    if economy.reference is None or economy.query is None:
+        return "Break-even is not known: it needs the reference's time and a query of the same field."
+    if economy.query >= economy.reference:
+        times = words.number(economy.query / max(economy.reference, 1e-12))
+        faster = f"The reference solver is faster than a query on {backend}, by a factor of {times}"
+        return f"{faster}: training never pays off for speed."
+    times = words.number(economy.reference / economy.query)
+    if economy.break_even is None:
+        return f"A query is {times} times faster than the reference; the training's time is not known."
+    queries = words.count(max(1, round(economy.break_even + 0.5)))
+    return f"A query is {times} times faster than the reference: training has paid for itself after {queries} queries."
+
+
+def _provenance(facts: Collected) -> Iterator[tuple[str, str]]:
+    manifest = facts.bundle.manifest
+    yield "bundle id", facts.bundle.id
+    yield "model hash", manifest.model_hash
+    yield from sorted(manifest.tools.items())
+    for where in (facts.ledger, facts.ledger.get("identity"), facts.ledger.get("provenance")):
+        if isinstance(where, dict):
+            for key in _KNOWN:
+                if key in where:
+                    value = where[key]
+                    yield key, value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    yield "certificate engine", facts.bundle.certificate.engine
+    for assumption in facts.bundle.certificate.assumptions:
+        yield "assumes", assumption
+
+
+def _ledger(facts: Collected) -> str:
+    if not facts.ledger:
+        return ""
+    text = json.dumps(facts.ledger, indent=2, sort_keys=True, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_LEDGER else text[:_LONGEST_LEDGER] + "\n… (the rest is in ledger.json)"
+
+
+def commands(facts: Collected) -> list[str]:
+    """What to type to see the same again; the ledger's own command first."""
+    path, limits = str(facts.path), facts.limits
+    asked = [("--p50-us", limits.p50_us), ("--p99-us", limits.p99_us)]
+    flags = [word for flag, limit in asked if limit is not None for word in (flag, f"{limit:g}")]
+    made = facts.ledger.get("command")
+    lines = [made] if isinstance(made, str) and "\n" not in made else []
+    return [
+        *lines,
+        shlex.join(["edgepde", "verify", path, *flags]),
+        shlex.join(["edgepde", "bench", path]),
+        shlex.join(["edgepde", "report", path, *flags, "--out", "report.html"]),
+    ]
+
+
+def missing(facts: Collected) -> Iterator[str]:
+    """What the page cannot show, and for lack of what."""
+    arrays = facts.arrays
+    if "report.npz" not in facts.bundle.manifest.files:
+        yield "report.npz: no fields, points, snapshots, convergence or break-even can be shown"
+        return
+    if not arrays.has_field:
+        yield "predicted fields (predicted, parameters, axis0, axis1 of report.npz)"
+    elif arrays.exact is None:
+        yield "exact fields and error maps (exact of report.npz): the problem has no reference solution"
+    if arrays.collocation is None:
+        yield "collocation points (collocation of report.npz)"
+    if arrays.snapshots is None and parameter_columns(facts.bundle):
+        yield "snapshots (snapshots of report.npz)"
+    if arrays.greedy_error is None:
+        yield "greedy convergence (greedy_error of report.npz)"
+    if facts.economy.reference is None or facts.economy.offline is None:
+        yield "break-even (reference_seconds and offline_seconds of report.npz)"
+    if not facts.ledger:
+        yield "how it was compressed and trained (ledger.json)"
