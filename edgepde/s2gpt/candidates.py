@@ -21,7 +21,8 @@ def candidates(problem: Problem, seed: int = 0) -> Array:
         mesh = np.meshgrid(*[axis] * columns, indexing="ij")
         return problem.unscaled(np.stack([m.ravel() for m in mesh], axis=1))
     corners = np.stack([c.ravel() for c in np.meshgrid(*[[-1.0, 1.0]] * min(columns, 6), indexing="ij")], axis=1)
-    corners = np.pad(corners, ((0, 0), (0, columns - corners.shape[1])))
+    further = [corners[:, i % 6] * corners[:, (i + 1) % 6] for i in range(6, columns)]  # 64 corners reach every side
+    corners = np.column_stack([corners, *further])
     inside = 2.0 * qmc.Sobol(columns, seed=seed).random(256) - 1.0
     return problem.unscaled(np.concatenate([corners, inside]))
 
