@@ -56,10 +56,11 @@ def opened(root: Path, name: str, size: int | None, limit: int) -> Iterator[tupl
     except OSError as error:
         link = error.errno == errno.ELOOP
         raise BundleError(f"{path}: {'expected a file, got a symbolic link' if link else error.strerror}") from None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise BundleError(f"{path}: expected a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise BundleError(f"{path}: expected a regular file")
         if size is not None and status.st_size != size:
             what = "truncated" if status.st_size < size else "altered"
             raise BundleError(f"{path}: {what}: expected {size} bytes, got {status.st_size}")

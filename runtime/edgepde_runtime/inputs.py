@@ -67,7 +67,7 @@ def _cast(spec: InputSpec, given: NDArray[np.floating], flags: NDArray[np.int32]
         if not np.isfinite(array[row, j]):
             raise InputError(f"{at}: expected a number of {spec.dtype}, got {given[row, j]}")
         if strict:
-            raise InputError(f"{at}: {given[row, j]!r} is not a {spec.dtype}; strict=True refuses the cast")
+            raise InputError(f"{at}: {float(given[row, j])!r} is not a {spec.dtype}; strict=True refuses the cast")
         flags[inexact.any(axis=1)] |= ROUNDED
     return array
 

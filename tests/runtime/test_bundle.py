@@ -106,6 +106,22 @@ def test_a_link_put_there_after_the_scan(mlp: Path) -> None:
         bundle.content("card.md")
 
 
+@pytest.mark.parametrize("other", ["folder", "pipe"])
+def test_no_file_any_more_after_the_scan(mlp: Path, other: str) -> None:
+    bundle = bundles.read(mlp)
+    (mlp / "card.md").unlink()
+    (Path.mkdir if other == "folder" else os.mkfifo)(mlp / "card.md")
+    with pytest.raises(BundleError, match=r"card\.md: expected a regular file"):
+        bundle.content("card.md")
+
+
+def test_a_hash_that_manifest_and_certificate_share_is_still_the_models(mlp: Path) -> None:
+    for name in ("certificate.json", "manifest.json"):
+        edit_json(mlp, name, lambda document: document.update(model_hash="0" * 64))
+    with pytest.raises(BundleError, match=r"model\.onnx: model_hash expected 0000"):
+        bundles.read(mlp)
+
+
 def test_a_pipe_does_not_hang(mlp: Path) -> None:
     os.mkfifo(mlp / "pipe")
     with pytest.raises(BundleError, match="device, pipe or socket"):

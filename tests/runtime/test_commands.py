@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -206,11 +207,13 @@ def test_a_full_or_read_only_target_leaves_the_old_file(
     assert os.listdir(target.parent) == ["out.npz"]
 
 
-@pytest.mark.parametrize("target", ["/dev/full", "/nowhere/out.npz", "folder"])
+@pytest.mark.parametrize("target", ["pipe", "nowhere/out.npz", "folder"])
 def test_a_target_that_is_no_file(solver: Path, inputs: Path, tmp_path: Path, target: str) -> None:
     (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
     assert main(run_args(solver, inputs, tmp_path / target)) == 2
     assert not list((tmp_path / "folder").iterdir())
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
 def test_inspect_names_what_it_cannot_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

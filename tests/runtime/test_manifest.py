@@ -141,7 +141,6 @@ def test_a_residual_has_one_symbol(solver: Path) -> None:
         "[]",
         '{"name": NaN}',
         '{"name": Infinity}',
-        '{"format_version": 1, "format_version": 1}',
         '{"format_version": ' + "9" * 5000 + "}",
         "[" * 100_000,
         '{"a":' * 5000,
@@ -149,6 +148,12 @@ def test_a_residual_has_one_symbol(solver: Path) -> None:
 )
 def test_what_is_no_object_is_refused(text: str) -> None:
     with pytest.raises(BundleError):
+        Manifest.from_json(text)
+
+
+def test_a_key_given_twice_is_refused(mlp: Path) -> None:
+    text = (mlp / "manifest.json").read_text().replace('"name": "mlp"', '"name": "mlp", "name": "mlp"')
+    with pytest.raises(BundleError, match="'name' appears twice"):
         Manifest.from_json(text)
 
 

@@ -194,6 +194,14 @@ def test_rows_that_do_not_converge_are_never_an_answer(solver: Path, backend: st
     assert result.error_bound["u"]["value"] is None
 
 
+@pytest.mark.parametrize("residual", [np.nan, np.inf, -np.inf])
+def test_a_residual_that_is_no_number_did_not_converge(solver: Path, residual: float) -> None:
+    from edgepde_runtime.diagnostics import row_flags
+
+    flags = row_flags(load(solver, "reference").manifest, {"residual": np.array([0.001, residual, 0.5])})
+    assert flags["B"].tolist() == [0, 2, 4]
+
+
 def test_a_residual_above_its_threshold_is_flagged_and_warned_of(solver: Path, backend: str) -> None:
     model = load(solver, backend)
     result = model.call(parameters=np.array([[0.5], [0.7]]), points=X)
