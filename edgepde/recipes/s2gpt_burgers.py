@@ -17,6 +17,7 @@ class Config(s2gpt.Config):
     """As s2gpt's, and the range of viscosities in m^2/s."""
 
     snapshots: int = 18
+    iterations: int = 250
     tolerance: float = 1e-4
     low: float = 0.005
     high: float = 1.0

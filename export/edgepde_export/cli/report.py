@@ -32,7 +32,7 @@ def command(
     against the budget, break-even against the reference solver. The page tells the verdict and the exit code is 0 once
     it is written; `edgepde verify` is the one that fails a pipeline.
     """
-    from ..report.write import options, write
+    from ..report.write import Asked, write
 
-    verdict = write(bundle, out, options(bundle, budget, p50_us, p99_us, backend, seconds))
+    verdict = write(bundle, out, Asked(budget, p50_us, p99_us, backend, seconds))
     typer.echo(f"{out}: {out.stat().st_size / 1000:.0f} kB, verdict: {verdict}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +47,7 @@ class Collected:
     """The facts of one page; `field_latency`: one query of a whole field, None where it cannot be asked for."""
 
     path: Path
+    typed: Sequence[str]
     bundle: Bundle
     limits: Limits
     verdict: VerifyReport
@@ -60,8 +62,11 @@ class Collected:
     when: str
 
 
-def collect(path: Path, options: VerifyOptions) -> Collected:
-    """Open, verify and measure a bundle; raises BundleError for one that breaks a rule, BackendError, BudgetError."""
+def collect(path: Path, options: VerifyOptions, typed: Sequence[str] = ()) -> Collected:
+    """Open, verify and measure a bundle; `typed` are the flags that asked for the limits, to repeat them.
+
+    Raises BundleError for a bundle that breaks a rule, BackendError, BudgetError.
+    """
     bundle = bundles.read(path)
     arrays = stored.read(bundle)
     ledger = _ledger(bundle)
@@ -72,6 +77,7 @@ def collect(path: Path, options: VerifyOptions) -> Collected:
     latency = _field_latency(bundle, verdict.backend, arrays, options.seconds)
     return Collected(
         path=path,
+        typed=typed,
         bundle=bundle,
         limits=options.limits,
         verdict=verdict,

@@ -9,6 +9,7 @@ import numpy as np
 from edgepde_runtime.latency import Latency
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from . import words
 from .style import ACCENT, INK, LIMIT, MUTED, PAPER, axes, logarithmic, svg
@@ -30,7 +31,7 @@ class Line:
 
 def lines(times: Latency, floor: Latency | None, budget: Mapping[str, float]) -> list[Line]:
     """Floor, median and p99 of the samples, and each limit."""
-    found = [Line(limit, f"{name} budget {words.number(limit)} µs", LIMIT) for name, limit in budget.items()]
+    found = [Line(limit, f"{name} budget {words.plain(limit)} µs", LIMIT) for name, limit in budget.items()]
     found += [Line(times.p50, f"p50 {words.number(times.p50)} µs", INK, True)]
     found += [Line(times.p99, f"p99 {words.number(times.p99)} µs", INK, True)]
     if floor is not None:
@@ -51,13 +52,21 @@ def latency(times: Latency, floor: Latency | None, budget: Mapping[str, float], 
         share = np.full(len(kept), 100 / len(times.samples))
         plot.hist(kept, bins=bins.tolist(), weights=share, color=ACCENT, alpha=0.8)
         plot.set_xlim(ends)
-        plot.set_ylim(0, (1 + 0.14 * (len(drawn) + 1)) * plot.get_ylim()[1])
+        _room_above(plot, 1 + 0.14 * (len(drawn) + 1))
         for i, line in enumerate(drawn):
             _draw(plot, line, ends, 0.985 - 0.075 * i)
         plot.set_xlabel("time per call [µs]")
         plot.set_ylabel("share of samples [%]")
         logarithmic(plot.xaxis)
         return svg(plot, key, "histogram of measured times per call")
+
+
+def _room_above(plot: Axes, factor: float) -> None:
+    """Leaves room for words above the bars, without ticks beside it."""
+    peak = plot.get_ylim()[1]
+    ticks = [t for t in MaxNLocator(4).tick_values(0, peak) if t <= peak]
+    plot.set_ylim(0, factor * peak)
+    plot.set_yticks(ticks)
 
 
 def beyond(times: Latency) -> str:

@@ -141,9 +141,7 @@ def _ledger(facts: Collected) -> str:
 
 def commands(facts: Collected) -> list[str]:
     """What to type to see the same again; the ledger's own command first."""
-    path, limits = str(facts.path), facts.limits
-    asked = [("--p50-us", limits.p50_us), ("--p99-us", limits.p99_us)]
-    flags = [word for flag, limit in asked if limit is not None for word in (flag, f"{limit:g}")]
+    path, flags = str(facts.path), facts.typed
     made = facts.ledger.get("command")
     lines = [made] if isinstance(made, str) and "\n" not in made else []
     return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +17,39 @@ from .collect import collect
 from .page import render
 
 
-def options(
-    bundle: Path, budget: Path | None, p50_us: str | None, p99_us: str | None, backend: str, seconds: str
-) -> VerifyOptions:
-    """Limits from the budget file, overridden by the flags; raises BudgetError naming the key or flag."""
-    limits = Limits() if budget is None else budgets.find(budget, bundle)
-    flags: dict[str, Any] = {}
-    for name, value in (("p50_us", p50_us), ("p99_us", p99_us)):
-        if value is not None:
-            flags[name] = positive(value, f"--{name.replace('_', '-')}")
-    return VerifyOptions(replace(limits, **flags), backend, seconds=positive(seconds, "--seconds"))
+@dataclass(frozen=True)
+class Asked:
+    """What was typed: limits of a budget file, overridden by the flags; microseconds and seconds as text."""
+
+    budget: Path | None = None
+    p50_us: str | None = None
+    p99_us: str | None = None
+    backend: str = "auto"
+    seconds: str = "1"
+
+    def options(self, bundle: Path) -> VerifyOptions:
+        """What to hold the bundle against; raises BudgetError naming the key or flag."""
+        limits = Limits() if self.budget is None else budgets.find(self.budget, bundle)
+        given = {name: getattr(self, name) for name in ("p50_us", "p99_us") if getattr(self, name) is not None}
+        flags: dict[str, Any] = {n: positive(v, f"--{n.replace('_', '-')}") for n, v in given.items()}
+        return VerifyOptions(replace(limits, **flags), self.backend, seconds=positive(self.seconds, "--seconds"))
+
+    @property
+    def words(self) -> list[str]:
+        """The flags that repeat it, for verify and report alike."""
+        usual = Asked()
+        changed = [f for f in fields(self) if getattr(self, f.name) != getattr(usual, f.name)]
+        return [word for f in changed for word in (f"--{f.name.replace('_', '-')}", str(getattr(self, f.name)))]
 
 
-def write(bundle: Path, out: Path, asked: VerifyOptions) -> str:
+def write(bundle: Path, out: Path, asked: Asked) -> str:
     """Write the page about `bundle` to `out` and return the verdict's word.
 
-    Raises TargetError for an `out` that cannot be, RunError where the disk refuses, BundleError, BackendError.
+    Raises TargetError for an `out` that cannot be, RunError where the disk refuses, BundleError, BackendError and
+    BudgetError.
     """
     check_target(bundle, out)
-    facts = collect(bundle, asked)
+    facts = collect(bundle, asked.options(bundle), asked.words)
     write_file(out, render(facts).encode())
     return facts.verdict.verdict
 
