@@ -1,7 +1,8 @@
 """Whether inputs lie in their box.
 
-Inside is min(low, fl(low)) <= x <= max(high, fl(high)), fl = rounding to the input's dtype: a bound that the caller
-has rounded to that dtype stays inside, which is half a unit in its last place at most. x is compared before any cast.
+Inside is min(low, fl(low)) <= x <= max(high, fl(high)), fl = rounding to the input's dtype or, if that is coarser, to
+the caller's: a bound that was rounded to either stays inside. x is compared before any cast. What the caller's coarser
+dtype put past the graph's own limits is moved back to them (`inputs.py` flags it as rounded).
 """
 
 from __future__ import annotations
@@ -11,18 +12,24 @@ from numpy.typing import NDArray
 
 from .manifest import InputSpec
 
+Limits = NDArray[np.float64]
 
-def limits(spec: InputSpec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The lowest and highest value inside, per column [d], float64."""
+
+def limits(spec: InputSpec, dtype: np.dtype[np.floating] | None = None) -> tuple[Limits, Limits]:
+    """The lowest and highest value inside, per column [d], float64, for numbers of `dtype` (the input's own if None)."""
     low = np.array([c.low for c in spec.columns], dtype=np.float64)
     high = np.array([c.high for c in spec.columns], dtype=np.float64)
-    rounded_low, rounded_high = low.astype(spec.dtype), high.astype(spec.dtype)
-    return np.minimum(low, rounded_low), np.maximum(high, rounded_high)
+    lowest, highest = low, high
+    for rounding in {np.dtype(spec.dtype), np.dtype(dtype or spec.dtype)}:
+        with np.errstate(over="ignore"):
+            lowest = np.minimum(lowest, low.astype(rounding))
+            highest = np.maximum(highest, high.astype(rounding))
+    return lowest, highest
 
 
 def outside(x: NDArray[np.floating], spec: InputSpec) -> NDArray[np.bool_]:
     """Which values of x [n, d] lie outside, [n, d]; NaN does."""
-    low, high = limits(spec)
+    low, high = limits(spec, x.dtype)
     return ~((x >= low) & (x <= high))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from importlib import resources
 from types import ModuleType
 
@@ -29,18 +30,23 @@ def available() -> list[str]:
     return usable
 
 
-def choose(backend: str, model: bytes) -> Backend:
-    """Loads `model` on a backend; "auto" is ort where onnxruntime is installed, else reference.
+def choose(backend: str, model: bytes, covered: Sequence[str] = ()) -> Backend:
+    """Loads `model` on a backend; "auto" is the first of ort and reference that is usable here.
 
-    Raises BackendError for a name that is no backend, for c99 on a bundle without C sources, or where loading fails.
+    covered: the backends a certificate speaks of; auto prefers those. Raises BackendError for a name that is no backend, for c99 on a bundle without C sources, or where loading fails.
     """
-    name = ("ort" if "ort" in available() else "reference") if backend == "auto" else backend
+    name = _automatic(covered) if backend == "auto" else backend
     if name == "c99" and name not in names():
         raise BackendError(f"backend c99: this bundle has no c99/; known backends are auto, {', '.join(names())}")
     if name not in names():
         raise BackendError(f"backend {backend!a} is unknown; known are auto, {', '.join(names())}")
     loaded: Backend = _module(name).load(model)
     return loaded
+
+
+def _automatic(covered: Sequence[str]) -> str:
+    usable = [name for name in ("ort", "reference") if name in available()]
+    return next((name for name in usable if name in covered), usable[0])
 
 
 def _module(name: str) -> ModuleType:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from .boxcheck import first_outside, outside
+from .boxcheck import first_outside, limits, outside
 from .errors import InputError, OutOfBox
 from .manifest import InputSpec
 
@@ -58,8 +58,8 @@ def prepare(spec: InputSpec, value: object, policy: str, strict: bool) -> Prepar
 def _cast(spec: InputSpec, given: NDArray[np.floating], flags: NDArray[np.int32], strict: bool) -> NDArray[np.floating]:
     with np.errstate(over="ignore"):
         array = np.ascontiguousarray(given, dtype=spec.dtype)
-    if given.dtype.itemsize <= array.dtype.itemsize:
-        return array
+    if given.dtype.itemsize < array.dtype.itemsize:
+        array = _moved_inside(spec, array, flags)
     inexact = array != given
     if inexact.any():
         row, j = (int(v) for v in np.argwhere(inexact)[0])
@@ -70,6 +70,15 @@ def _cast(spec: InputSpec, given: NDArray[np.floating], flags: NDArray[np.int32]
             raise InputError(f"{at}: {float(given[row, j])!r} is not a {spec.dtype}; strict=True refuses the cast")
         flags[inexact.any(axis=1)] |= ROUNDED
     return array
+
+
+def _moved_inside(spec: InputSpec, array: NDArray[np.floating], flags: NDArray[np.int32]) -> NDArray[np.floating]:
+    """Rows that are inside in the caller's coarser dtype, with values past the graph's own limits moved onto them."""
+    low, high = limits(spec)
+    rows = (flags & OUT_OF_BOX) == 0
+    moved = array.copy()
+    moved[rows] = np.clip(array[rows], low, high)
+    return moved
 
 
 def as_floats(spec: InputSpec, value: object) -> NDArray[np.floating]:

@@ -61,7 +61,7 @@ class Model:
         if out_of_box not in POLICIES:
             raise InputError(f"out_of_box expected {' or '.join(POLICIES)}, got {out_of_box!r}")
         self.bundle = bundle
-        self._backend = choose(backend, bundle.model)
+        self._backend = choose(backend, bundle.model, bundle.certificate.backends)
         self._policy, self._strict = out_of_box, strict
         self._outputs = _named_tuple([o.name for o in bundle.manifest.outputs])
 

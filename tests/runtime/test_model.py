@@ -148,13 +148,17 @@ def test_the_box_is_met_before_the_cast(mlp: Path) -> None:
         load(mlp, "reference")([[beyond, 0.5]])
 
 
-def test_a_bound_rounded_to_the_inputs_dtype_is_inside(tmp_path: Path) -> None:
+def test_a_bound_in_the_callers_coarser_dtype_is_inside_and_moved_onto_the_box(tmp_path: Path) -> None:
     solver = load(residual_bundle(tmp_path / "s"), "reference")
-    # nu is a float64 input: its bound 0.005 is inside, that bound rounded to float32 lies below and is not.
     assert float(np.float32(0.005)) < 0.005
     assert solver.check(parameters=[[0.005]], points=X)["parameters"] == 0
     low = np.array([[0.005]], dtype=np.float32)
-    assert solver.check(parameters=low, points=X)["parameters"] == 1
+    assert solver.check(parameters=low, points=X)["parameters"] == 8
+    np.testing.assert_array_equal(solver(parameters=low, points=X)[0], solver(parameters=[[0.005]], points=X)[0])
+    assert solver.check(parameters=np.nextafter(low, np.float32(0)), points=X)["parameters"] == 1
+    assert solver.check(parameters=low.astype(np.float64), points=X)["parameters"] == 1
+    with pytest.raises(InputError, match="strict=True refuses"):
+        load(residual_bundle(tmp_path / "t"), "reference", strict=True)(parameters=low, points=X)
 
 
 @shared
