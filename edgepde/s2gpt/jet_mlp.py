@@ -89,15 +89,16 @@ def forward(theta: Tensor, layers: Sequence[tuple[int, int]], points: Tensor, or
 
 
 def _trace(
-    theta: Tensor, layers: Sequence[tuple[int, int]], points: Tensor, orders: Sequence[Order]
+    theta: Tensor, layers: Sequence[tuple[int, int]], points: Tensor, orders: Sequence[Order], tracked: bool = False
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """The output's jet, and every layer's jets before and after its weights; tracked: ready for gradients by them."""
     h = _input_jet(points, orders)
     before, after = [], []
     split = unflatten(theta, layers)
     for number, (weight, bias) in enumerate(split):
         before.append(h)
         z = _affine(h, weight, bias)
-        if not z.requires_grad and torch.is_grad_enabled():
+        if tracked and not z.requires_grad:
             z.requires_grad_()
         after.append(z)
         h = z if number == len(split) - 1 else _tanh_jet(z, orders)
@@ -118,7 +119,7 @@ def residual_and_jacobian(
     and dr_m/dW = sum_c adjoint_c (x) h_c over the jet's channels c.
     """
     with torch.enable_grad():
-        jet, before, after = _trace(theta.detach(), layers, points, orders)
+        jet, before, after = _trace(theta.detach(), layers, points, orders, tracked=True)
         r = residual(jet)
         adjoints = torch.autograd.grad(r.sum(), after)
     parts = []
