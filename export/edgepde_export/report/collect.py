@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,6 +41,11 @@ class Economy:
         if self.offline is None or self.reference is None or self.query is None or self.query >= self.reference:
             return None
         return self.offline / (self.reference - self.query)
+
+    @property
+    def queries(self) -> int | None:
+        """The break-even in whole queries, at least 1."""
+        return None if self.break_even is None else max(1, math.ceil(self.break_even))
 
 
 @dataclass(frozen=True)

@@ -78,11 +78,7 @@ def _saving(facts: Collected) -> list[Tile]:
     if economy.query >= economy.reference:
         return [Tile("against the reference", "slower", "the reference solver is the faster one")]
     ratio = words.number(economy.reference / economy.query)
-    note = (
-        ""
-        if economy.break_even is None
-        else f"pays off after {words.count(max(1, int(economy.break_even) + 1))} queries"
-    )
+    note = "" if economy.queries is None else f"pays off after {words.counted(economy.queries, 'query', 'queries')}"
     return [Tile("against the reference", f"{ratio}× faster", note)]
 
 

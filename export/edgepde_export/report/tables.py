@@ -110,10 +110,10 @@ def sentence(economy: Economy, backend: str) -> str:
         faster = f"The reference solver is faster than a query on {backend}, by a factor of {times}"
         return f"{faster}: training never pays off for speed."
     times = words.number(economy.reference / economy.query)
-    if economy.break_even is None:
+    if economy.queries is None:
         return f"A query is {times} times faster than the reference; the training's time is not known."
-    queries = words.count(max(1, round(economy.break_even + 0.5)))
-    return f"A query is {times} times faster than the reference: training has paid for itself after {queries} queries."
+    after = words.counted(economy.queries, "query", "queries")
+    return f"A query is {times} times faster than the reference: training has paid for itself after {after}."
 
 
 def _provenance(facts: Collected) -> Iterator[tuple[str, str]]:

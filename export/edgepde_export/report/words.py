@@ -58,6 +58,11 @@ def count(value: int) -> str:
     return f"{value:,}".replace(",", "\u202f")
 
 
+def counted(value: int, one: str, many: str) -> str:
+    """A count with its noun."""
+    return f"{count(value)} {one if value == 1 else many}"
+
+
 def unit(text: str) -> str:
     """A unit with its powers raised: m^2/s is m²/s."""
     parts = text.split("^")
