@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -111,19 +111,22 @@ def domain_grid(problem: Problem, layers: Layers, theta: torch.Tensor, size: int
 
 
 def sweep(problem: Problem, layers: Layers, state: State, grid: Grid, over: Array) -> Sweep:
-    """Solve every candidate [K, P] on quadrature-weighted rows of the grid and judge it on the whole grid."""
+    """Solve every candidate [K, P] on quadrature-weighted rows of the grid and judge it on the points it did not see."""
     theta = torch.cat(state.theta)
     known = np.concatenate(state.parameters)
     raw = tabulate(problem, layers, theta, np.eye(len(theta)), grid.points, (*problem.factors, "u"))
     basis = empirical_basis(raw[-1])
     table = raw[:-1] @ basis.transform
-    stride = max(1, len(grid.points) // max(40 * len(theta), 400))
+    stride = max(2, len(grid.points) // max(40 * len(theta), 400))
     chosen = np.unique(np.concatenate([np.arange(0, len(grid.points), stride), basis.indices]))
     rows = Rows(grid.points[chosen], np.sqrt(grid.weights[chosen]), table[:, chosen])
     guess = basis.snapshot_coefficients[nearest(problem, known, over)]
     coefficients, converged = solve_rows(problem, rows, over, guess)
     everywhere = Rows(grid.points, np.ones(len(grid.points)), table)
-    value = indicator(problem, grid, residual_at(problem, everywhere, over, coefficients))
+    unseen = grid.weights.copy()
+    unseen[chosen] = 0.0
+    unseen *= grid.weights.sum() / unseen.sum()
+    value = indicator(problem, replace(grid, weights=unseen), residual_at(problem, everywhere, over, coefficients))
     finite = value[np.isfinite(value)]
     worst = float(finite.max()) if len(finite) else float("inf")
     return Sweep(basis, everywhere, coefficients, np.where(converged, value, np.inf), worst)

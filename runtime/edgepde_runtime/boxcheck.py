@@ -16,7 +16,7 @@ Limits = NDArray[np.float64]
 
 
 def limits(spec: InputSpec, dtype: np.dtype[np.floating] | None = None) -> tuple[Limits, Limits]:
-    """The lowest and highest value inside, per column [d], float64, for numbers of `dtype` (the input's own if None)."""
+    """The lowest and highest value inside, per column [d], float64, for numbers of `dtype` (None: the input's own)."""
     low = np.array([c.low for c in spec.columns], dtype=np.float64)
     high = np.array([c.high for c in spec.columns], dtype=np.float64)
     lowest, highest = low, high
