@@ -111,7 +111,7 @@ def domain_grid(problem: Problem, layers: Layers, theta: torch.Tensor, size: int
 
 
 def sweep(problem: Problem, layers: Layers, state: State, grid: Grid, over: Array) -> Sweep:
-    """Solve every candidate [K, P] on quadrature-weighted rows of the grid and judge it on the points it did not see."""
+    """Solve every candidate [K, P] on quadrature-weighted rows of the grid, judge it on the points it did not see."""
     theta = torch.cat(state.theta)
     known = np.concatenate(state.parameters)
     raw = tabulate(problem, layers, theta, np.eye(len(theta)), grid.points, (*problem.factors, "u"))

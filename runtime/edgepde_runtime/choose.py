@@ -33,8 +33,8 @@ def available() -> list[str]:
 def choose(backend: str, model: bytes, covered: Sequence[str] = ()) -> Backend:
     """Loads `model` on a backend; "auto" is the first of ort and reference that is usable here.
 
-    covered: the backends a certificate speaks of; auto prefers those. Raises BackendError for a name that is no backend,
-    for c99 on a bundle without C sources, or where loading fails.
+    covered: the backends a certificate speaks of; auto prefers those. Raises BackendError for a name that is no
+    backend, for c99 on a bundle without C sources, or where loading fails.
     """
     name = _automatic(covered) if backend == "auto" else backend
     if name == "c99" and name not in names():
