@@ -207,7 +207,7 @@ class Greedy:
     def _begin(self, state: State) -> None:
         mu = first_parameters(self.problem, self.over, min(self.plan.batch, self.plan.snapshots))
         generator = self._generator(state)
-        theta = jet_mlp.initial_weights(len(mu), self.layers, generator).to(self.device)
+        theta = jet_mlp.initial_weights(len(mu), self.layers, generator)
         self._add(state, mu, *self._train(mu, theta, generator), float("inf"))
 
     def _learn(self, state: State, mu: Array, worst: float) -> None:
@@ -234,11 +234,12 @@ class Greedy:
         self.tick(state, f"snapshot {i + 1} refined: {self._label(mu[0])}, relative residual {state.residuals[i]:.1e}")
 
     def _train(self, mu: Array, theta: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Train on the device; what the loop keeps and sweeps with is on the CPU."""
         settings = self.plan.training
         found, residual = train(
             self.problem,
             self.layers,
-            theta,
+            theta.to(self.device),
             torch.from_numpy(mu).to(self.device),
             settings,
             generator,
@@ -247,7 +248,7 @@ class Greedy:
         if not torch.isfinite(residual).all():
             bad = int((~torch.isfinite(residual)).nonzero()[0])
             raise TrainingError(f"snapshot at {self._label(mu[bad])}: the residual never became finite")
-        return found, residual
+        return found.cpu(), residual.cpu()
 
     def _label(self, mu: Array) -> str:
         return ", ".join(f"{n} = {v:.4g}" for n, v in zip(self.problem.parameters.names, mu, strict=True))
