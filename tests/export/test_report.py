@@ -22,7 +22,7 @@ from typer.testing import CliRunner, Result
 from edgepde.train import atomic
 
 QUICK = "0.03"
-LEDGER = {"recipe": "burgers", "seed": 7, "command": "edgepde train burgers --out run"}
+LEDGER = {"provenance": {"identity": {"recipe": "burgers", "seed": 7, "recipe_sha256": None}}}
 
 
 def run(*words: object) -> Result:
@@ -61,7 +61,13 @@ def test_every_section_is_there(page: str) -> None:
 
 def test_it_tells_where_the_bundle_comes_from(page: str, front: Path) -> None:
     manifest = json.loads((front / "manifest.json").read_text())
-    for text in (manifest["model_hash"], "burgers", f"edgepde verify {front} --seconds {QUICK}", LEDGER["command"]):
+    for text in (
+        manifest["model_hash"],
+        ">burgers<",
+        ">7<",
+        f"edgepde verify {front} --seconds {QUICK}",
+        "edgepde train burgers --seed 7 --out run",
+    ):
         assert str(text) in page
     for name, entry in manifest["files"].items():
         assert name in page

@@ -60,7 +60,7 @@ def read(bundle: Bundle) -> Arrays:
     """The arrays of a bundle's report.npz; raises BundleError naming the member and what was expected of it."""
     where = f"{bundle.root / 'report.npz'}"
     found = bundle.report
-    arrays = {name: found[name].astype(np.float64) for name in FIELDS if name in found}
+    arrays = {name: _scalar(name, found[name].astype(np.float64)) for name in FIELDS if name in found}
     sizes: dict[str, int] = {}
     for name, array in arrays.items():
         _check(name, array, sizes, where)
@@ -74,6 +74,11 @@ def read(bundle: Bundle) -> Arrays:
         wide = len(bundle.manifest.inputs[-1].columns)
         raise BundleError(f"{where}: collocation: expected at most {wide} columns, got {sizes['d']}")
     return Arrays(**arrays)
+
+
+def _scalar(name: str, array: Array) -> Array:
+    """Shape [] where that is meant; writers that know no array without dimensions store [1]."""
+    return array.reshape(()) if FIELDS[name] == () and array.shape == (1,) else array
 
 
 def _check(name: str, array: Array, sizes: dict[str, int], where: str) -> None:

@@ -14,8 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from . import words
 from .style import ACCENT, INK, LIMIT, MUTED, PAPER, axes, logarithmic, svg
 
-# The axis ends this factor from the median; what lies further away is told in words, and the samples keep their shape.
-FAR = 4.0
+# The axis ends these factors from the median, so that the samples keep their shape; what lies beyond is told in words.
+BELOW, FAR = 4.0, 12.0
 SLOWEST = 0.995
 
 
@@ -42,8 +42,8 @@ def lines(times: Latency, floor: Latency | None, budget: Mapping[str, float]) ->
 def latency(times: Latency, floor: Latency | None, budget: Mapping[str, float], key: str) -> Markup:
     """Times per call in µs on a logarithmic axis around the median."""
     drawn = lines(times, floor, budget)
-    near = [line.at for line in drawn if times.p50 / FAR < line.at < times.p50 * FAR]
-    low, high = max(times.least, times.p50 / FAR), min(times.quantile(SLOWEST), times.p50 * FAR)
+    near = [line.at for line in drawn if times.p50 / BELOW < line.at < times.p50 * FAR]
+    low, high = max(times.least, times.p50 / BELOW), min(times.quantile(SLOWEST), times.p50 * FAR)
     ends = (min([low, *near]) / 1.12, max([high, *near]) * 1.12)
     kept = times.samples[times.samples <= ends[1]]
     with axes(4.4, 3.0) as plot:

@@ -81,8 +81,8 @@ def _scaled(plot: object, which: str, column: Column) -> None:
 
 
 def greedy(error: Array) -> Markup:
-    """Worst indicator [G] against the number of snapshots it was measured with; what is not finite is left out."""
-    number = np.arange(len(error))
+    """Worst indicator [G] with 1 to G snapshots in the basis; what is not finite is left out."""
+    number = np.arange(1, len(error) + 1)
     drawn = np.isfinite(error) & (error > 0)
     with axes(WIDE, HIGH) as plot:
         plot.set_yscale("log")
@@ -90,7 +90,7 @@ def greedy(error: Array) -> Markup:
         plot.plot(number[drawn], error[drawn], color=ACCENT, linewidth=1.5, marker="o", markersize=4)
         plot.set_xlabel("snapshots in the basis")
         plot.set_ylabel("worst indicator over the box")
-        plot.set_xlim(-0.4, len(error) - 0.6)
+        plot.set_xlim(0.5, len(error) + 0.5)
         plot.xaxis.set_major_locator(MaxNLocator(integer=True))
         logarithmic(plot.yaxis)
         return svg(plot, "greedy", "worst error indicator falling with the number of snapshots")

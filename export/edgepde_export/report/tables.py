@@ -31,6 +31,7 @@ TERM_WORDS = {
     "activation": "the device's transcendental functions",
 }
 _LONGEST_LEDGER = 20_000
+_HEADINGS = ("identity", "provenance")
 _KNOWN = ("recipe", "seed", "command", "family", "problem", "recipe_sha256", "data_sha256", "config")
 
 
@@ -79,7 +80,7 @@ def _greedy(facts: Collected) -> Iterator[tuple[str, ...]]:
     for i in range(0 if error is None or parameter is None else len(error)):
         assert error is not None
         assert parameter is not None
-        yield (str(i), words.number(float(error[i])), *(words.plain(float(v)) for v in parameter[i]))
+        yield (str(i + 1), words.number(float(error[i])), *(words.plain(float(v)) for v in parameter[i]))
 
 
 def _latency(facts: Collected) -> Iterator[tuple[str, ...]]:
@@ -121,15 +122,21 @@ def _provenance(facts: Collected) -> Iterator[tuple[str, str]]:
     yield "bundle id", facts.bundle.id
     yield "model hash", manifest.model_hash
     yield from sorted(manifest.tools.items())
-    for where in (facts.ledger, facts.ledger.get("identity"), facts.ledger.get("provenance")):
-        if isinstance(where, dict):
-            for key in _KNOWN:
-                if key in where:
-                    value = where[key]
-                    yield key, value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    yield from _origin(facts.ledger)
     yield "certificate engine", facts.bundle.certificate.engine
     for assumption in facts.bundle.certificate.assumptions:
         yield "assumes", assumption
+
+
+def _origin(where: Any) -> Iterator[tuple[str, str]]:
+    """What a ledger says of recipe, seed and settings, at its top or under one of its headings."""
+    if not isinstance(where, dict):
+        return
+    for key in _KNOWN:
+        if where.get(key) is not None:
+            yield key, where[key] if isinstance(where[key], str) else json.dumps(where[key], sort_keys=True)
+    for heading in _HEADINGS:
+        yield from _origin(where.get(heading))
 
 
 def _ledger(facts: Collected) -> str:
@@ -143,13 +150,21 @@ def commands(facts: Collected) -> list[str]:
     """What to type to see the same again; the ledger's own command first."""
     path, flags = str(facts.path), facts.typed
     made = facts.ledger.get("command")
-    lines = [made] if isinstance(made, str) and "\n" not in made else []
     return [
-        *lines,
+        *([made] if isinstance(made, str) and "\n" not in made else _training(dict(_origin(facts.ledger)))),
         shlex.join(["edgepde", "verify", path, *flags]),
         shlex.join(["edgepde", "bench", path]),
         shlex.join(["edgepde", "report", path, *flags, "--out", "report.html"]),
     ]
+
+
+def _training(origin: dict[str, str]) -> list[str]:
+    """How a run of a named recipe is made again; nothing for a recipe that is a user's own file."""
+    if "recipe" not in origin or "recipe_sha256" in origin:
+        return []
+    train = ["edgepde", "train", origin["recipe"], "--seed", origin.get("seed", "0"), "--out", "run"]
+    note = "  # with the settings named under Provenance" if "config" in origin else ""
+    return [shlex.join(train) + note, "edgepde export run --out bundle"]
 
 
 def missing(facts: Collected) -> Iterator[str]:

@@ -64,8 +64,8 @@ def counted(value: int, one: str, many: str) -> str:
 
 
 def unit(text: str) -> str:
-    """A unit with its powers raised: m^2/s is m²/s."""
-    parts = text.split("^")
+    """A unit with its powers raised and its products dotted: m^2/s is m²/s, N*m is N·m."""
+    parts = text.replace("*", "·").split("^")
     for i in range(1, len(parts)):
         digits = len(parts[i]) - len(parts[i].lstrip("-0123456789"))
         raised = parts[i][:digits].translate(_RAISED)
