@@ -46,7 +46,10 @@ def tiny() -> Tiny:
     plan = Plan(snapshots=4, tolerance=0.0, refinements=1, width=8, grid=400, training=training)
     stages: list[State] = []
     greedy = Greedy(problem, plan, torch.device("cpu"), lambda state, _: stages.append(copy.deepcopy(state)))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # networks this small only wait for each other
     state, sweep, grid = greedy.run(State())
+    torch.set_num_threads(threads)
     model, trials = assemble(problem, greedy.layers, state, sweep, grid, greedy.over, plan.seed)
     coefficients, converged = model.solve(greedy.over)
     table, _ = build_table(model.basis, coefficients[converged], grid.axes, TABLE_TOLERANCE)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from edgepde.train.levenberg_marquardt import Damping, Linearise, step
+from edgepde.train.levenberg_marquardt import Damping, Linearise, gram, step
 
 Residual = Callable[[Tensor], Tensor]
 
@@ -81,17 +81,46 @@ def test_the_cost_never_grows_and_is_that_of_theta(starts: list[tuple[float, flo
         last = cost
 
 
-def test_a_rejected_step_leaves_theta_and_raises_the_damping_ever_faster() -> None:
-    """A Jacobian of the wrong sign: every step goes uphill."""
-    theta = torch.tensor([[2.0]], dtype=torch.float64)
+def test_rejected_steps_leave_theta_and_raise_the_damping_ever_faster() -> None:
+    """A Jacobian of the wrong sign: every step goes uphill, four of them on one linearisation."""
+    theta, calls = torch.tensor([[2.0]], dtype=torch.float64), []
+
+    def uphill(x: Tensor) -> tuple[Tensor, Tensor]:
+        calls.append(1)
+        return x, -torch.ones(1, 1, 1, dtype=torch.float64)
+
     damping, everyone = Damping.initial(1, theta.device), torch.tensor([True])
-    seen = [float(damping.mu[0])]
+    seen = []
     for _ in range(3):
-        after, cost = step(theta, lambda x: (x, -torch.ones(1, 1, 1).double()), lambda x: x, damping, everyone)
+        after, cost = step(theta, uphill, lambda x: x, damping, everyone)
         assert torch.equal(after, theta)
         assert float(cost[0]) == 4.0
         seen.append(float(damping.mu[0]))
-    assert seen == pytest.approx([1e-3, 2e-3, 8e-3, 64e-3])
+    assert seen == pytest.approx([1e-3 * 2**10, 1e-3 * 2**36, 1e12])
+    assert len(calls) == 3
+
+
+def test_a_step_rejected_at_first_is_tried_again_with_more_damping() -> None:
+    start = torch.tensor([[0.9, 0.9]], dtype=torch.float64)
+    damping = Damping.initial(1, start.device, 1e-9)
+    tried: list[Tensor] = []
+
+    def counted(theta: Tensor) -> Tensor:
+        tried.append(theta)
+        return rosenbrock(theta) * (100.0 if len(tried) <= 2 else 1.0)
+
+    after, cost = step(start, rosenbrock_slopes, counted, damping, torch.tensor([True]))
+    assert len(tried) == 3
+    torch.testing.assert_close(after, tried[2])
+    torch.testing.assert_close(cost, rosenbrock(after).square().mean(dim=1))
+
+
+@given(st.integers(0, 2**31), st.integers(1, 4), st.integers(1, 6))
+@settings(max_examples=20)
+def test_the_normal_matrix_is_j_transposed_j_below_the_diagonal(seed: int, rows: int, columns: int) -> None:
+    jacobian = torch.randn(3, rows, columns, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    expected = jacobian.transpose(1, 2) @ jacobian / rows
+    torch.testing.assert_close(gram(jacobian).tril(), expected.tril())
 
 
 def test_an_accepted_step_lowers_the_damping_to_a_third_at_best() -> None:
