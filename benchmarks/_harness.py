@@ -25,7 +25,7 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 @dataclass(frozen=True)
 class Row:
-    """One figure. goal: which way is better; target: what it must reach, if anything; spread: quartiles around a median.
+    """One figure. goal: which way is better; target: what it must reach, if anything; spread: quartiles of a median.
 
     measured is None where it could not be measured; `note` then says why.
     """
@@ -76,7 +76,7 @@ def timing(case: str, rival: str, latency: Latency, target: float | None = None,
 
 
 def closing(rows: Sequence[Row]) -> str:
-    """The line that says in which cases a rival is better than ours."""
+    """The lines that say in which cases a rival is better than ours."""
     ours = {(row.case, row.unit): row for row in rows if row.rival == OURS}
     won = []
     for row in rows:
@@ -84,7 +84,7 @@ def closing(rows: Sequence[Row]) -> str:
         if own is not None and row is not own and row.beats(own):
             figures = f"{render.number(row.measured)} against {render.number(own.measured)} {row.unit}"
             won.append(f"{row.case}: {row.rival} {figures.rstrip()}")
-    return f"where a rival is better: {'; '.join(won) or 'nowhere in this table'}"
+    return "\n  ".join(["where a rival is better:", *(won or ["nowhere in this table"])])
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -120,13 +120,15 @@ def parser(question: str) -> argparse.ArgumentParser:
     return made
 
 
-def publish(args: argparse.Namespace, rows: Sequence[Row], settings: Mapping[str, Any], remarks: Sequence[str]) -> None:
-    """Print the table, the remarks and the closing line; write the document where --json asks for one."""
+def publish(
+    args: argparse.Namespace, rows: Sequence[Row], settings: Mapping[str, Any], remarks: Sequence[str], last: str
+) -> None:
+    """Print the table, the remarks, this machine and the last words; write the document where --json asks for one."""
     made = document(rows, {"quick": args.quick, "seed": args.seed, **settings})
     stream = sys.stderr if args.json == "-" else sys.stdout
     facts = made["machine"]
     here = f"{facts['cpu']}, {facts['cores']} cores, load average {facts['load_average']}"
-    print(f"\n{table(rows)}\n", *remarks, here, closing(rows), sep="\n", file=stream, flush=True)
+    print(f"\n{table(rows)}\n", *remarks, here, last, sep="\n", file=stream, flush=True)
     text = json.dumps(made, indent=1, allow_nan=False)
     if args.json == "-":
         print(text)

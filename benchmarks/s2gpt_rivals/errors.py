@@ -29,7 +29,7 @@ class Questions:
     exact: Array
 
     def errors(self, field: Field) -> Array:
-        """||field - exact|| / ||exact|| in L2([-1, 1] x [0, 1]) for every nu, [K]; field(nu [1, 1], points) -> [1, M]."""
+        """||field - exact|| / ||exact|| in L2([-1, 1] x [0, 1]) per nu, [K]; field(nu [1, 1], points) -> [1, M]."""
         found = np.empty(len(self.nu))
         for k, exact in enumerate(self.exact):
             difference = field(self.nu[k : k + 1], self.points)[0] - exact
@@ -38,7 +38,7 @@ class Questions:
 
 
 def grid(across: int = ACROSS, along: int = ALONG) -> tuple[NDArray[np.float32], Array]:
-    """Midpoints of a tensor grid, `across` in x gathered at the shock layer, `along` in t: points [M, 2], weights [M]."""
+    """Midpoints of a tensor grid, `across` in x gathered at the shock, `along` in t: points [M, 2], weights [M]."""
     made = tensor_grid([Axis(-1.0, 1.0, 0.0, LAYER), Axis(0.0, 1.0)], [across, along])
     return made.points.astype(np.float32), made.weights
 
@@ -57,7 +57,7 @@ def viscosities(low: float, high: float, count: int, seed: int, snapshots: Array
 
 
 def questions(nu: Array, across: int = ACROSS, along: int = ALONG) -> Questions:
-    """Exact fields by Cole-Hopf at the float32 points themselves; the field is odd in x, so half of them are computed."""
+    """Exact fields by Cole-Hopf at the float32 points themselves; the field is odd in x, so half is computed."""
     points, weights = grid(across, along)
     half = len(points) // 2
     right = cole_hopf(nu, points[half:].astype(np.float64))

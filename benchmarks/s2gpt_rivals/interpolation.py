@@ -21,10 +21,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Snapshots:
-    """lift(nu) + sum_n w_n(nu) v_n at points [M, 2]: v [M, N], float64 networks; how w follows from log nu is the choice.
+    """lift(nu) + sum_n w_n(nu) v_n at points [M, 2]: v [M, N] from the float64 networks, w from log nu.
 
-    degree None: barycentric interpolation through all N snapshots. Otherwise the least-squares polynomial of that degree
-    through their values, which interpolates for N - 1.
+    degree None: barycentric interpolation through all N snapshots; else the least-squares polynomial of that degree.
     """
 
     model: ReducedModel
@@ -70,7 +69,7 @@ class Query(nn.Module):
     def __init__(self, small: Small) -> None:
         super().__init__()
         model = small.model
-        own = np.linalg.inv(model.transform).T
+        own: Array = np.asarray(np.linalg.inv(model.transform).T, dtype=np.float64)
         nodes, degree = model.problem.scaled(model.parameters), model.size - 1
         self.start = Start(replace(model, start_degree=degree, start_matrix=start.fit(nodes, own, degree)))
         self.field = Field(model.problem, small.table)

@@ -13,6 +13,7 @@ import numpy as np
 from edgepde_export import export
 from numpy.typing import NDArray
 
+from edgepde.errors import RunError
 from edgepde.s2gpt.compress import Loaded, load
 
 RECIPE = "s2gpt_burgers"
@@ -42,14 +43,24 @@ class Ours:
         return edgepde_runtime.load(self.bundle, backend="ort")
 
 
-def obtain(folder: Path, quick: bool, seed: int, run: Path | None = None, bundle: Path | None = None) -> Ours:
-    """Train and export whatever is not given; new files go to `folder`. Raises what train and export raise."""
+def obtain(
+    folder: Path, low: float, quick: bool, seed: int, run: Path | None = None, bundle: Path | None = None
+) -> Ours:
+    """Train and export whatever is not given; new files go to `folder`.
+
+    Raises RunError for a run that is not of the box [low, 1], and what train and export raise.
+    """
     recorded = run is not None
     seconds = 0.0
     if run is None:
         run = folder / "run"
         seconds = train(run, quick, seed)
     loaded = load(run)
+    got = float(loaded.problem.parameters.low[0])
+    if loaded.problem.name != "burgers" or abs(got - low) > 1e-12:
+        raise RunError(
+            f"{run}: expected a run of burgers for nu in [{low:g}, 1], got {loaded.problem.name} from {got:g}"
+        )
     if recorded:
         history = loaded.run.spec["history"]
         seconds = float(history["offline_seconds"]) if isinstance(history, dict) else float("nan")

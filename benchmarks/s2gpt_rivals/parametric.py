@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from edgepde_runtime.box import Box
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgepde.problems.derivatives import by_name, term_table
@@ -142,3 +144,14 @@ def box_of(problem: Problem) -> Box:
     return Box(
         [*where.low, math.log(mu.low[0])], [*where.high, math.log(mu.high[0])], [*where.names, "log_nu"], ["m", "s", ""]
     )
+
+
+def inputs_of(nu: NDArray[np.float64], points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A Network's input for one viscosity [1, 1]: (x, t, log nu), float32 [M, 3]."""
+    return np.concatenate([points, np.full((len(points), 1), np.log(nu[0, 0]), dtype=np.float32)], axis=1)
+
+
+def evaluate(network: Network, nu: NDArray[np.float64], points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """u [1, M] by torch."""
+    with torch.no_grad():
+        return np.asarray(network(torch.from_numpy(inputs_of(nu, points)))[:, 0].numpy())[None]
