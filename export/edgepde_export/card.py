@@ -70,7 +70,7 @@ def _terms(entry: OutputCertificate) -> str:
 
 def _number(value: float | None) -> str:
     """Three digits, rounded up: a card never states less than the certificate."""
-    return "not verified" if value is None else f"{float(_UP.create_decimal(value)):.3g}"
+    return "not verified" if value is None else f"{float(_UP.create_decimal(repr(value))):.3g}"
 
 
 def _list(items: Sequence[str], otherwise: str) -> str:

@@ -61,7 +61,7 @@ def _tell(made: Path) -> None:
     from edgepde_runtime import bundle
 
     written = bundle.read(made)
-    typer.echo(f"{made}: {written.size / 1000:.1f} KB, id {written.id[:12]}")
+    typer.echo(f"{made}: {written.size / 1024:.1f} KB, id {written.id[:12]}")
     for key, entry in written.certificate.outputs.items():
         device = "not verified" if entry.device_total is None else f"{entry.device_total:.3g} ({entry.device_class})"
         total = "not verified" if entry.total is None else f"{entry.total:.3g} ({entry.total_class})"

@@ -35,4 +35,4 @@ def command(
     from ..report.write import Asked, write
 
     verdict = write(bundle, out, Asked(budget, p50_us, p99_us, backend, seconds))
-    typer.echo(f"{out}: {out.stat().st_size / 1000:.0f} kB, verdict: {verdict}")
+    typer.echo(f"{out}: {out.stat().st_size / 1024:.0f} KB, verdict: {verdict}")

@@ -160,7 +160,7 @@ def _tell(order: Order, seconds: float, place: str) -> None:
     name = problem if isinstance(problem, str) else problem.get("name", "a problem")
     size = sum(t.numel() * t.element_size() for t in made.weights.values())
     typer.echo(
-        f"{order.out}: {made.spec['family']} of {name}, {len(made.weights)} tensors, {size / 1000:.1f} KB, "
+        f"{order.out}: {made.spec['family']} of {name}, {len(made.weights)} tensors, {size / 1024:.1f} KB, "
         f"{duration(seconds)} on {place}"
     )
     bundle = order.out.parent / "bundle"
