@@ -1,0 +1,6 @@
+"""Benchmarks are scripts: their folder is where their imports start."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
