@@ -14,10 +14,10 @@ import torch
 from edgepde.problems.problem import Problem
 from edgepde.s2gpt import store
 from edgepde.s2gpt.assemble import assemble
-from edgepde.s2gpt.greedy import Event, Greedy, Plan, State
+from edgepde.s2gpt.greedy import Event, Greedy, Plan, State, Sweep
+from edgepde.s2gpt.grid import Grid
 from edgepde.s2gpt.snapshot import Settings
 from edgepde.train.problem_source import of_file
-from edgepde.train.progress import duration
 from edgepde.train.run_folder import Run
 
 CHECKPOINT = "greedy"
@@ -75,24 +75,11 @@ def train_problem(
     if run.data is not None:
         run.data.check_inside(problem.parameters, problem.coordinates)
     origin = {"name": problem.name, **(of_file(source) if isinstance(source, Path) else source)}
-    began = time.monotonic()
     state, spent = _restored(run)
     plan = plan_of(config, run.seed, device)
-    total = plan.snapshots + plan.refinements
-    with run.progress(f"snapshots of {problem.name}", total) as bar:
-
-        def tick(state: State, text: str) -> None:
-            _keep(run, state, spent + time.monotonic() - began)
-            bar.update(state.work)
-            bar.note(text)
-
-        bar.update(state.work)
-        greedy = Greedy(problem, plan, device, tick, lambda part: bar.update(state.work + part))
-        with torch.no_grad():
-            state, result, grid = greedy.run(state)
-        bar.update(total)
+    clock = Clock(spent)
+    greedy, state, result, grid = _greedy(problem, plan, run, device, state, clock)
     model, trials = assemble(problem, greedy.layers, state, result, grid, greedy.over, plan.seed)
-    seconds = spent + time.monotonic() - began
     run.finish(
         store.model_tensors(model),
         {
@@ -106,16 +93,45 @@ def train_problem(
                 "final_indicator": result.worst,
                 "row_trials": [asdict(trial) for trial in trials],
                 "snapshot_residuals": state.residuals,
-                "offline_seconds": seconds,
+                "offline_seconds": clock.seconds,
                 "reference_seconds": reference_seconds(problem),
                 "device": device.type,
             },
             store.FAMILY: store.model_section(model, grid.axes),
         },
     )
-    rows = len(model.rows.weights)
-    run_text = f"{model.size} functions, {rows} collocation rows (2N - 1 = {2 * model.size - 1})"
-    bar.note(f"{run_text}, worst indicator {result.worst:.1e}, {duration(seconds)}")
+
+
+class Clock:
+    """Seconds spent on a training, those before an interruption included."""
+
+    def __init__(self, spent: float) -> None:
+        self._spent, self._began = spent, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """All seconds so far."""
+        return self._spent + time.monotonic() - self._began
+
+
+def _greedy(
+    problem: Problem, plan: Plan, run: Run, device: torch.device, state: State, clock: Clock
+) -> tuple[Greedy, State, Sweep, Grid]:
+    """The greedy loop under a progress bar, every training kept in the run's checkpoint."""
+    total = plan.snapshots + plan.refinements
+    with run.progress(f"snapshots of {problem.name}", total) as bar, torch.no_grad():
+
+        def tick(state: State, text: str) -> None:
+            _keep(run, state, clock.seconds)
+            bar.update(state.work)
+            bar.note(text)
+
+        bar.update(state.work)
+        greedy = Greedy(problem, plan, device, tick, lambda part: bar.update(state.work + part))
+        state, result, grid = greedy.run(state)
+        bar.update(total)
+        bar.note(f"{len(state.theta)} functions, worst indicator {result.worst:.1e}")
+    return greedy, state, result, grid
 
 
 def reference_seconds(problem: Problem, points: int = 10_000) -> float | None:

@@ -1,7 +1,8 @@
 """Load the shipped bundle, solve two new viscosities on this machine and compare with the exact solution.
 
 Run: python samples/s2gpt_burgers/query.py [--seed N]
-The number to reach: relative L2 error, median <= 5e-5 and max <= 3e-4 for nu in [0.02, 1]; <= 2e-4 and <= 2e-3 in [0.005, 1].
+The number to reach, relative L2 error: median <= 5e-5 and max <= 3e-4 for nu in [0.02, 1]; <= 2e-4 and <= 2e-3 in
+[0.005, 1].
 """
 
 from __future__ import annotations

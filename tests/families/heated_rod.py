@@ -1,4 +1,7 @@
-"""A heated rod that loses heat, no exact solution: u_t - kappa u_xx + beta u = 4 x (1 - x), u(x, 0) = sin(pi x), u = 0 at the ends."""
+"""A heated rod that loses heat, without an exact solution.
+
+u_t - kappa u_xx + beta u = 4 x (1 - x), u(x, 0) = sin(pi x), u = 0 at both ends.
+"""
 
 import math
 
