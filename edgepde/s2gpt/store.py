@@ -49,10 +49,17 @@ def load_model(
 ) -> ReducedModel:
     """The model of a run. Raises RunError naming the tensor that is missing or does not fit."""
 
-    def array(name: str) -> NDArray[np.float64]:
+    for key in ("layers", "start_degree", "axes"):
+        if key not in section:
+            raise RunError(f"{where}: spec.json: {FAMILY}.{key}: missing")
+
+    def tensor(name: str) -> Tensor:
         if name not in weights:
             raise RunError(f"{where}: tensor {name}: missing from a run of the family {FAMILY}")
-        return np.asarray(weights[name].numpy(), dtype=np.float64)
+        return weights[name]
+
+    def array(name: str) -> NDArray[np.float64]:
+        return np.asarray(tensor(name).numpy(), dtype=np.float64)
 
     def rows(name: str) -> Rows:
         return Rows(array(f"{name}.points"), array(f"{name}.weights"), array(f"{name}.basis"))
@@ -60,7 +67,7 @@ def load_model(
     model = ReducedModel(
         problem=problem,
         layers=[(int(a), int(b)) for a, b in section["layers"]],
-        theta=weights["theta"],
+        theta=tensor("theta"),
         parameters=array("parameters"),
         transform=array("transform"),
         rows=rows("rows"),
