@@ -133,28 +133,43 @@ def sweep(problem: Problem, layers: Layers, state: State, grid: Grid, over: Arra
 
 
 def next_picks(problem: Problem, plan: Plan, state: State, over: Array, value: Array) -> tuple[str, list[int]]:
-    """("new", candidates) or ("refine", [snapshot]): the worst candidates, or the snapshot that the worst one
-    already is.
+    """("new", candidates) or ("refine", [snapshot]): the worst candidates, or the snapshot that the worst one is.
 
     Parameters stay distinct: a candidate that is a snapshot asks for that snapshot to be trained further, twice at
-    most.
-    ("stop", []) when neither is left to do.
+    most. ("stop", []) when neither is left to do.
     """
-    known = np.concatenate(state.parameters)
-    room = plan.snapshots - len(known)
-    chosen: list[int] = []
+    room = min(plan.snapshots - len(state.parameters), plan.batch)
+    least = MINIMAL_GAP if plan.batch == 1 else 0.5 / plan.snapshots
+    gap = _gaps(problem, over, np.concatenate(state.parameters))
     for i in np.argsort(-value, kind="stable"):
-        taken = np.concatenate([known, over[chosen]])
-        close = int(nearest(problem, taken, over[i : i + 1])[0])
-        gap = np.linalg.norm(problem.scaled(over[i : i + 1]) - problem.scaled(taken[close : close + 1]))
-        if gap > (MINIMAL_GAP if plan.batch == 1 else 0.5 / plan.snapshots):
-            if len(chosen) < min(room, plan.batch):
-                chosen.append(int(i))
-        elif not chosen and close < len(known) and _may_refine(plan, state, close):
+        close = int(gap[i].argmin())
+        if gap[i, close] <= least and _may_refine(plan, state, close):
             return "refine", [close]
-        if len(chosen) == min(room, plan.batch) and chosen:
+        if gap[i, close] > least and room > 0:
+            return "new", _batch(_gaps(problem, over, over), gap.min(axis=1) > least, value, int(i), room, least)
+    return "stop", []
+
+
+def _batch(apart: Array, free: NDArray[np.bool_], value: Array, first: int, room: int, least: float) -> list[int]:
+    """`first` and up to room - 1 more `free` candidates: each the worst of value * prod distance to the picks before.
+
+    Without the product a batch crowds around its worst candidate, where one snapshot would do.
+    """
+    finite = value[np.isfinite(value)]
+    urgency = np.where(np.isfinite(value), value, 2.0 * finite.max() if len(finite) else 1.0)
+    chosen = [first]
+    while len(chosen) < room:
+        urgency = urgency * apart[chosen[-1]]
+        open_ = np.where(free & (apart[chosen].min(axis=0) > least), urgency, -1.0)
+        if open_.max() < 0.0:
             break
-    return ("new", chosen) if chosen else ("stop", [])
+        chosen.append(int(open_.argmax()))
+    return chosen
+
+
+def _gaps(problem: Problem, left: Array, right: Array) -> Array:
+    """Distances on the problem's scales: [K, P], [N, P] -> [K, N]."""
+    return np.asarray(np.linalg.norm(problem.scaled(left)[:, None] - problem.scaled(right)[None], axis=2))
 
 
 def _may_refine(plan: Plan, state: State, snapshot: int) -> bool:

@@ -134,6 +134,17 @@ def test_a_batch_of_picks_keeps_its_distance(tiny: Tiny) -> None:
     assert len(picks(tiny, value.tolist(), over, state, snapshots=3, batch=5)[1]) == 2
 
 
+def test_a_batch_does_not_crowd_around_its_worst_candidate(tiny: Tiny) -> None:
+    state = State(parameters=[np.array([[1.0]])])
+    s = tiny.problem.scaled(tiny.over)[:, 0]
+    value = np.exp(-1.5 * (s + 1.0))
+    value[3] = np.inf
+    _, chosen = picks(tiny, value.tolist(), tiny.over[:, 0].tolist(), state, snapshots=16, batch=4)
+    assert chosen[0] == 3
+    assert sum(s[i] > 0.0 for i in chosen) >= 1
+    assert min(abs(s[i] - s[j]) for i in chosen for j in chosen if i != j) > 0.15
+
+
 def test_the_first_batch_spreads_over_the_box(tiny: Tiny) -> None:
     one = first_parameters(tiny.problem, tiny.over, 1)
     np.testing.assert_allclose(one, [[1.0]])
