@@ -16,8 +16,8 @@ Array = NDArray[np.float64]
 NU = [0.005, 0.02, 0.1, 1.0]
 
 
-def at(nu: float, x: Array, t: Array, step: float = 0.1) -> Array:
-    return cole_hopf(np.array([[nu]]), np.stack([x, t], axis=1), step)[0]
+def at(nu: float, x: Array, t: Array, **options: float) -> Array:
+    return cole_hopf(np.array([[nu]]), np.stack([x, t], axis=1), **options)[0]
 
 
 @pytest.mark.parametrize("nu", NU)
@@ -58,7 +58,7 @@ def test_halving_the_quadrature_step_changes_nothing(nu: float, seed: int) -> No
     rng = np.random.default_rng(seed)
     x, t = rng.uniform(-1, 1, 20), rng.uniform(0, 1, 20)
     x[:10] *= 0.02
-    np.testing.assert_allclose(at(nu, x, t), at(nu, x, t, 0.05), atol=1e-12)
+    np.testing.assert_allclose(at(nu, x, t), at(nu, x, t, step=0.05), atol=1e-12)
 
 
 def test_more_points_than_a_block_and_several_viscosities_come_out_alike() -> None:

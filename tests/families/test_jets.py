@@ -106,6 +106,18 @@ def test_jets_are_the_derivatives_that_autograd_finds(expression: Expression, se
         torch.testing.assert_close(jet.part(order), expected, rtol=1e-8, atol=1e-9 * float(1 + expected.abs().max()))
 
 
+@pytest.mark.parametrize("function", [*SLOPES, torch.square, abs], ids=lambda f: f.__name__)
+def test_every_function_is_differentiated_twice(function: Callable[..., Any]) -> None:
+    """f(x t + x), of which no derivative vanishes."""
+    coordinates = dict(zip("xt", torch.linspace(0.3, 1.4, 14, dtype=torch.float64).reshape(2, 7), strict=True))
+    leaves = {name: value.clone().requires_grad_() for name, value in coordinates.items()}
+    jets = variables(coordinates)
+    jet = function(jets["x"] * jets["t"] + jets["x"])
+    plain = function(leaves["x"] * leaves["t"] + leaves["x"])
+    for order in ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2)):
+        torch.testing.assert_close(jet.part(order), derivatives(plain, leaves, order).detach())
+
+
 @pytest.mark.parametrize("build", [lambda a, b: a * b, lambda a, b: a + b, lambda a, b: a / (b * b + 1.0)])
 @pytest.mark.parametrize("swapped", [False, True])
 def test_parameters_of_a_batch_broadcast_against_coordinates(build: Callable[..., Any], swapped: bool) -> None:

@@ -264,6 +264,16 @@ def test_the_stencil_reproduces_quintics_of_the_mapped_coordinate(axis: Axis, no
     np.testing.assert_allclose(found, quintic(axis.inverse(x)), atol=1e-9)
 
 
+@given(AXES, st.integers(STENCIL, 30), st.floats(0, 1))
+def test_a_point_lies_in_the_middle_of_its_stencil_except_near_the_ends(axis: Axis, nodes: int, s: float) -> None:
+    (first,), _ = interpolation_matrix(axis, nodes, axis.at(np.array([s])))
+    place = float(axis.inverse(axis.at(np.array([s])))[0]) * (nodes - 1)
+    if 2 <= place <= nodes - 3:
+        assert first + 2 - 1e-9 <= place <= first + 3 + 1e-9
+    else:
+        assert first in (0, nodes - STENCIL)
+
+
 def test_a_stencil_is_exact_at_its_nodes() -> None:
     nodes = np.arange(STENCIL) - 2.5
     np.testing.assert_allclose(

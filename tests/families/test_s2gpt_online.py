@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from edgepde.problems.problem import Problem, Term
 from edgepde.s2gpt import start
+from edgepde.s2gpt.assemble import validation_rows
 from edgepde.s2gpt.field_table import FieldTable
 from edgepde.s2gpt.grid import Axis
 from edgepde.s2gpt.online import Coefficients, Field, Online, Start
@@ -105,6 +106,8 @@ def test_a_truncated_model_is_the_beginning_of_the_whole(tiny: Tiny) -> None:
         assert part.size == size
         np.testing.assert_allclose(part.basis(points), whole.basis(points)[:, :size], atol=1e-12)
         np.testing.assert_array_equal(part.rows.points, whole.rows.points)
+        np.testing.assert_array_equal(part.start_matrix, whole.start_matrix[:, :size])
+        np.testing.assert_array_equal(part.parameters, whole.parameters[:size])
         assert part.solve(tiny.over)[1].all()
     again = whole.truncated(3).truncated(2)
     np.testing.assert_array_equal(again.transform, whole.truncated(2).transform)
@@ -166,6 +169,13 @@ def test_validation_rows_are_none_of_the_solvers(tiny: Tiny) -> None:
     on_grid = {tuple(p) for p in tiny.grid.points}
     assert used <= on_grid
     assert unseen <= on_grid
+
+
+def test_validation_rows_avoid_the_solvers_however_many_are_asked(tiny: Tiny) -> None:
+    used = np.random.default_rng(0).choice(len(tiny.grid.points), 150, replace=False)
+    rows = validation_rows(tiny.grid, tiny.sweep.rows, used, len(tiny.grid.points) - 150, seed=3)
+    free = np.delete(np.arange(len(tiny.grid.points)), used)
+    assert {tuple(p) for p in rows.points} == {tuple(p) for p in tiny.grid.points[free]}
 
 
 def test_the_solver_sees_the_interpolation_points_first(tiny: Tiny) -> None:
