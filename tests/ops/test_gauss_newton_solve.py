@@ -185,9 +185,10 @@ def test_without_iterations_the_start_comes_back_unconverged() -> None:
     assert not converged.any()
 
 
+@pytest.mark.parametrize("steepness", [1.0, 1e8])
 @pytest.mark.parametrize("iterations", [1, 20, 200])
-def test_without_a_root_near_a_singular_minimum_it_does_not_claim_to_have_converged(iterations: int) -> None:
-    solution, converged = run(CASES.no_root(), max_iterations=iterations)
+def test_heavily_damped_steps_towards_a_singular_minimum_are_not_convergence(iterations: int, steepness: float) -> None:
+    solution, converged = run(CASES.no_root(steepness), max_iterations=iterations)
     assert not converged.any()
     assert np.isfinite(solution).all()
 

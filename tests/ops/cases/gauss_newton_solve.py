@@ -34,6 +34,7 @@ def cases() -> Iterator[Case]:
     yield "no-iterations", planted(14, BURGERS, rows=12, unknowns=4).inputs, {"max_iterations": 0}
     yield "one-iteration", planted(15, BURGERS, rows=12, unknowns=4).inputs, {"max_iterations": 1}
     yield "no-root", no_root(), {}
+    yield "no-root-steep", no_root(steepness=1e8), {}
     yield "nan-coefficient", spoilt(2, np.nan), {}
     yield "inf-coefficient", spoilt(2, np.inf), {}
     yield "nan-lift", spoilt(0, np.nan), {}
@@ -65,16 +66,18 @@ def equal_columns() -> Planted:
     return made
 
 
-def no_root() -> list[NDArray[Any] | None]:
-    """c^2 + 1 = 0 from c = 0.3: the least cost is at c = 0, where the Jacobian vanishes too."""
-    square = [[0, 0], [1, 1]]
+def no_root(steepness: float = 1.0) -> list[NDArray[Any] | None]:
+    """v^2 + 1 = 0 from v = 0.3, v = 0.3 + steepness c: the least cost is at v = 0, where the Jacobian vanishes too.
+
+    Only steps of heavy damping lower the cost; where it is steep they are small in c long before the end.
+    """
     return [
-        np.zeros((1, 1, 1)),
-        np.ones((1, 1, 1)),
+        np.full((1, 1, 1), 0.3),
+        np.full((1, 1, 1), steepness),
         np.ones((1, 2, 1)),
         np.ones((1, 1)),
-        np.full((1, 1), 0.3),
-        np.array(square),
+        np.zeros((1, 1)),
+        np.array([[0, 0], [1, 1]]),
         np.zeros((0, 1)),
         np.zeros((1, 0)),
     ]
