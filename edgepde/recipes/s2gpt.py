@@ -19,6 +19,7 @@ from edgepde.s2gpt.grid import Grid
 from edgepde.s2gpt.snapshot import Settings
 from edgepde.train.problem_source import of_file
 from edgepde.train.run_folder import Run
+from edgepde.train.threads import one_thread
 
 CHECKPOINT = "greedy"
 GPU_BATCH = 8
@@ -68,7 +69,7 @@ def plan_of(config: Config, seed: int, device: torch.device) -> Plan:
 def train_problem(
     problem: Problem, config: Config, run: Run, device: torch.device, source: Mapping[str, Any] | Path
 ) -> None:
-    """Train a reduced model of `problem` into `run`; source: where export finds the problem again.
+    """Train a reduced model of `problem` into `run`, on one CPU thread or the GPU; source: where to find the problem.
 
     Every finished snapshot is kept in the run's checkpoint; an interrupted training resumes after the last one.
     """
@@ -78,8 +79,9 @@ def train_problem(
     state, spent = _restored(run)
     plan = plan_of(config, run.seed, device)
     clock = Clock(spent)
-    greedy, state, result, grid = _greedy(problem, plan, run, device, state, clock)
-    model, trials = assemble(problem, greedy.layers, state, result, grid, greedy.over, plan.seed)
+    with one_thread():
+        greedy, state, result, grid = _greedy(problem, plan, run, device, state, clock)
+        model, trials = assemble(problem, greedy.layers, state, result, grid, greedy.over, plan.seed)
     run.finish(
         store.model_tensors(model),
         {

@@ -22,6 +22,7 @@ from edgepde.train import problem_source
 from edgepde.train.finished_run import FinishedRun, open_run
 from edgepde.train.progress import progress
 from edgepde.train.run_folder import Run
+from edgepde.train.threads import one_thread
 
 Array = NDArray[np.float64]
 
@@ -90,6 +91,11 @@ def compress_model(reference: ReducedModel, axes: tuple[Axis, ...], max_error: f
     Fewer functions leave less to the table: the error is split, and the result is measured as a whole.
     Raises CompressionError naming the error reached when even the full basis and the finest table miss it.
     """
+    with one_thread():
+        return _compress(reference, axes, max_error, seed)
+
+
+def _compress(reference: ReducedModel, axes: tuple[Axis, ...], max_error: float, seed: int) -> Small:
     problem = reference.problem
     sample = sample_of(problem, axes, seed=seed)
     allowed = max_error / MARGIN

@@ -18,6 +18,7 @@ from edgepde.s2gpt.compress import Loaded, Small, ledger, load, small_of
 from edgepde.s2gpt.errors import Sample, sample_of
 from edgepde.s2gpt.online import Online
 from edgepde.s2gpt.reduced import ReducedModel
+from edgepde.train.threads import one_thread
 
 from ..bundle import BundleContent
 from ..card import Notes
@@ -42,6 +43,11 @@ def lower(path: Path, *, domain: Box | None = None, data: Path | None = None, lo
     """
     if domain is not None:
         raise InputError(f"{path}: --domain is for modules of your own; this run has the box it was trained for")
+    with one_thread():
+        return _content(path, data, log)
+
+
+def _content(path: Path, data: Path | None, log: Log) -> BundleContent:
     loaded = load(path)
     log("measuring what the field table costs")
     small = small_of(loaded)
