@@ -16,6 +16,7 @@ import torch
 from _harness import OURS, PUBLISHED, Row, closing, on_one_thread, parser, publish, say, stdout_to_stderr
 from edgepde_export import export
 from edgepde_export.lowering.module import Naming
+from edgepde_runtime.errors import EdgePDEError
 from s2gpt_rivals import accuracy, errors, parametric, queries, tuning
 from s2gpt_rivals.accuracy import Range
 from s2gpt_rivals.ours import Ours, folder_bytes, obtain
@@ -112,10 +113,18 @@ def remarks(effort: Effort, seed: int) -> list[str]:
 
 
 def main() -> None:
-    """The whole question, or with --quick the narrow box alone."""
+    """The question; what is wrong with a given run or bundle is told in a line."""
     args = arguments()
     on_one_thread()
     torch.set_num_threads(1)
+    try:
+        ask(args)
+    except EdgePDEError as error:
+        raise SystemExit(f"s2gpt_online: {error}") from None
+
+
+def ask(args: argparse.Namespace) -> None:
+    """Both boxes, or with --quick the narrow one alone."""
     effort = QUICK if args.quick else Effort()
     given = {WIDE: (args.run, args.bundle), NARROW: (args.run_narrow, None)}
     rows: list[Row] = []
