@@ -164,7 +164,7 @@ def test_labels_of_a_bundle_are_not_mathematics(tmp_path: Path) -> None:
 def test_the_command_writes_and_tells(front: Path, tmp_path: Path) -> None:
     result = run(front, "--out", tmp_path / "page.html")
     assert result.exit_code == 0, result.output
-    assert re.search(r"page.html: \d+ kB, verdict: pass", result.output)
+    assert re.search(r"page.html: \d+ KB, verdict: pass", result.output)
 
 
 @pytest.mark.parametrize(

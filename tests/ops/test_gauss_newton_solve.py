@@ -290,3 +290,31 @@ def test_the_bodys_attributes_are_heard_and_have_the_schemas_defaults() -> None:
     np.testing.assert_array_equal(in_onnxruntime(inputs)[0], in_onnxruntime(inputs, **defaults)[0])
     assert not in_onnxruntime(inputs, max_iterations=1)[1].any()
     assert in_onnxruntime(inputs, max_iterations=2, tolerance=10.0)[1].all()
+
+
+def test_an_unknown_that_moves_nothing_is_not_converged() -> None:
+    """c^2 - 1 = 0 from c = 0 is stationary, a maximum of the cost: an answer there would be silently wrong."""
+    from edgepde_runtime.ops.gauss_newton_solve import reference
+
+    def one(value: float, *shape: int) -> np.ndarray:
+        return np.full(shape, value)
+
+    terms = np.array([[0, 0], [1, 1]])
+    inputs = [one(0.0, 1, 1, 1), one(1.0, 1, 1, 1), np.array([[[1.0], [-1.0]]]), one(1.0, 1, 1), one(0.0, 1, 1), terms]
+    solution, converged = reference.run([*inputs, np.zeros((0, 1)), np.zeros((1, 0))], {})
+    assert not converged.any()
+    inputs[4] = one(0.3, 1, 1)
+    solution, converged = reference.run([*inputs, np.zeros((0, 1)), np.zeros((1, 0))], {})
+    assert converged.all()
+    np.testing.assert_allclose(solution, 1.0, rtol=1e-9)
+
+
+@pytest.mark.parametrize("bad", [-1, 2])
+def test_a_factor_number_that_is_none_is_refused(bad: int) -> None:
+    from edgepde_runtime.errors import ModelFileError
+    from edgepde_runtime.ops.gauss_newton_solve import reference
+
+    ones = np.ones((1, 1, 1))
+    inputs = [ones, ones, ones, ones[0], ones[0], np.array([[bad]]), np.zeros((0, 1)), np.zeros((1, 0))]
+    with pytest.raises(ModelFileError, match="expected factor numbers 0 to 1"):
+        reference.run(inputs, {})

@@ -117,7 +117,7 @@ def test_a_file_with_only_a_problem(tmp_path: Path, default: list[tuple[object, 
     assert found.problem.name == "decay"
     config, run, device = found.config(quick=True), SimpleNamespace(), "cpu"
     found.train(config, run, device)
-    assert default == [(found.problem, config, run, device)]
+    assert default == [(found.problem, config, run, device, tmp_path / "mine.py")]
 
 
 @pytest.mark.usefixtures("default")

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import ModelFileError
+
 Array = NDArray[np.float64]
 
 SMALLEST_DAMPING = 1e-14
@@ -55,8 +57,10 @@ def damped_step(normal: Array, gradient: Array, damping: Array) -> Array:
 
 
 def run(inputs: Sequence[NDArray[Any] | None], attributes: Mapping[str, Any]) -> tuple[NDArray[Any], ...]:
-    """Solve all B problems; see the schema for the meaning and shapes of the inputs."""
+    """Solve all B problems; see the schema for meaning and shapes. ModelFileError for a factor number that is none."""
     lift, basis, coefficients, weights, start, terms, matrix, target = (np.asarray(x) for x in inputs)
+    if terms.size and (terms.min() < 0 or terms.max() > lift.shape[1]):
+        raise ModelFileError(f"terms: expected factor numbers 0 to {lift.shape[1]}, got {terms.min()} to {terms.max()}")
     tolerance = float(attributes.get("tolerance", 1e-9))
     solution = start.copy()
     damping = np.full(len(start), SMALLEST_DAMPING)
@@ -80,8 +84,9 @@ def run(inputs: Sequence[NDArray[Any] | None], attributes: Mapping[str, Any]) ->
             trial = solution + delta
             values_new, r_new, q_new, cost_new = cost_at(trial)
             take = (cost_new <= cost) & ~done
-            small = np.abs(delta).max(axis=1) <= tolerance * (1.0 + np.abs(solution).max(axis=1))
-            done = done | (small & (damping <= LARGEST_CONVERGED_DAMPING) & np.isfinite(cost))
+            small = np.abs(delta) <= tolerance * (1.0 + np.abs(solution).max(axis=1, keepdims=True))
+            settled = (small & (np.einsum("bnn->bn", normal) > 0.0)).all(axis=1)
+            done = done | (settled & (damping <= LARGEST_CONVERGED_DAMPING) & np.isfinite(cost))
             solution = np.where(take[:, None], trial, solution)
             values = np.where(take[:, None, None], values_new, values)
             r = np.where(take[:, None], r_new, r)

@@ -29,7 +29,8 @@ OP = Op(
         "factor 1. Minimises |r|^2 + |constraint_matrix c - constraint_target|^2 over c from start; rows of the "
         "constraint carry their own weight, C = 0 means none. Levenberg damping on the diagonal of J^T J; a step is "
         "taken only where the cost does not grow. converged: a step with |d|_inf <= tolerance (1 + |c|_inf) at "
-        "negligible damping was reached and everything is finite; otherwise solution is the best iterate and must not "
-        "be used as an answer."
+        "negligible damping was reached, everything is finite and every unknown moves the residual; otherwise solution "
+        "is the best iterate and must not be used as an answer. A settled iteration is a stationary point of the cost: "
+        "whether it is the wanted one, the residual on rows the solver did not see must tell."
     ),
 )
