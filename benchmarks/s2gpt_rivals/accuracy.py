@@ -15,6 +15,7 @@ from s2gpt_rivals.ours import Ours, field_of
 from s2gpt_rivals.tuning import PINN
 
 INTERPOLATED, FITTED = "log-nu interpolation", "log-nu polynomial fit"
+TABULATED = "coefficients solved offline"
 UNIT = "relative L2"
 
 
@@ -36,10 +37,15 @@ def rows(ours: Ours, asked: Range, rival: edgepde_runtime.Model, degree: int, ex
         OURS: lambda nu, points: field_of(model, nu, points),
         INTERPOLATED: passing.field,
         FITTED: passing.fitted(degree).field,
+        TABULATED: interpolation.SolvedOffline(ours.loaded.reference).field,
         PINN: lambda nu, points: np.asarray(rival(parametric.inputs_of(nu, points)))[:, 0][None],
     }
     case = f"model of {ours.words}: nu in [{asked.low:g}, 1]"
-    notes = {FITTED: f"degree {degree}", INTERPOLATED: f"Lebesgue constant {interpolation.amplification(passing):.0f}"}
+    notes = {
+        TABULATED: "spline in log nu through 65 solves",
+        FITTED: f"degree {degree}",
+        INTERPOLATED: f"Lebesgue constant {interpolation.amplification(passing):.0f}",
+    }
     for name, field in fields.items():
         yield from both(case, name, exact.errors(field), asked, notes.get(name, ""))
     if asked.published:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.interpolate import BarycentricInterpolator
+from scipy.interpolate import BarycentricInterpolator, CubicSpline
 from torch import Tensor, nn
 
 from edgepde.s2gpt import start
+from edgepde.s2gpt.candidates import candidates
 from edgepde.s2gpt.compress import Small
 from edgepde.s2gpt.online import Start
 from edgepde.s2gpt.online_field import Field
@@ -55,6 +56,21 @@ class Snapshots:
     def fitted(self, degree: int) -> Snapshots:
         """The same snapshots under a least-squares polynomial."""
         return replace(self, degree=degree)
+
+
+class SolvedOffline:
+    """The reduced model's own coefficients, solved offline at every training candidate, as a cubic spline in log nu."""
+
+    def __init__(self, model: ReducedModel) -> None:
+        self._model = model
+        over = candidates(model.problem)
+        solution, _ = model.solve(over)
+        self._spline = CubicSpline(model.problem.scaled(over)[:, 0], solution)
+
+    def field(self, nu: Array, points: NDArray[np.float32]) -> Array:
+        """u [B, M] without a solve."""
+        coefficients = np.asarray(self._spline(self._model.problem.scaled(nu)[:, 0]))
+        return self._model.field(nu, points.astype(np.float64), coefficients)
 
 
 def amplification(snapshots: Snapshots, count: int = 2000) -> float:

@@ -24,10 +24,10 @@ def features(s: Array, degree: int) -> Array:
     )
 
 
-def default_degree(columns: int, samples: int, limit: int = 12) -> int:
-    """The largest total degree that leaves three samples per unknown, at most `limit`."""
+def default_degree(columns: int, samples: int, most: int = 28) -> int:
+    """The largest total degree that leaves three samples per unknown and needs at most `most` features."""
     degree = 0
-    while degree < limit and 3 * len(exponents(columns, degree + 1)) <= samples:
+    while len(exponents(columns, degree + 1)) <= min(samples // 3, most):
         degree += 1
     return degree
 
