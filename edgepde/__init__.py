@@ -1,1 +1,5 @@
-"""TODO"""
+"""Surrogates of PDEs: problems, training, compression, certification. Needs torch, which is imported when it is used."""
+
+from edgepde_runtime.box import Box
+
+__all__ = ["Box"]

@@ -1,1 +1,1 @@
-"""TODO"""
+"""What is known about an error: searches today, proofs where they land."""
