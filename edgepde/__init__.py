@@ -1,4 +1,4 @@
-"""Surrogates of PDEs: problems, training, compression, certification. Needs torch, which is imported when it is used."""
+"""Surrogates of PDEs: problems, training, compression, certification; torch is imported when it is used."""
 
 from edgepde_runtime.box import Box
 

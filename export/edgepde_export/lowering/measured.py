@@ -18,7 +18,7 @@ from ..passes.simplify import Log
 ENGINE = "measured 1"
 ASSUMPTIONS = (
     "IEEE-754 arithmetic, round to nearest",
-    "measured terms: largest value seen on the points stated, times 2",
+    "measured terms: the largest value found on what is stated, times the margin stated",
 )
 MARGIN = 2.0
 Array = NDArray[np.floating]

@@ -18,16 +18,12 @@ from edgepde.s2gpt.errors import Sample, boxes, model_error, residual_l1, residu
 from edgepde.train.holdout import read_held_out
 
 from ..bundle import UNHASHED
+from .measured import ASSUMPTIONS, ENGINE
 
 Array = NDArray[np.float64]
 Signature = tuple[tuple[InputSpec, ...], tuple[OutputSpec, ...]]
 
-ENGINE = "measured 1"
 MODEL_MARGIN = 1.25
-ASSUMPTIONS = (
-    "IEEE-754 arithmetic, round to nearest",
-    "measured terms: the largest value found by sampling and local search, times the margin stated",
-)
 
 
 def certify(
