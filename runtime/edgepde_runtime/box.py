@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,11 +52,20 @@ class Box:
 
     def contains(self, x: ArrayLike) -> NDArray[np.bool_]:
         """Whether each row of x [n, d] lies in the box, in x's own dtype; NaN lies outside. Returns [n]."""
-        rows = np.asarray(x)
+        return np.asarray(self._inside(np.asarray(x)).all(axis=1))
+
+    def first_outside(self, x: ArrayLike) -> tuple[int, int, int] | None:
+        """First row of x [n, d] outside, its first column there, and how many rows are outside; None where none is."""
+        inside = self._inside(np.asarray(x))
+        rows = np.flatnonzero(~inside.all(axis=1))
+        if not rows.size:
+            return None
+        return int(rows[0]), int(np.argmin(inside[rows[0]])), rows.size
+
+    def _inside(self, rows: NDArray[Any]) -> NDArray[np.bool_]:
         if rows.ndim != 2 or rows.shape[1] != self.dimension:
             raise InputError(f"box: expected rows of {self.dimension} columns, got shape {rows.shape}")
-        inside = (rows >= np.asarray(self.low)) & (rows <= np.asarray(self.high))
-        return np.asarray(inside.all(axis=1))
+        return np.asarray((rows >= np.asarray(self.low)) & (rows <= np.asarray(self.high)))
 
     def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """n rows drawn uniformly from the box, float64 [n, d]."""

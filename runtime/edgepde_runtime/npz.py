@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
+import os
+import stat
+import struct
+import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable
-from typing import IO
+from collections.abc import Callable, Collection
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -17,32 +24,100 @@ from numpy.typing import NDArray
 from .errors import EdgePDEError
 
 MOST_MEMBERS = 1024
+FLOATS = tuple(np.dtype(name) for name in ("<f4", "<f8"))
+REALS = tuple(np.dtype(o + name) for name in "f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8".split() for o in "<>")
 _HEADER = 4096
-_DTYPES = tuple(np.dtype(name) for name in ("<f4", "<f8"))
+_SHOWN = 8
+_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError, OverflowError)
+_NO_HEADER = (
+    *(ValueError, SyntaxError, TypeError, LookupError, OverflowError, RecursionError, MemoryError),
+    tokenize.TokenError,
+)
+Arrays = dict[str, NDArray[Any]]
 
 
-def read(data: bytes, where: str, limit: int, error: type[EdgePDEError]) -> dict[str, NDArray[np.floating]]:
-    """The members of an npz: native float32 or float64 arrays, together at most `limit` bytes.
+def read_file(
+    path: Path,
+    limit: int,
+    error: type[EdgePDEError],
+    *,
+    dtypes: Collection[np.dtype[Any]] = FLOATS,
+    members: Collection[str] | None = None,
+) -> tuple[Arrays, str]:
+    """The members of an npz file of at most `limit` bytes, as `read` gives them, and the file's sha256 in hex.
 
-    Raises `error` naming `where` and the member.
+    Raises `error` naming the file, and the member where one is at fault.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise error(f"{path}: cannot be read: expected a regular file")
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > limit:
+                raise error(f"{path}: expected at most {limit} bytes, got {size}")
+            data = file.read(size + 1)
+    except OSError as cause:
+        raise error(f"{path}: cannot be read: {cause.strerror or cause}") from None
+    if len(data) != size:
+        raise error(f"{path}: changed while it was read: expected {size} bytes, got {len(data)}")
+    return read(data, str(path), limit, error, dtypes=dtypes, members=members), hashlib.sha256(data).hexdigest()
+
+
+def read(
+    data: bytes,
+    where: str,
+    limit: int,
+    error: type[EdgePDEError],
+    *,
+    dtypes: Collection[np.dtype[Any]] = FLOATS,
+    members: Collection[str] | None = None,
+) -> Arrays:
+    """The members of an npz: arrays of the dtypes given, together at most `limit` bytes.
+
+    dtypes: native float32 and float64, or REALS. members: the names expected, no more and no fewer; None: any.
+    Raises `error` naming `where`, and the member where one is at fault.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return _members(archive, where, limit, error)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, ValueError) as cause:
+            infos = _infos(archive, where, limit, error)
+            names = sorted(info.filename.removesuffix(".npy") for info in infos)
+            if members is not None and names != sorted(members):
+                raise error(f"{where}: expected members {_listed(members)}, got {_listed(names)}")
+            return _arrays(archive, infos, where, dtypes, error)
+    except _DAMAGE as cause:
         raise error(f"{where}: expected an npz file, got {cause}") from None
 
 
-def _members(
-    archive: zipfile.ZipFile, where: str, limit: int, error: type[EdgePDEError]
-) -> dict[str, NDArray[np.floating]]:
+def check_finite(array: NDArray[Any], where: str, error: type[EdgePDEError]) -> None:
+    """Raises `error` naming `where` and how many values are NaN or infinite, if any is."""
+    bad = array.size - int(np.count_nonzero(np.isfinite(array)))
+    if bad:
+        raise error(f"{where}: expected finite numbers, got {bad} NaN or infinite")
+
+
+def _listed(names: Collection[str]) -> str:
+    shown = [name if name.isidentifier() else ascii(name) for name in sorted(names)[:_SHOWN]]
+    return ", ".join(shown + ["..."] * (len(names) > _SHOWN)) or "none"
+
+
+def _infos(archive: zipfile.ZipFile, where: str, limit: int, error: type[EdgePDEError]) -> list[zipfile.ZipInfo]:
     infos = archive.infolist()
     if len(infos) > MOST_MEMBERS:
         raise error(f"{where}: expected at most {MOST_MEMBERS} members, got {len(infos)}")
     total = sum(info.file_size for info in infos)
     if total > limit + _HEADER * len(infos):
         raise error(f"{where}: expected at most {limit} bytes of arrays, got {total}")
-    arrays: dict[str, NDArray[np.floating]] = {}
+    return infos
+
+
+def _arrays(
+    archive: zipfile.ZipFile,
+    infos: list[zipfile.ZipInfo],
+    where: str,
+    dtypes: Collection[np.dtype[Any]],
+    error: type[EdgePDEError],
+) -> Arrays:
+    arrays: Arrays = {}
     for info in infos:
         name = info.filename.removesuffix(".npy")
         at = f"{where}: member {info.filename!a}"
@@ -51,11 +126,18 @@ def _members(
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
             raise error(f"{at}: expected a stored or deflated member")
         with archive.open(info) as member:
-            arrays[name] = _array(member, info.file_size, lambda text, at=at: error(f"{at}: {text}"))  # type: ignore[misc]
+            refused = partial(_error, error, at)
+            arrays[name] = _array(member, info.file_size, dtypes, refused)
     return arrays
 
 
-def _array(member: IO[bytes], size: int, error: Callable[[str], EdgePDEError]) -> NDArray[np.floating]:
+def _error(kind: type[EdgePDEError], at: str, text: str) -> EdgePDEError:
+    return kind(f"{at}: {text}")
+
+
+def _array(
+    member: IO[bytes], size: int, dtypes: Collection[np.dtype[Any]], error: Callable[[str], EdgePDEError]
+) -> NDArray[Any]:
     head = io.BytesIO(member.read(min(size, _HEADER)))
     try:
         with warnings.catch_warnings():
@@ -65,11 +147,12 @@ def _array(member: IO[bytes], size: int, error: Callable[[str], EdgePDEError]) -
                 raise error(f"expected npy version 1 or 2, got {version}")
             read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape, fortran, dtype = read_header(head, max_header_size=_HEADER)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as cause:
+    except _NO_HEADER as cause:
         raise error(f"expected an npy header, got {cause}") from None
-    if dtype not in _DTYPES:
-        raise error(f"expected float32 or float64, got {dtype}")
-    if len(shape) > 8 or any(n < 0 for n in shape):
+    if dtype not in dtypes:
+        names = ", ".join(dict.fromkeys(known.name for known in dtypes))
+        raise error(f"expected {' or '.join(names.rsplit(', ', 1))}, got {dtype}")
+    if len(shape) > 8 or any(type(n) is not int or n < 0 for n in shape):
         raise error(f"expected at most 8 sizes, none negative, got shape {shape}")
     expected = math.prod(shape) * dtype.itemsize
     start = head.tell()

@@ -148,7 +148,10 @@ class TestModelTerm:
             ({"x": np.zeros((3, 3)), "y": np.zeros((3, 1))}, r"x: expected \[n, 2\]"),
             ({"x": np.zeros((3, 2)), "y": np.zeros((4, 1))}, r"y: expected \[3, 1\]"),
             ({"x": np.zeros((3, 2)), "y": np.full((3, 1), np.nan)}, "y: expected finite"),
-            ({"x": np.full((3, 2), 9.0), "y": np.zeros((3, 1))}, "row 0 expected inside the box"),
+            (
+                {"x": np.full((3, 2), 9.0), "y": np.zeros((3, 1))},
+                r"x: row 0: x expected in \[-1.0, 1.0\], got 9.0 \(3 rows outside\)",
+            ),
             ({"x": np.zeros((3, 2), int), "y": np.zeros((3, 1))}, "expected float32 or float64"),
             ({"x": np.array([None]), "y": np.zeros((3, 1))}, "expected"),
         ],

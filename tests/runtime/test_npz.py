@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
 import struct
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from edgepde_runtime import npz
-from edgepde_runtime.errors import BundleError
+from edgepde_runtime.errors import BundleError, InputError
 from hypothesis import given
 from hypothesis import strategies as st
 from support.bundles import npz_bytes
@@ -48,6 +51,11 @@ def zipped(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> b
         (zipped(("a.npy", b"garbage")), "npy header"),
         (zipped(("a.npy", b"\x93NUMPY\x03\x00" + b"\0" * 80)), "npy version"),
         (zipped(("a.npy", npy("(__import__('os').getpid(),)"))), "npy header"),
+        (zipped(("a.npy", npy("(1,"))), "npy header"),
+        (zipped(("a.npy", npy("(1,)", "()", b"1234"))), "npy header"),
+        (zipped(("a.npy", npy("(True,)", body=b"1234"))), r"got shape \(True,\)"),
+        (zipped(("a.npy", npy("(0, 10000000000000000000000000)"))), "expected an npz file"),
+        (zipped(("a.npy", npy("(1,)", "('<f4', (1,))", b"1234"))), "expected float32 or float64"),
         (zipped(("a.txt", b"x")), "ending in .npy"),
         (zipped(("a.npy", npy("(0,)")), method=zipfile.ZIP_BZIP2), "stored or deflated"),
         (zipped(*[(f"{i}.npy", npy("(0,)")) for i in range(1025)]), "at most 1024 members"),
@@ -97,3 +105,109 @@ def test_any_changed_bytes_of_an_npz_are_read_or_refused(data: st.DataObject) ->
         blob[data.draw(st.integers(0, len(blob) - 1))] = data.draw(st.integers(0, 255))
     with only_refused("golden.npz", BundleError):
         npz.read(bytes(blob), "golden.npz", 1 << 16, BundleError)
+
+
+PIECES = st.sampled_from(
+    ["'<f4'", "'>i2'", "(", ")", "[", "]", "{", "}", ",", "'", ":", "1", "-1", "9" * 30, "True", "b''"]
+)
+
+
+@given(st.lists(PIECES, max_size=6).map("".join), st.lists(PIECES, max_size=6).map("".join))
+def test_any_header_is_read_or_refused(shape: str, descr: str) -> None:
+    with only_refused("golden.npz", BundleError):
+        npz.read(zipped(("a.npy", npy(shape, descr, b"1234"))), "golden.npz", 1 << 16, BundleError)
+
+
+@given(st.sampled_from(npz.REALS), st.lists(st.integers(0, 100), max_size=4))
+def test_real_numbers_of_any_kind_come_back_where_they_are_allowed(dtype: np.dtype, values: list[int]) -> None:
+    array = np.array(values, dtype)
+    data = npz_bytes({"a": array})
+    back = npz.read(data, "x", 1 << 20, BundleError, dtypes=npz.REALS)["a"]
+    assert back.dtype == dtype
+    np.testing.assert_array_equal(back, array)
+    if dtype not in npz.FLOATS:
+        with pytest.raises(BundleError, match=r"member 'a\.npy': expected float32 or float64, got"):
+            npz.read(data, "x", 1 << 20, BundleError)
+
+
+@pytest.mark.parametrize("dtype", ["?", "c16", "O", "U1", "S1", "M8[s]", "m8[s]", "V4", "<f4, <f4"])
+def test_what_is_no_real_number_is_refused(dtype: str) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, a=np.zeros(2, dtype))
+    with pytest.raises(BundleError, match=r"member 'a\.npy': expected float16, .* or uint64, got"):
+        npz.read(buffer.getvalue(), "x", 1 << 20, BundleError, dtypes=npz.REALS)
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ((), "got none"),
+        (("a",), "got a"),
+        (("a", "b", "c"), "got a, b, c"),
+        (("a", "b", "\x1b["), r"got '\\x1b\[', a, b"),
+        ([f"m{i}" for i in range(9)], r"got m0, .*m7, \.\.\."),
+    ],
+)
+def test_other_members_than_expected_are_refused_unread(
+    names: list[str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = zipped(*((f"{name}.npy", b"") for name in names))
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_: pytest.fail("inflated"))
+    with pytest.raises(BundleError, match=rf"x: expected members a, b, {told}$"):
+        npz.read(data, "x", 1 << 20, BundleError, members=("b", "a"))
+
+
+class TestFile:
+    """read_file: sizes before reading, and the hash of what was read."""
+
+    def test_arrays_and_hash(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.npz"
+        np.savez(path, a=np.arange(3.0))
+        arrays, digest = npz.read_file(path, 1 << 20, InputError, members=("a",))
+        np.testing.assert_array_equal(arrays["a"], [0, 1, 2])
+        assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
+        with pytest.raises(InputError, match=r"a\.npz: expected members b, got a"):
+            npz.read_file(path, 1 << 20, InputError, members=("b",))
+
+    def test_the_limit_is_exact_and_nothing_is_read_above_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "a.npz"
+        np.savez(path, a=np.arange(3.0))
+        size = path.stat().st_size
+        npz.read_file(path, size, InputError)
+        monkeypatch.setattr(npz, "read", lambda *_, **__: pytest.fail("read"))
+        with pytest.raises(InputError, match=rf"a\.npz: expected at most {size - 1} bytes, got {size}"):
+            npz.read_file(path, size - 1, InputError)
+
+    def test_what_is_no_file(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"none\.npz: cannot be read: No such file"):
+            npz.read_file(tmp_path / "none.npz", 1 << 20, InputError)
+        os.mkfifo(tmp_path / "pipe.npz")
+        for path in (tmp_path, tmp_path / "pipe.npz"):
+            with pytest.raises(InputError, match="cannot be read: expected a regular file"):
+                npz.read_file(path, 1 << 20, InputError)
+
+    def test_a_file_that_grows_while_it_is_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "a.npz"
+        np.savez(path, a=np.arange(3.0))
+        real = os.fstat
+
+        def before(descriptor: int) -> os.stat_result:
+            status = list(real(descriptor))
+            status[6] -= 1
+            return os.stat_result(status)
+
+        monkeypatch.setattr(npz.os, "fstat", before)
+        with pytest.raises(InputError, match=r"a\.npz: changed while it was read"):
+            npz.read_file(path, 1 << 20, InputError)
+
+
+@given(st.lists(st.sampled_from([0.0, 1e300, np.nan, np.inf, -np.inf]), max_size=6))
+def test_every_number_that_is_not_finite_is_counted(values: list[float]) -> None:
+    bad = sum(v not in {0.0, 1e300} for v in values)
+    if not bad:
+        npz.check_finite(np.array(values), "x", InputError)
+        return
+    with pytest.raises(InputError, match=f"^x: expected finite numbers, got {bad} NaN or infinite$"):
+        npz.check_finite(np.array(values), "x", InputError)

@@ -9,6 +9,7 @@ from edgepde_runtime import npz
 from edgepde_runtime.box import Box
 
 from edgepde.errors import DataError
+from edgepde.train.holdout import check_rows
 
 from .measured import HeldOut
 
@@ -20,15 +21,7 @@ def read(path: Path, box: Box, shape: tuple[int | str, ...]) -> HeldOut:
 
     Raises DataError naming file, member and what is wrong with it.
     """
-    try:
-        if path.stat().st_size > LIMIT_BYTES:
-            raise DataError(f"{path}: expected at most {LIMIT_BYTES} bytes, got {path.stat().st_size}")
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    arrays = npz.read(data, str(path), LIMIT_BYTES, DataError)
-    if sorted(arrays) != ["x", "y"]:
-        raise DataError(f"{path}: expected members x, y, got {', '.join(sorted(arrays)) or 'none'}")
+    arrays, _ = npz.read_file(path, LIMIT_BYTES, DataError, members=("x", "y"))
     x, y = (np.asarray(arrays[name], dtype=np.float64) for name in ("x", "y"))
     if x.ndim != 2 or x.shape[1] != box.dimension or not len(x):
         raise DataError(f"{path}: x: expected [n, {box.dimension}] with the box's columns, got {list(x.shape)}")
@@ -36,12 +29,6 @@ def read(path: Path, box: Box, shape: tuple[int | str, ...]) -> HeldOut:
     if y.shape != expected:
         raise DataError(f"{path}: y: expected {list(expected)}, one row per row of x, got {list(y.shape)}")
     for name, values in (("x", x), ("y", y)):
-        if not np.isfinite(values).all():
-            raise DataError(f"{path}: {name}: expected finite numbers, got NaN or infinity")
-    outside = np.flatnonzero(~box.contains(x))
-    if outside.size:
-        row = int(outside[0])
-        raise DataError(
-            f"{path}: x: row {row} expected inside the box, got {x[row].tolist()} ({outside.size} rows outside)"
-        )
+        npz.check_finite(values, f"{path}: {name}", DataError)
+    check_rows(x, box, f"{path}: x")
     return HeldOut(path.name, x, y)

@@ -48,16 +48,8 @@ def _words(value: Array) -> str:
 
 def read_inputs(path: str | os.PathLike[str]) -> Mapping[str, Array]:
     """The arrays of an npz file; raises InputError where it cannot be read."""
-    file = Path(path)
-    try:
-        if not file.is_file():
-            raise InputError(f"{file}: expected an npz file, got {'a folder' if file.is_dir() else 'nothing'}")
-        if file.stat().st_size > LARGEST_INPUT:
-            raise InputError(f"{file}: expected at most {LARGEST_INPUT} bytes, got {file.stat().st_size}")
-        data = file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file}: {error.strerror}") from None
-    return npz.read(data, str(file), LARGEST_INPUT, InputError)
+    arrays, _ = npz.read_file(Path(path), LARGEST_INPUT, InputError)
+    return arrays
 
 
 def run(
