@@ -25,7 +25,8 @@ from .errors import EdgePDEError
 
 MOST_MEMBERS = 1024
 FLOATS = tuple(np.dtype(name) for name in ("<f4", "<f8"))
-REALS = tuple(np.dtype(o + name) for name in "f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8".split() for o in "<>")
+_KINDS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
+REALS = tuple(np.dtype(order + kind) for kind in _KINDS for order in "<>")
 _HEADER = 4096
 _SHOWN = 8
 _DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError, OverflowError)
