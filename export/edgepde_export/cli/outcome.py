@@ -19,7 +19,7 @@ def exit_code(error: EdgePDEError) -> int:
     """The exit code that stands for an error: the runtime's, and 1 for a bound above its limit."""
     from edgepde_runtime.__main__ import EXIT_CODES
 
-    codes = {BoundExceeded: FAIL, **EXIT_CODES}
+    codes: dict[type[EdgePDEError], int] = {BoundExceeded: FAIL, **EXIT_CODES}
     return next((codes[kind] for kind in type(error).__mro__ if kind in codes), USAGE)
 
 
