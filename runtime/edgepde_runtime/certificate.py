@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context
 from fractions import Fraction
 
 from .errors import BundleError, NotVerified
@@ -36,6 +37,12 @@ def sum_up(values: Iterable[float]) -> float:
     exact = sum((Fraction(v) for v in values), Fraction(0))
     total = float(exact)
     return total if Fraction(total) >= exact else math.nextafter(total, math.inf)
+
+
+def upward(value: float, digits: int = 3) -> str:
+    """A bound as text of so many significant digits, never below the bound: float(upward(v)) >= v."""
+    rounded = Context(prec=digits, rounding=ROUND_CEILING).create_decimal(repr(float(value)))
+    return f"{float(rounded):.{digits}g}"
 
 
 @dataclass(frozen=True)

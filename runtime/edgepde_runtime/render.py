@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
+from .certificate import upward
 from .verdict import FAIL, MEASURED, NOT_VERIFIED, PASS
 
 MARKS: Mapping[str, str] = {PASS: "✓", FAIL: "✗", NOT_VERIFIED: "?", MEASURED: "·"}
@@ -64,6 +65,11 @@ def coloured(text: str) -> str:
 def number(value: float | None) -> str:
     """A figure a person reads: three significant digits, "-" for none."""
     return "-" if value is None else f"{value:.3g}"
+
+
+def bound(value: float | None) -> str:
+    """A bound, or what is held against one: three significant digits, rounded up, "-" for none."""
+    return "-" if value is None else upward(value)
 
 
 def size(count: int) -> str:

@@ -20,6 +20,7 @@ from edgepde_runtime.certificate import (
     at_least,
     index,
     sum_up,
+    upward,
     weakest,
 )
 from edgepde_runtime.errors import BundleError, NotVerified
@@ -230,3 +231,20 @@ SMALL = json.dumps(
         ],
     }
 )
+
+
+@given(st.floats(0, 1e300), st.integers(1, 12))
+def test_a_printed_bound_is_never_below_the_bound(value: float, digits: int) -> None:
+    text = upward(value, digits)
+    assert float(text) >= value
+    assert float(text) <= value * (1 + 1.1 * 10.0 ** (1 - digits)) + 5e-324
+    assert len(text.partition("e")[0].replace(".", "").strip("0")) <= digits
+    assert upward(float(text), digits) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (1e-3, "0.001"), (1.0120001e-3, "0.00102"), (9.991e-4, "0.001"), (1.234e-7, "1.24e-07"), (2.0, "2")],
+)
+def test_a_bound_of_few_digits_is_printed_as_it_is(value: float, text: str) -> None:
+    assert upward(value) == text

@@ -51,6 +51,25 @@ def test_an_error_above_the_limit_fails(mlp: Path, asked: dict[str, float]) -> N
     assert (status(report, "error u"), report.exit_code) == (FAIL, 1)
 
 
+@pytest.mark.parametrize(("limit", "code"), [(2e-3, 0), (1e-3, 1)])
+def test_pass_and_fail_alike_show_the_terms_rounded_up(tmp_path: Path, limit: float, code: int) -> None:
+    report = checked(
+        mlp_bundle(tmp_path / "b", amounts={"model": 1.2341e-3, "rounding": 2.0001e-6}), max_error={"u": limit}
+    )
+    assert report.exit_code == code
+    (check,) = (c for c in report.checks if c.name == "error u")
+    assert "model 0.00124 + compression 1e-06 + quantisation 1e-06 + rounding 2.01e-06" in check.detail
+    line = next(line for line in report.table().splitlines() if line.startswith("error u"))
+    assert check.value is not None
+    assert line.split()[4] == "0.00124"
+    assert float(line.split()[4]) >= check.value
+
+
+def test_terms_are_shown_where_one_is_missing(tmp_path: Path) -> None:
+    report = checked(mlp_bundle(tmp_path / "b", amounts={"model": None}), max_error={"u": 1e-7})
+    assert "exceed the limit; compression 1e-06 + " in report.table()
+
+
 def test_an_error_limit_for_no_output_is_usage(mlp: Path) -> None:
     with pytest.raises(BudgetError, match="'v' is no certified output; expected u"):
         checked(mlp, max_error={"v": 1.0})

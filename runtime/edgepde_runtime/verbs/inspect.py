@@ -103,9 +103,9 @@ def _kind(diagnostic: bool, threshold: float | None) -> str:
 def _errors(bundle: Bundle) -> list[tuple[str, ...]]:
     rows = []
     for e in bundle.certificate.outputs.values():
-        values = [render.number(e.terms[t].value) for t in TERMS]
-        found = "-" if e.found is None else render.number(e.found.value)
-        totals = (render.number(e.total), e.total_class, render.number(e.sound_total), found)
+        values = [render.bound(e.terms[t].value) for t in TERMS]
+        found = render.bound(None if e.found is None else e.found.value)
+        totals = (render.bound(e.total), e.total_class, render.bound(e.sound_total), found)
         rows.append((e.name, e.norm, e.unit, *values, *totals))
     return rows
 

@@ -13,6 +13,7 @@ import numpy as np
 from .. import bundle as bundles
 from .. import npz
 from ..atomic import write_bytes
+from ..certificate import upward
 from ..errors import InputError
 from ..inputs import describe
 from ..model import Array, Model, Result
@@ -34,8 +35,9 @@ class RunReport:
         lines += [f"  {name}: {_words(value)}" for name, value in self.result.outputs.items()]
         lines.append(f"  flags: {self.result.flags} ({describe(self.result.flags)})")
         for name, bound in self.result.error_bound.items():
-            value = "not verified" if bound["value"] is None else f"{bound['value']:.3g}, {bound['class']}"
-            lines.append(f"  error bound of {name}: {value} ({bound['covers']})")
+            value = bound["value"]
+            words = f"{upward(value)}, {bound['class']}" if isinstance(value, float) else "not verified"
+            lines.append(f"  error bound of {name}: {words} ({bound['covers']})")
         return "\n".join(lines)
 
 

@@ -84,7 +84,7 @@ class VerifyReport:
 
 
 def _row(check: Check) -> tuple[str, ...]:
-    figures = (render.number(check.value), render.number(check.limit), check.unit)
+    figures = (render.bound(check.value), render.bound(check.limit), check.unit)
     return (check.name, render.word(check.status), *figures, check.detail)
 
 
