@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Error = Callable[[Array, Array], Array]
+PointError = Callable[[Array], Array]
+
+FIRST_RADIUS = 1.0 / 16.0
+WORST, POINT_ROUNDS = 3, 22
 
 
 @dataclass(frozen=True)
 class Worst:
-    """The largest |error| seen, where it was, and how many values were compared."""
+    """The largest |error| seen, where it was, and how many values were compared; parameters [0] in a single box."""
 
     value: float
     parameters: Array
@@ -31,33 +35,65 @@ def worst_case(
     error(parameters [k, P], points [m, d]) -> [k, m]; NaN and infinity count as infinite. A lower bound of the true
     supremum: the result is `measured`, never `sound`.
     """
-    rng = np.random.default_rng(seed)
     values = np.concatenate([_magnitude(error(row[None], points)) for row in parameters])
-    compared = values.size
-    best = _at(values, parameters, points, compared)
-    for k in np.argsort(-values.max(axis=1))[:3]:
-        centre, place = parameters[k], points[int(values[k].argmax())]
-        radius = 1.0 / 16.0
+    starts = [(parameters[k], points[int(values[k].argmax())]) for k in np.argsort(-values.max(axis=1))[:WORST]]
+    first = _at(values, (parameters, points))
+    best, compared = _climb(error, first, starts, boxes, (8, 256), seed, rounds)
+    return Worst(best.value, *best.place, values.size + compared)
+
+
+def worst_point(
+    error: PointError, points: Array, box: Box, more: Array, seed: int = 0, rounds: int = POINT_ROUNDS
+) -> Worst:
+    """max |error| over points [M, d] of one box, and over neighbourhoods of the worst three and of `more` [m, d].
+
+    error(points [m, d]) -> [m]. The neighbourhoods shrink to a few units in the last place of float32.
+    """
+    values = _magnitude(error(points))
+    starts = [(point,) for point in (*points[np.argsort(-values)[:WORST]], *more)]
+    best, compared = _climb(error, _at(values, (points,)), starts, (box,), (256,), seed, rounds)
+    return Worst(best.value, np.zeros(0), best.place[0], values.size + compared)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    value: float
+    place: tuple[Array, ...]
+
+
+def _climb(
+    error: Callable[..., Array],
+    best: _Seen,
+    starts: Sequence[tuple[Array, ...]],
+    boxes: tuple[Box, ...],
+    draws: tuple[int, ...],
+    seed: int,
+    rounds: int,
+) -> tuple[_Seen, int]:
+    """The best of `best` and of a walk from every start, one place per box; and how many values were compared."""
+    rng = np.random.default_rng(seed)
+    compared = 0
+    for place in starts:
+        radius = FIRST_RADIUS
         for _ in range(rounds):
-            mu = _around(centre, radius, boxes[0], 8, rng)
-            x = _around(place, radius, boxes[1], 256, rng)
-            local = _magnitude(error(mu, x))
+            around = tuple(_around(c, radius, b, n, rng) for c, b, n in zip(place, boxes, draws, strict=True))
+            local = _magnitude(error(*around))
             compared += local.size
-            found = _at(local, mu, x, compared)
+            found = _at(local, around)
             if found.value > best.value:
                 best = found
-            centre, place = found.parameters, found.point
+            place = found.place  # noqa: PLW2901
             radius /= 2.0
-    return Worst(best.value, best.parameters, best.point, compared)
+    return best, compared
 
 
 def _magnitude(values: Array) -> Array:
     return np.where(np.isfinite(values), np.abs(values), np.inf)
 
 
-def _at(values: Array, parameters: Array, points: Array, compared: int) -> Worst:
-    k, m = np.unravel_index(int(values.argmax()), values.shape)
-    return Worst(float(values[k, m]), parameters[k], points[m], compared)
+def _at(values: Array, sides: tuple[Array, ...]) -> _Seen:
+    where = np.unravel_index(int(values.argmax()), values.shape)
+    return _Seen(float(values[where]), tuple(side[i] for side, i in zip(sides, where, strict=True)))
 
 
 def _around(centre: Array, radius: float, box: Box, n: int, rng: np.random.Generator) -> Array:

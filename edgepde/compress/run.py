@@ -16,10 +16,9 @@ from edgepde.train.finished_run import open_run
 
 
 def compress_run(
-    run: Path, out: Path, max_error: str | float | None, sweep: str | None, min_class: str | None, method: str
+    run: Path, out: Path | None, max_error: str | float | None, sweep: str | None, min_class: str | None, method: str
 ) -> None:
-    """Write the smallest form of `run` whose device error stays within max_error to `out`; `sweep` "A:B" prints a
-    table.
+    """Write the smallest form of `run` within max_error to `out`, and say so; `sweep` "A:B" prints a table instead.
 
     Raises UnsupportedModel for a family without a compressor, NotVerified where min_class asks for more than measured,
     BudgetError for an error, range or method that cannot be understood.
@@ -32,8 +31,10 @@ def compress_run(
         raise NotVerified(f"{run}: the compression error is measured, --min-class is {minimum}")
     if sweep is not None:
         _sweep(module, run, sweep)
+    elif out is None:
+        raise BudgetError("--out RUN2 is missing: where to write the compressed run")
     else:
-        module.compress(run, out, _single(max_error))
+        print(f"{out}: {module.told(*module.compress(run, out, _single(max_error)))}")
 
 
 def family_compressor(run: Path) -> Any:

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from edgepde.errors import SettingError
 from edgepde.problems.problem import Problem
 from edgepde.s2gpt import store
 from edgepde.s2gpt.assemble import assemble
+from edgepde.s2gpt.errors import held_out_error
 from edgepde.s2gpt.greedy import Event, Greedy, Plan, State, Sweep
 from edgepde.s2gpt.grid import Grid
 from edgepde.s2gpt.snapshot import Settings
@@ -45,6 +47,12 @@ class Config:
     points: int = 1000
     residual: float = 1e-5
     grid: int = 5000
+
+    def __post_init__(self) -> None:
+        least = {"snapshots": 1, "refinements": 0, "batch": 0, "width": 1, "depth": 1, "iterations": 1, "points": 10}
+        for name, smallest in {**least, "grid": 100}.items():
+            if getattr(self, name) < smallest:
+                raise SettingError(f"{name}: expected at least {smallest}, got {getattr(self, name)}")
 
     def quick(self) -> Config:
         """A small trial of the same thing."""
@@ -97,6 +105,7 @@ def train_problem(
                 "snapshot_residuals": state.residuals,
                 "offline_seconds": clock.seconds,
                 "reference_seconds": reference_seconds(problem),
+                "held_out": asdict(held_out_error(model, run.data)) if run.data is not None else None,
                 "device": device.type,
             },
             store.FAMILY: store.model_section(model, grid.axes),
@@ -132,7 +141,9 @@ def _greedy(
         greedy = Greedy(problem, plan, device, tick, lambda part: bar.update(state.work + part))
         state, result, grid = greedy.run(state)
         bar.update(total)
-        bar.note(f"{len(state.theta)} functions, worst indicator {result.worst:.1e}")
+        lost = int(np.isinf(result.indicator).sum())
+        warning = f"; {lost} of {len(greedy.over)} parameters do not converge: train more snapshots" if lost else ""
+        bar.note(f"{len(state.theta)} functions, worst indicator {result.worst:.1e}{warning}")
     return greedy, state, result, grid
 
 

@@ -9,6 +9,7 @@ import torch
 from edgepde_runtime.ops.gauss_newton_solve import reference as gauss_newton
 from numpy.typing import NDArray
 
+from edgepde.errors import TrainingError
 from edgepde.problems.problem import Problem
 from edgepde.s2gpt import start
 from edgepde.s2gpt.greedy import State, Sweep, indicator
@@ -92,7 +93,10 @@ def validation_rows(grid: Grid, table: Rows, used: NDArray[np.int64], count: int
     """`count` grid points drawn by quadrature weight among those the solver does not use, so that RMS is an L2 mean."""
     odds = grid.weights.copy()
     odds[used] = 0.0
-    index = np.random.default_rng(seed).choice(len(odds), count, replace=False, p=odds / odds.sum())
+    free = int(np.count_nonzero(odds))
+    if not free:
+        raise TrainingError("the grid has no point left to check the solver on; expected a larger grid")
+    index = np.random.default_rng(seed).choice(len(odds), min(count, free), replace=False, p=odds / odds.sum())
     return Rows(grid.points[index], np.ones(count), table.basis[:, index])
 
 

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepde.certify.search import Worst
-from edgepde.errors import CompressionError, TrainingError
+from edgepde.errors import CompressionError, RunError, TrainingError
 from edgepde.problems.problem import Problem
 from edgepde.s2gpt import store
+from edgepde.s2gpt.assemble import SAFE_RATIO
 from edgepde.s2gpt.candidates import candidates
 from edgepde.s2gpt.errors import Sample, compression_error, sample_of
 from edgepde.s2gpt.field_table import FieldTable, build_table
@@ -114,13 +115,27 @@ def _compress(reference: ReducedModel, axes: tuple[Axis, ...], max_error: float,
             return small
         reached = min(reached, small.stated)
         size, share = min(size + 1, reference.size), 0.7 * share
-    raise CompressionError(f"an error of {max_error:g} cannot be reached; the smallest stated was {reached:g}")
+    told = f"an error of {max_error:g} cannot be reached; the smallest stated was {reached:g}"
+    raise CompressionError(told + _unsolved(reference, sample))
 
 
-def small_of(loaded: Loaded, max_error: float | None = None) -> Small:
+def _unsolved(reference: ReducedModel, sample: Sample) -> str:
+    """Which of the sample's parameters the full basis does not solve, and what helps."""
+    _, converged = reference.solve(sample.parameters)
+    if converged.all():
+        return ""
+    failed = sample.parameters[~converged]
+    shown = ", ".join(f"{n} = {v:.4g}" for n, v in zip(reference.problem.parameters.names, failed[0], strict=True))
+    return (
+        f": {len(failed)} of {len(sample.parameters)} parameters do not converge, {shown} among them; "
+        "train with more snapshots or a narrower box"
+    )
+
+
+def small_of(loaded: Loaded, max_error: float = DEFAULT_ERROR) -> Small:
     """What is exported: the run's compressed form measured anew, or the full basis under a table of small error."""
     if loaded.small is None:
-        return compress_model(loaded.reference, loaded.axes, max_error or DEFAULT_ERROR)
+        return compress_model(loaded.reference, loaded.axes, min(max_error, DEFAULT_ERROR))
     model, table = loaded.small
     sample = sample_of(loaded.problem, loaded.axes)
     return Small(model, table, compression_error(loaded.reference, model, table, sample))
@@ -153,7 +168,7 @@ def ledger(loaded: Loaded, small: Small) -> dict[str, Any]:
                 "part": "collocation",
                 "form": f"{len(small.model.rows.weights)} rows solved, {len(small.model.validation.weights)} checked",
                 "bytes": rows,
-                "why": "the smallest safe set of the ladder tried in training",
+                "why": _rows_why(loaded),
             },
         ],
         "provenance": {
@@ -164,22 +179,45 @@ def ledger(loaded: Loaded, small: Small) -> dict[str, Any]:
     }
 
 
-def compress(path: Path, out: Path, max_error: float) -> Small:
+def _rows_why(loaded: Loaded) -> str:
+    history = loaded.run.spec["history"]
+    trials = history.get("row_trials", []) if isinstance(history, dict) else []
+    if trials and trials[-1]["ratio"] is not None and trials[-1]["ratio"] <= SAFE_RATIO:
+        return (
+            f"the smallest set of the ladder whose worst indicator stays within {SAFE_RATIO:g} x the dense solution's"
+        )
+    return "no set tried was as good as the dense solution; this is the best of them"
+
+
+def compress(path: Path, out: Path, max_error: float) -> tuple[Loaded, Small]:
     """Write the compressed run `out` of the run `path`; raises CompressionError, RunError."""
     loaded = load(path)
-    identity = {"compressed": str(path.name), "of": loaded.run.spec["identity"], "max_error": max_error}
-    with Run.start(out, identity) as run, progress(f"compressing {loaded.problem.name}"):
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(f"{out}: expected nothing or an empty folder for the compressed run; give another --out")
+    with progress(f"compressing {loaded.problem.name}"):
         small = compress_model(loaded.reference, loaded.axes, max_error)
-        section = store.model_section(small.model, loaded.axes)
-        extra = {"table_axes": list(small.table.axes), "reference": store.model_section(loaded.reference, loaded.axes)}
-        carried = {key: loaded.run.spec[key] for key in ("family", "problem", "box", "units", "history")}
+    identity = {"compressed": str(path.name), "of": loaded.run.spec["identity"], "max_error": max_error}
+    section = store.model_section(small.model, loaded.axes)
+    extra = {"table_axes": list(small.table.axes), "reference": store.model_section(loaded.reference, loaded.axes)}
+    carried = {key: loaded.run.spec[key] for key in ("family", "problem", "box", "units", "history")}
+    with Run.start(out, identity) as run:
         run.finish(
             store.model_tensors(small.model) | store.table_tensors(small.table),
             {**carried, "architecture": f"{small.model.size} functions, Tucker", store.FAMILY: {**section, **extra}},
             reference=store.model_tensors(loaded.reference),
             ledger=ledger(loaded, small),
         )
-    return small
+    return loaded, small
+
+
+def told(loaded: Loaded, small: Small) -> str:
+    """What a compression cost and gained, in a line."""
+    full = loaded.reference
+    return (
+        f"{small.model.size} of {full.size} functions, {sized(small) / 1024:.1f} KB on the device "
+        f"(the snapshot networks alone: {8 * full.theta.numel() / 1024:.1f} KB); "
+        f"|compressed - reference| <= {small.stated:.3g} {loaded.problem.unit}, measured"
+    )
 
 
 def sized(small: Small) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from edgepde.problems.problem import Problem
 from edgepde.s2gpt.field_table import FieldTable
 from edgepde.s2gpt.grid import Axis, Grid, tensor_grid
 from edgepde.s2gpt.reduced import ReducedModel, Rows, fold, lifted, residual_at, tabulate
+from edgepde.train.holdout import HeldOut
 
 Array = NDArray[np.float64]
 
@@ -88,6 +90,24 @@ def model_error(reference: ReducedModel, sample: Sample) -> Worst | None:
         return reference.field(parameters, points) - exact(parameters, points)
 
     return worst_case(error, sample.parameters, sample.points, boxes(reference.problem))
+
+
+@dataclass(frozen=True)
+class HeldOutError:
+    """The largest |reference network - held-out value|, over how many distinct parameters and values, of which file."""
+
+    worst: float
+    parameters: int
+    values: int
+    source: str
+
+
+def held_out_error(reference: ReducedModel, held: HeldOut) -> HeldOutError:
+    """Compare with held-out values; a row whose solve does not converge counts as infinite."""
+    difference = np.abs(reference.field(held.parameters, held.points) - held.values)
+    worst = float(np.where(np.isfinite(difference), difference, np.inf).max())
+    rows = len(np.unique(held.parameters, axis=0))
+    return HeldOutError(worst, rows, held.values.size, Path(held.source).name)
 
 
 def boxes(problem: Problem) -> tuple[Box, Box]:

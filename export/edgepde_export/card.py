@@ -38,7 +38,8 @@ def render(
     ]
     parts += [
         "## Error by term",
-        "Each bound holds for every input of the box, in the class it states; sup norm unless said.",
+        "Sup norm unless said. A sound bound holds for every input of the box; a measured one is the largest value "
+        "found on what its line states, times a margin.",
     ]
     parts += [_terms(entry) for entry in certificate.outputs.values()]
     parts += ["The statement covers the backends " + ", ".join(certificate.backends) + "."]

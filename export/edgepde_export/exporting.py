@@ -18,7 +18,7 @@ from . import lowering
 from .bundle import BundleContent, check_target, write
 from .domain import parse_domain
 from .errors import SourceError
-from .limits import MaxError, check_limits
+from .limits import MaxError, check_limits, smallest_limit
 from .lowering.module import Compression, Naming
 from .lowering.module import lower as lower_module
 from .passes.simplify import Log, to_stderr
@@ -50,7 +50,7 @@ def export(
     check_target(target)
     box = parse_domain(domain) if isinstance(domain, str) else domain
     held_out = Path(data) if data is not None else None
-    content = _content(obj, box, {"naming": naming, "data": held_out, "seed": seed, "log": log})
+    content = _content(obj, box, {"naming": naming, "data": held_out, "seed": seed, "log": log}, max_error)
     content = replace(content, name=naming.name if naming else _name(content.name, target))
     check_limits(content.certificate, max_error, min_class)
     return write(target, content)
@@ -73,7 +73,7 @@ def families() -> list[str]:
     return sorted(entry.name for entry in pkgutil.iter_modules(lowering.__path__) if entry.name in known)
 
 
-def _content(obj: Any, box: Box | None, options: dict[str, Any]) -> BundleContent:
+def _content(obj: Any, box: Box | None, options: dict[str, Any], max_error: MaxError) -> BundleContent:
     if isinstance(obj, torch.nn.Module):
         return lower_module(obj, _needed(box), **options)
     if all(hasattr(obj, part) for part in ("module", "reference", "ledger")):
@@ -88,10 +88,10 @@ def _content(obj: Any, box: Box | None, options: dict[str, Any]) -> BundleConten
         return lower_onnx(Path(text), _needed(box), **options)
     if is_callable_source(text):
         return lower_module(load_module(text), _needed(box), **options)
-    return _run(Path(text), box, options["data"], options["log"])
+    return _run(Path(text), box, options, max_error)
 
 
-def _run(path: Path, box: Box | None, data: Path | None, log: Log) -> BundleContent:
+def _run(path: Path, box: Box | None, options: dict[str, Any], max_error: MaxError) -> BundleContent:
     """A run folder through the lowering of its family."""
     if not path.is_dir():
         got = "a file" if path.exists() else "nothing"
@@ -104,7 +104,9 @@ def _run(path: Path, box: Box | None, data: Path | None, log: Log) -> BundleCont
             f"{path}: family {family!r} has no lowering; known are {', '.join(families()) or 'none'}"
         )
     lower = importlib.import_module(f"{lowering.__name__}.{family}").lower
-    content: BundleContent = lower(path, domain=box, data=data, log=log)
+    content: BundleContent = lower(
+        path, domain=box, data=options["data"], log=options["log"], max_error=smallest_limit(max_error)
+    )
     return content
 
 

@@ -33,6 +33,11 @@ def check_limits(certificate: Certificate, max_error: MaxError, min_class: str |
         _check_class(name, entry, minimum, bounded=name in limits)
 
 
+def smallest_limit(max_error: MaxError) -> float | None:
+    """The tightest of the limits given, None where none is: what a lowering may spend."""
+    return min(limits_of(max_error, "--max-error").values()) if max_error is not None else None
+
+
 def _check_class(name: str, entry: OutputCertificate, minimum: str, bounded: bool) -> None:
     if at_least(entry.device_class, minimum):
         return

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 from typer.testing import CliRunner
 
+from edgepde.s2gpt.compress import load
+
 SOURCE = Path(__file__).with_name("heated_rod.py")
 SMALL = ["snapshots=6", "refinements=0", "width=10", "iterations=60", "points=400", "grid=900"]
 Array = NDArray[np.float64]
@@ -82,13 +84,19 @@ def test_held_out_data_takes_the_place_of_the_residual(folder: Path, tmp_path: P
     assert runtime(["verify", str(tmp_path / "bare"), "--seconds", "0.2"]) == 4
     x, t = np.linspace(0.0, 1.0, 11), np.linspace(0.0, 1.0, 6)
     points = np.stack([m.ravel() for m in np.meshgrid(x, t, indexing="ij")], axis=1)
-    parameters = np.array([[0.1, 0.5], [0.4, 1.5]])
+    rng = np.random.default_rng(2)
+    parameters = np.stack([rng.uniform(0.05, 0.5, 9), rng.uniform(0.0, 2.0, 9)], axis=1)
     values = np.stack([rod(*row, x, t).ravel() for row in parameters])
     np.savez(tmp_path / "data.npz", parameters=parameters, points=points, values=values)
+    np.savez(tmp_path / "few.npz", parameters=parameters[:2], points=points, values=values[:2])
     edgepde("export", str(run), "--out", str(tmp_path / "held"), "--data", str(tmp_path / "data.npz"))
-    certificate = edgepde_runtime.load(tmp_path / "held").certificate
-    assert "held-out" in certificate.outputs["u"].terms["model"].how
+    term = edgepde_runtime.load(tmp_path / "held").certificate.outputs["u"].terms["model"]
+    assert "held-out" in term.how
+    assert term.value is not None
+    assert term.value >= 1.2 * np.abs(load(run).reference.field(parameters, points) - values).max()
     assert runtime(["verify", str(tmp_path / "held"), "--seconds", "0.2"]) == 0
+    edgepde("export", str(run), "--out", str(tmp_path / "few"), "--data", str(tmp_path / "few.npz"))
+    assert runtime(["verify", str(tmp_path / "few"), "--seconds", "0.2"]) == 4
 
 
 def test_compress_keeps_to_its_error_and_says_what_it_chose(folder: Path, tmp_path: Path) -> None:
@@ -105,12 +113,13 @@ def test_compress_keeps_to_its_error_and_says_what_it_chose(folder: Path, tmp_pa
     assert difference.max() <= 5e-2
     sizes = [(place / "model.onnx").stat().st_size for place in (tmp_path / "bundle", folder / "bundle")]
     assert sizes[0] < sizes[1]
-    assert "5.00e-02" in edgepde("compress", str(folder / "run"), "--out", str(tmp_path / "n"), "--sweep", "5e-2:2e-2")
+    assert "5.00e-02" in edgepde("compress", str(folder / "run"), "--sweep", "5e-2:2e-2")
 
 
 def test_an_error_that_cannot_be_reached_is_refused(folder: Path, tmp_path: Path) -> None:
-    output = edgepde("compress", str(folder / "run"), "--out", str(tmp_path / "x"), "--max-error", "1e-14", code=2)
+    output = edgepde("compress", str(folder / "run"), "--out", str(tmp_path / "x"), "--max-error", "1e-14", code=1)
     assert "cannot be reached" in output
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_changed_problem_file_is_noticed(folder: Path, tmp_path: Path) -> None:

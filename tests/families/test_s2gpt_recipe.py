@@ -80,7 +80,7 @@ def test_a_run_without_a_tensor_or_with_a_wrong_shape_is_refused(tmp_path: Path,
 
 def test_held_out_data_outside_the_box_is_refused_before_training(tmp_path: Path) -> None:
     points = np.array([[0.0, 0.5]])
-    data = HeldOut("far.npz", "0" * 64, np.array([[7.0]]), points, np.zeros((1, 1)))
+    data = HeldOut(Path("far.npz"), "0" * 64, np.array([[7.0]]), points, np.zeros((1, 1)))
     with (
         Run.start(tmp_path / "run", IDENTITY, data=data) as run,
         pytest.raises(EdgePDEError, match=r"far\.npz"),
@@ -104,3 +104,19 @@ def test_a_problem_source_that_is_not_ours_is_refused(tmp_path: Path, source: di
 
     with pytest.raises(EdgePDEError, match=message):
         problem_source.load(source, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["snapshots", "width", "points", "grid", "iterations"])
+def test_a_setting_that_cannot_work_is_refused(name: str) -> None:
+    with pytest.raises(EdgePDEError, match=rf"{name}: expected at least \d+, got 0"):
+        Config(**{name: 0})
+
+
+def test_held_out_data_given_to_the_training_is_kept_as_its_error(tmp_path: Path) -> None:
+    points = np.array([[0.2, 0.5], [-0.4, 0.9]])
+    data = HeldOut(Path("held.npz"), "0" * 64, np.array([[0.3], [0.7]]), points, np.zeros((2, 2)))
+    with Run.start(tmp_path / "run", IDENTITY, data=data) as run:
+        train_problem(burgers(0.2, 1.0), CONFIG, run, CPU, SOURCE)
+    kept = open_run(tmp_path / "run").spec["history"]["held_out"]
+    expected = np.abs(load(tmp_path / "run").reference.field(data.parameters, points)).max()
+    assert kept == {"parameters": 2, "source": "held.npz", "values": 4, "worst": pytest.approx(expected)}

@@ -12,7 +12,9 @@ import typer
 def command(
     *,
     run: Annotated[str, typer.Argument(metavar="RUN|FILE.py:callable", help="What to compress.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", metavar="RUN2", help="Folder of the compressed run.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="RUN2", help="Folder of the compressed run; not for --sweep.")
+    ] = None,
     max_error: Annotated[
         str | None, typer.Option("--max-error", metavar="E", help="Error to stay under: 1e-3, or u=1e-3,u_x=1e-2.")
     ] = None,
@@ -43,6 +45,6 @@ def command(
     from edgepde.compress import compress_run
 
     compress_run(Path(run), out, max_error, sweep, min_class, method)
-    if max_error is not None:
+    if out is not None and max_error is not None:
         bundle = out.parent / "bundle"
         typer.echo(f"next: {shlex.join(['edgepde', 'export', str(out), '--out', str(bundle)])}")

@@ -16,10 +16,12 @@ USAGE, FAIL = 2, 1
 
 
 def exit_code(error: EdgePDEError) -> int:
-    """The exit code that stands for an error: the runtime's, and 1 for a bound above its limit."""
+    """The exit code that stands for an error: the runtime's, and 1 for a bound above its limit or out of reach."""
     from edgepde_runtime.__main__ import EXIT_CODES
 
-    codes: dict[type[EdgePDEError], int] = {BoundExceeded: FAIL, **EXIT_CODES}
+    from edgepde.errors import CompressionError
+
+    codes: dict[type[EdgePDEError], int] = {BoundExceeded: FAIL, CompressionError: FAIL, **EXIT_CODES}
     return next((codes[kind] for kind in type(error).__mro__ if kind in codes), USAGE)
 
 

@@ -163,5 +163,9 @@ def _tell(order: Order, seconds: float, place: str) -> None:
         f"{order.out}: {made.spec['family']} of {name}, {len(made.weights)} tensors, {size / 1024:.1f} KB, "
         f"{duration(seconds)} on {place}"
     )
+    from ..exporting import families
+
+    if made.spec["family"] not in families():
+        return
     bundle = order.out.parent / "bundle"
     typer.echo(f"next: {shlex.join(['edgepde', 'export', str(order.out), '--out', str(bundle)])}")

@@ -66,12 +66,17 @@ def lower(
     device = copy.deepcopy(module).cpu().eval()
     wide = _Wide(device)
     shape: tuple[int | str, ...] = (ROWS, *_row_shape(wide, box))
+    truth = held_out.read(data, box, shape) if data is not None else None
     spec = InputSpec(naming.input, dtype.name, (ROWS, box.dimension), columns(box))
     output = OutputSpec(naming.output, dtype.name, shape, naming.unit)
     example = torch.from_numpy(golden_points(box, 3, seed, dtype))[-3:].contiguous()
     model = prepare(to_onnx(device, {spec.name: example}, {spec.name: {0: ROWS}}, [output.name]), log)
-    networks = measured.Networks(_Wide(compression.original) if compression else wide, wide, compression is not None)
-    truth = held_out.read(data, box, shape) if data is not None else None
+    networks = measured.Networks(
+        _Wide(compression.original) if compression else wide,
+        wide,
+        compression is not None,
+        _Wide(device, torch.float32),
+    )
     golden = golden_points(box, GOLDEN, seed, dtype)
     points = np.concatenate([golden, golden_points(box, DENSE, seed + 1, dtype)])
     backends = measured.load_backends(serialize(model), log)
@@ -109,14 +114,15 @@ def check_parameters(module: torch.nn.Module) -> np.dtype[np.floating]:
 
 
 class _Wide:
-    """A module evaluated in float64: the reference that a device's rounding is measured against."""
+    """A module evaluated in float64: the reference that a device's rounding is measured against; or in float32."""
 
-    def __init__(self, module: torch.nn.Module) -> None:
-        self._module = copy.deepcopy(module).cpu().double().eval()
+    def __init__(self, module: torch.nn.Module, dtype: torch.dtype = torch.float64) -> None:
+        self._dtype = dtype
+        self._module = copy.deepcopy(module).cpu().to(dtype).eval()
 
     def __call__(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
         with torch.no_grad():
-            y = self._module(torch.from_numpy(np.ascontiguousarray(x, dtype=np.float64)))
+            y = self._module(torch.from_numpy(np.ascontiguousarray(x, dtype=np.float64)).to(self._dtype))
         if not isinstance(y, torch.Tensor):
             raise UnsupportedModel(f"the module: expected one tensor as output, got {type(y).__name__}")
         return np.ascontiguousarray(y.numpy(), dtype=np.float64)

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from edgepde.problems.problem import Problem
 from edgepde.s2gpt.candidates import candidates
-from edgepde.s2gpt.compress import Loaded, Small, ledger, load, small_of
-from edgepde.s2gpt.errors import Sample, sample_of
+from edgepde.s2gpt.compress import DEFAULT_ERROR, Loaded, Small, ledger, load, small_of
+from edgepde.s2gpt.errors import HeldOutError, Sample, held_out_error, sample_of
 from edgepde.s2gpt.online import Online
 from edgepde.s2gpt.reduced import ReducedModel
+from edgepde.train.holdout import read_held_out
 from edgepde.train.threads import one_thread
 
 from ..bundle import BundleContent
@@ -36,21 +37,31 @@ GOLDEN_PARAMETERS, GOLDEN_POINTS = 6, 256
 RESIDUAL_MARGIN = 10.0
 
 
-def lower(path: Path, *, domain: Box | None = None, data: Path | None = None, log: Log = to_stderr) -> BundleContent:
+def lower(
+    path: Path,
+    *,
+    domain: Box | None = None,
+    data: Path | None = None,
+    log: Log = to_stderr,
+    max_error: float | None = None,
+) -> BundleContent:
     """The bundle of a run, compressed or not. data: held-out values for the model term.
+
+    max_error: what field table and rounding may cost together; the table of an uncompressed run is made for half of it.
 
     Raises InputError for a --domain (the run has its own box), RunError for a run that cannot be read.
     """
     if domain is not None:
         raise InputError(f"{path}: --domain is for modules of your own; this run has the box it was trained for")
     with one_thread():
-        return _content(path, data, log)
+        return _content(path, data, log, DEFAULT_ERROR if max_error is None else max_error / 2.0)
 
 
-def _content(path: Path, data: Path | None, log: Log) -> BundleContent:
+def _content(path: Path, data: Path | None, log: Log, allowed: float) -> BundleContent:
     loaded = load(path)
+    held_out = _held_out(loaded, data)
     log("measuring what the field table costs")
-    small = small_of(loaded)
+    small = small_of(loaded, allowed)
     problem = loaded.problem
     sample = sample_of(problem, loaded.axes)
     model = prepare(_graph(small, problem), log)
@@ -62,12 +73,22 @@ def _content(path: Path, data: Path | None, log: Log) -> BundleContent:
         model=model,
         inputs=inputs,
         outputs=outputs,
-        certificate=certify(loaded, small, backends, sample, (inputs, outputs), data),
+        certificate=certify(loaded, small, backends, sample, (inputs, outputs), held_out),
         golden=golden(loaded.reference, sample),
         card=Notes(problem=_words(loaded, small), failures=_failures(loaded)),
         ledger=ledger(loaded, small),
         report=report_arrays(loaded, small),
     )
+
+
+def _held_out(loaded: Loaded, data: Path | None) -> HeldOutError | None:
+    """The error on the held-out values given now, else on those the training was given."""
+    if data is not None:
+        held = read_held_out(data).check_inside(loaded.problem.parameters, loaded.problem.coordinates)
+        return held_out_error(loaded.reference, held)
+    history = loaded.run.spec["history"]
+    kept = history.get("held_out") if isinstance(history, dict) else None
+    return HeldOutError(**kept) if kept else None
 
 
 def _graph(small: Small, problem: Problem) -> Any:

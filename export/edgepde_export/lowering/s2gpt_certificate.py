@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,16 +13,15 @@ from numpy.typing import NDArray
 
 from edgepde.certify.search import Worst, worst_case
 from edgepde.s2gpt.compress import MARGIN, Loaded, Small
-from edgepde.s2gpt.errors import Sample, boxes, model_error, residual_l1, residual_sup, tabulated_field
-from edgepde.train.holdout import read_held_out
+from edgepde.s2gpt.errors import HeldOutError, Sample, boxes, model_error, residual_l1, residual_sup, tabulated_field
 
 from ..bundle import UNHASHED
-from .measured import ASSUMPTIONS, ENGINE
+from .measured import ASSUMPTIONS, ENGINE, MODEL_MARGIN
 
 Array = NDArray[np.float64]
 Signature = tuple[tuple[InputSpec, ...], tuple[OutputSpec, ...]]
 
-MODEL_MARGIN = 1.25
+LEAST_PARAMETERS, LEAST_VALUES = 8, 200
 
 
 def certify(
@@ -32,7 +30,7 @@ def certify(
     backends: Mapping[str, Backend],
     sample: Sample,
     signature: Signature,
-    data: Path | None,
+    held_out: HeldOutError | None,
 ) -> Certificate:
     """One sup entry for u, and one in L1 where the problem has an L1 stability weight; UNHASHED until written."""
     inputs, outputs = signature
@@ -42,7 +40,7 @@ def certify(
         "rounding": _rounding(small, backends, sample),
         "activation": Term(0.0, "measured", "contained in the measured rounding term"),
     }
-    terms["model"] = _model(loaded, sample, data)
+    terms["model"] = _model(loaded, sample, held_out)
     found = _found(loaded, backends, sample)
     unit = outputs[0].unit
     entries = [
@@ -84,34 +82,31 @@ def _rounding(small: Small, backends: Mapping[str, Backend], sample: Sample) -> 
     return Term(MARGIN * worst, "measured", how)
 
 
-def _model(loaded: Loaded, sample: Sample, data: Path | None) -> Term:
-    """Against the exact solution; else held-out data; else the residual times a stability constant; else not
-    verified.
-    """
+def _model(loaded: Loaded, sample: Sample, held_out: HeldOutError | None) -> Term:
+    """Against the exact solution; else held-out data; else residual times stability constant; else not verified."""
     worst = model_error(loaded.reference, sample)
     if worst is not None:
         how = f"{MODEL_MARGIN:g} x the largest |reference network - reference solution| among {worst.compared} values"
         return Term(MODEL_MARGIN * worst.value, "measured", f"{how}: {sample.words} and local search")
-    if data is not None:
-        return _held_out(loaded, data)
     constant = loaded.problem.sup_stability
+    if held_out is not None:
+        return _held_out(held_out)
     if constant is not None:
         value = constant * residual_sup(loaded.reference, loaded.axes, sample)
         how = (
             f"residual: {constant:g} x the largest |PDE residual| on {len(sample.parameters)} parameters x a dense grid"
         )
-        return Term(MODEL_MARGIN * value, "measured", f"{MODEL_MARGIN:g} x {how}")
+        return Term(MODEL_MARGIN * value, "measured", f"{MODEL_MARGIN:g} x {how}; the constant is the problem's word")
     return Term.not_verified("the problem states no reference and no sup_stability; give --data FILE")
 
 
-def _held_out(loaded: Loaded, data: Path) -> Term:
-    held = read_held_out(data)
-    problem = loaded.problem
-    held.check_inside(problem.parameters, problem.coordinates)
-    difference = loaded.reference.field(held.parameters, held.points) - held.values
-    worst = float(np.where(np.isfinite(difference), np.abs(difference), np.inf).max())
-    how = f"largest |reference network - held-out value| on {held.values.size} values of {Path(held.source).name}"
-    return Term(MODEL_MARGIN * worst, "measured", f"{MODEL_MARGIN:g} x {how}")
+def _held_out(held: HeldOutError) -> Term:
+    what = f"{held.parameters} parameters, {held.values} values of {held.source}"
+    if held.parameters < LEAST_PARAMETERS or held.values < LEAST_VALUES:
+        least = f"expected at least {LEAST_PARAMETERS} and {LEAST_VALUES}"
+        return Term.not_verified(f"held-out data of {what} cannot speak for the box; {least}")
+    how = f"{MODEL_MARGIN:g} x the largest |reference network - held-out value| on {what}"
+    return Term(MODEL_MARGIN * held.worst, "measured", how)
 
 
 def _found(loaded: Loaded, backends: Mapping[str, Backend], sample: Sample) -> Found | None:
