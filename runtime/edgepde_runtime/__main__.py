@@ -14,6 +14,7 @@ from .errors import (
     EdgePDEError,
     InputError,
     ModelFileError,
+    NoBundle,
     NotConverged,
     NotVerified,
     OutOfBox,
@@ -24,6 +25,7 @@ from .verdict import EXIT_FAIL, EXIT_NOT_VERIFIED, EXIT_UNSUPPORTED, EXIT_USAGE
 
 EXIT_INTERRUPTED = 130
 EXIT_CODES: dict[type[EdgePDEError], int] = {
+    NoBundle: EXIT_USAGE,
     BundleError: EXIT_FAIL,
     OutOfBox: EXIT_FAIL,
     NotConverged: EXIT_FAIL,

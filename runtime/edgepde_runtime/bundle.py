@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,11 +17,12 @@ from numpy.typing import NDArray
 from . import folder, npz
 from .agreement import certificate_agrees, model_agrees
 from .certificate import Certificate
-from .errors import BundleError
+from .errors import BundleError, NoBundle
 from .golden import Golden
 from .manifest import FileEntry, Manifest
 
 INDEX = "manifest.json"
+RUN_PARTS = ("spec.json", "checkpoint")
 KB, MB = 1024, 1024 * 1024
 LARGEST = {
     INDEX: MB,
@@ -87,14 +89,30 @@ class Bundle:
 
 
 def read(path: str | os.PathLike[str]) -> Bundle:
-    """Opens the bundle in folder `path` and checks it whole; raises BundleError naming the file and field."""
-    root = Path(path)
-    if not root.is_dir():
-        raise BundleError(f"{root}: expected the folder of a bundle, got {'a file' if root.exists() else 'nothing'}")
+    """Opens the bundle in folder `path` and checks it whole.
+
+    Raises NoBundle where there is none, else BundleError naming the file and field.
+    """
+    root = locate(path)
     try:
         return _read(root)
     except OSError as error:
         raise BundleError(f"{error.filename or root}: cannot be read: {error.strerror or error}") from None
+
+
+def locate(path: str | os.PathLike[str]) -> Path:
+    """The folder `path`; raises NoBundle where nothing, a file or a run folder is there instead of a bundle."""
+    root = Path(path)
+    if not os.path.lexists(root):
+        raise NoBundle(f"{root}: there is no such bundle")
+    if not root.is_dir():
+        raise NoBundle(f"{root}: expected the folder of a bundle, got {'a file' if root.exists() else 'a broken link'}")
+    if not (root / INDEX).exists() and any((root / part).exists() for part in RUN_PARTS):
+        raise NoBundle(
+            f"{root}: this is a run folder, not a bundle; export it first: "
+            f"{shlex.join(['edgepde', 'export', str(root), '--out', 'bundle'])}"
+        )
+    return root
 
 
 def _read(root: Path) -> Bundle:

@@ -9,6 +9,10 @@ class BundleError(EdgePDEError):
     """A bundle breaks a rule of docs/bundle.md."""
 
 
+class NoBundle(BundleError):  # noqa: N818
+    """There is no bundle at the path; the message says what is there instead."""
+
+
 class ModelFileError(EdgePDEError):
     """A model file is not the subset of ONNX that this runtime reads."""
 

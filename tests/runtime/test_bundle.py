@@ -142,7 +142,7 @@ def test_too_many_files(mlp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_not_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="got nothing"):
+    with pytest.raises(BundleError, match="there is no such bundle"):
         bundles.read(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
     with pytest.raises(BundleError, match="got a file"):

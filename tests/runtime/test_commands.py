@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edgepde_runtime import errors
+from edgepde_runtime import errors, load
 from edgepde_runtime.__main__ import EXIT_CODES, commands, exit_code_of, main
 from edgepde_runtime.errors import EdgePDEError
 from support.bundles import edit, mlp_bundle
@@ -219,8 +219,52 @@ def test_a_target_that_is_no_file(solver: Path, inputs: Path, tmp_path: Path, ta
 def test_inspect_names_what_it_cannot_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "model.onnx").write_bytes(b"garbage")
     assert main(["inspect", str(tmp_path / "model.onnx")]) == 3
-    assert main(["inspect", str(tmp_path / "nowhere")]) == 1
-    assert "Traceback" not in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert f"{tmp_path / 'model.onnx'}: neither the folder of a bundle nor an ONNX file" in err
+    assert "Traceback" not in err
+
+
+def test_inspect_tells_an_onnx_it_cannot_read_from_what_is_none(
+    solver: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = (solver / "model.onnx").read_bytes()
+    file = solver.parent / "odd.onnx"
+    file.write_bytes(data.replace(b"Transpose", b"\xff\xfe\xffnspose"))
+    assert main(["inspect", str(file)]) == 3
+    assert f"{file}: not the ONNX this runtime reads: graph" in capsys.readouterr().err
+
+
+def verbs_on(bundle: Path, folder: Path) -> list[list[str]]:
+    """Every command that takes a bundle."""
+    run = run_args(bundle, folder / "in.npz", folder / "out.npz")
+    return [run, *(["verify", str(bundle)], ["bench", str(bundle)], ["inspect", str(bundle)])]
+
+
+def test_no_verb_finds_a_bundle_where_there_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nowhere = tmp_path / "nowhere"
+    for argv in verbs_on(nowhere, tmp_path):
+        assert main(argv) == 2
+        told = capsys.readouterr()
+        assert (told.out, f"{nowhere}: there is no such bundle" in told.err) == ("", True)
+    (tmp_path / "file").write_text("")
+    assert main(["verify", str(tmp_path / "file")]) == 2
+    assert "expected the folder of a bundle, got a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("part", ["spec.json", "checkpoint"])
+def test_every_verb_tells_a_run_folder_from_a_bundle(
+    tmp_path: Path, part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run" / part).mkdir(parents=True)
+    for argv in verbs_on(tmp_path / "run", tmp_path):
+        assert main(argv) == 2
+        err = capsys.readouterr().err
+        assert "this is a run folder" in err
+        assert f"edgepde export {tmp_path / 'run'} --out" in err
+    with pytest.raises(errors.NoBundle, match="run folder"):
+        load(tmp_path / "run")
+    (tmp_path / "run" / "manifest.json").write_text("{}")
+    assert main(["verify", str(tmp_path / "run")]) == 1
 
 
 def test_inspect_shows_a_bundle_and_a_model(solver: Path, capsys: pytest.CaptureFixture[str]) -> None:

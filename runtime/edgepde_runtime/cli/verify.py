@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from .. import budget, limits
+from .. import budget, bundle, limits
 from ..atomic import write_bytes
-from ..errors import InputError
 from ..verbs import exchange
 from ..verbs.verify import VerifyOptions, verify
 from ._common import add_backend, add_bundle, add_json, emit
@@ -65,8 +63,7 @@ def options(args: argparse.Namespace) -> VerifyOptions:
 
 def execute(args: argparse.Namespace) -> int:
     """Verifies and reports; returns the verdict's exit code."""
-    if not Path(args.bundle).is_dir():
-        raise InputError(f"{args.bundle}: expected the folder of a bundle")
+    bundle.locate(args.bundle)
     report = verify(args.bundle, options(args))
     emit(report, args.json)
     if args.junit:

@@ -57,9 +57,9 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
 
 
 def inspect(path: str | os.PathLike[str]) -> InspectReport:
-    """Describes a bundle's folder or a model file; raises BundleError or ModelFileError."""
+    """Describes a bundle's folder or a model file; raises NoBundle, BundleError or ModelFileError."""
     target = Path(path)
-    if target.is_dir():
+    if target.is_dir() or not target.exists():
         return _bundle(bundles.read(target))
     try:
         if target.stat().st_size > LARGEST_MODEL:
@@ -67,7 +67,18 @@ def inspect(path: str | os.PathLike[str]) -> InspectReport:
         data = target.read_bytes()
     except OSError as error:
         raise BundleError(f"{target}: {error.strerror}") from None
-    return _report(f"{target}: model {model_hash(data)}, {render.size(len(data))}", _model(parse(data)))
+    hash_, model = _parsed(data, target)
+    return _report(f"{target}: model {hash_}, {render.size(len(data))}", _model(model))
+
+
+def _parsed(data: bytes, target: Path) -> tuple[str, Model]:
+    try:
+        return model_hash(data), parse(data)
+    except ModelFileError as error:
+        # A path that starts at "model" is that of the outermost message: no graph was reached.
+        other = str(error).startswith("model")
+        what = "neither the folder of a bundle nor an ONNX file" if other else "not the ONNX this runtime reads"
+        raise ModelFileError(f"{target}: {what}: {error}") from None
 
 
 def _report(title: str, sections: dict[str, list[tuple[str, ...]]]) -> InspectReport:

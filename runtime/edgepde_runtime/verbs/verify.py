@@ -10,7 +10,7 @@ from pathlib import Path
 from .. import bundle as bundles
 from .. import machine, render
 from ..bundle import Bundle
-from ..errors import BundleError, EdgePDEError, ModelFileError
+from ..errors import BundleError, EdgePDEError, ModelFileError, NoBundle
 from ..golden import Golden
 from ..latency import Latency, measure
 from ..limits import Limits
@@ -91,13 +91,15 @@ def _row(check: Check) -> tuple[str, ...]:
 def verify(path: str | os.PathLike[str], options: VerifyOptions | None = None) -> VerifyReport:
     """Checks integrity, golden data, certificate and latency of a bundle against limits.
 
-    A broken bundle is a failed check. Raises BackendError, UnsupportedModel and BudgetError.
+    A broken bundle is a failed check. Raises NoBundle, BackendError, UnsupportedModel and BudgetError.
     """
     options = options or VerifyOptions()
     root = Path(path)
     try:
         bundle = bundles.read(root)
         golden = bundle.golden
+    except NoBundle:
+        raise
     except (BundleError, ModelFileError) as error:
         return VerifyReport(root, "", "", options.backend, (Check("integrity", FAIL, detail=str(error)),))
     backend = Model(bundle, options.backend, "raise", False).backend
