@@ -4,6 +4,17 @@ from .box import Box
 from .bundle import Bundle
 from .certificate import Certificate
 from .manifest import Manifest
-from .model import Model, ResidualWarning, Result, load
+from .model import Model, OutOfBoxWarning, ResidualWarning, Result, RoundedWarning, load
 
-__all__ = ["Box", "Bundle", "Certificate", "Manifest", "Model", "ResidualWarning", "Result", "load"]
+__all__ = [
+    "Box",
+    "Bundle",
+    "Certificate",
+    "Manifest",
+    "Model",
+    "OutOfBoxWarning",
+    "ResidualWarning",
+    "Result",
+    "RoundedWarning",
+    "load",
+]

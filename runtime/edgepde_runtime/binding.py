@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import final
 
 import numpy as np
@@ -23,30 +24,41 @@ class Bound:
     """`flags = f()` reads `inputs` and writes `outputs` in place; flags is the OR of all rows' flags.
 
     Every call checks the values: NaN and infinity raise InputError, values outside the box OutOfBox unless flagged;
-    rows that did not converge become NaN in the outputs and flag 2.
+    rows that did not converge or are not finite become NaN in the outputs and flag 2. An array that no longer has the
+    layout it was bound with raises InputError.
     """
 
     def __init__(
         self, manifest: Manifest, backend: Backend, inputs: Mapping[str, object], out: object, policy: str
     ) -> None:
         self._manifest, self._policy = manifest, policy
-        self.inputs = {spec.name: _own(spec, inputs[spec.name]) for spec in manifest.inputs}
+        self.inputs: Mapping[str, Array]
+        self.outputs: Mapping[str, Array]
+        self.inputs = MappingProxyType({spec.name: _own(spec, inputs[spec.name]) for spec in manifest.inputs})
         sizes = same_rows(manifest.inputs, self.inputs)
         given = _by_name(out, manifest)
-        self.outputs = {spec.name: _target(spec, given.get(spec.name), sizes) for spec in manifest.outputs}
+        targets = {spec.name: _target(spec, given.get(spec.name), sizes) for spec in manifest.outputs}
+        self.outputs = MappingProxyType(targets)
         _apart(self.inputs, self.outputs)
         self._call = _caller(backend, self.inputs, self.outputs)
+        self._layouts = [(f"input {n}", a, a.shape, a.strides, a.dtype, False) for n, a in self.inputs.items()]
+        self._layouts += [(f"output {n}", a, a.shape, a.strides, a.dtype, True) for n, a in self.outputs.items()]
+        self._answers = [self.outputs[spec.name] for spec in manifest.outputs if not spec.diagnostic]
         self._checks = [(self.inputs[spec.name], spec, *_bounds(spec)) for spec in manifest.inputs]
         self._residual = any(spec.threshold is not None for spec in manifest.outputs)
 
     def __call__(self) -> int:
         """Checks, computes, returns the flags."""
         flags = 0
+        for name, array, shape, strides, dtype, written in self._layouts:
+            same = array.shape == shape and array.strides == strides and array.dtype == dtype
+            if not same or (written and not array.flags.writeable):
+                raise InputError(f"{name}: expected the {dtype} array {list(shape)} it was bound with, got it changed")
         for x, spec, low, high in self._checks:
             if not ((x >= low) & (x <= high)).all():
                 flags |= int(np.bitwise_or.reduce(prepare(spec, x, self._policy, False).flags))
         self._call()
-        if self._residual:
+        if self._residual or not all(np.isfinite(answer).all() for answer in self._answers):
             rows = row_flags(self._manifest, self.outputs)
             blank(self._manifest, self.outputs, rows)
             for row in rows.values():

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .boxcheck import first_outside, limits, outside
 from .errors import InputError, OutOfBox
 from .manifest import InputSpec
+from .npz import float_hint
 
 OUT_OF_BOX, NOT_CONVERGED, ABOVE_THRESHOLD, ROUNDED = 1, 2, 4, 8
 WORDS = {
@@ -93,7 +94,7 @@ def as_floats(spec: InputSpec, value: object) -> NDArray[np.floating]:
     except (ValueError, TypeError) as error:
         raise InputError(f"{wanted}, got what is no array: {error}") from None
     if array.dtype.kind != "f" or array.dtype.itemsize > 8:
-        raise InputError(f"{wanted}, got dtype {array.dtype}")
+        raise InputError(f"{wanted}, got dtype {array.dtype}{float_hint(array.dtype)}")
     if array.ndim != 2 or array.shape[1] != spec.shape[1]:
         hint = f"; one row is x[None, :], shape [1, {spec.shape[1]}]" if array.shape == (spec.shape[1],) else ""
         raise InputError(f"{wanted}, got shape {list(array.shape)}{hint}")

@@ -18,7 +18,7 @@ from .binding import Bound
 from .bundle import Bundle
 from .certificate import Certificate
 from .choose import choose
-from .diagnostics import blank, row_flags
+from .diagnostics import blank, finite_flags, residual_flags, row_flags
 from .errors import BackendError, InputError, NotConverged
 from .inputs import (
     ABOVE_THRESHOLD,
@@ -34,11 +34,19 @@ from .inputs import (
 from .manifest import Manifest
 
 Array = NDArray[np.floating]
-_UNCOVERED = OUT_OF_BOX | NOT_CONVERGED | ROUNDED
+_UNCOVERED = OUT_OF_BOX | NOT_CONVERGED | ABOVE_THRESHOLD | ROUNDED
 
 
 class ResidualWarning(UserWarning):
     """The residual of some rows is above its threshold; `call` gives it as flag 4 instead."""
+
+
+class OutOfBoxWarning(UserWarning):
+    """Some rows of an input are outside the box; `call` gives it as flag 1 instead."""
+
+
+class RoundedWarning(UserWarning):
+    """Some rows of an input were rounded to the graph's dtype; `call` gives it as flag 8 instead."""
 
 
 @dataclass(frozen=True)
@@ -83,19 +91,27 @@ class Model:
     def __call__(self, *args: object, **named: object) -> Any:
         """Outputs for inputs [n, d].
 
-        Raises InputError, OutOfBox (unless flagged) and NotConverged naming the rows; warns of a residual too large.
+        Raises InputError, OutOfBox (unless flagged) and NotConverged naming the rows, also where an output is not
+        finite. Warns, once per call and reason, of whatever else takes the error bound away.
         """
-        _, outputs = self._run(args, named)
-        for symbol, rows in row_flags(self.manifest, outputs).items():
-            if failed := _rows(rows, NOT_CONVERGED):
-                raise NotConverged(f"the solve did not converge for {symbol} {failed}; call() returns the other rows")
-            if above := _rows(rows, ABOVE_THRESHOLD):
-                warnings.warn(f"residual above its threshold for {symbol} {above}", ResidualWarning, stacklevel=2)
+        prepared, outputs = self._run(args, named)
+        residuals = residual_flags(self.manifest, outputs)
+        failed = "the solve did not converge", residuals
+        for what, flags in (failed, ("outputs are not finite", finite_flags(self.manifest, outputs))):
+            for symbol, rows in flags.items():
+                if where := _rows(rows, NOT_CONVERGED):
+                    at = f"{symbol} {where}" if symbol else "all rows"
+                    raise NotConverged(f"{what} for {at}; call() returns the other rows")
+        for category, text in _doubts(self.manifest, prepared, residuals):
+            warnings.warn(text, category, stacklevel=2)
         values = self._outputs(**outputs)
         return values[0] if len(values) == 1 else values
 
     def call(self, *args: object, **named: object) -> Result:
-        """Outputs with flags and error bound; rows that did not converge are NaN in all but the diagnostic outputs."""
+        """Outputs with flags and error bound; rows that did not converge are NaN in all but the diagnostic outputs.
+
+        A row with a value that is not finite counts as one that did not converge.
+        """
         prepared, outputs = self._run(args, named)
         rows = row_flags(self.manifest, outputs)
         flags = _union([*(p.flags for p in prepared.values()), *rows.values()])
@@ -155,6 +171,31 @@ class Model:
                 "covers": covers,
             }
         return bounds
+
+
+def _doubts(
+    manifest: Manifest, prepared: Mapping[str, Prepared], residuals: Mapping[str, NDArray[np.int32]]
+) -> list[tuple[type[UserWarning], str]]:
+    """What a caller who asked for plain outputs must be told: one text per reason."""
+    outside, rounded = (
+        [(spec, n) for spec in manifest.inputs if (n := int(np.count_nonzero(prepared[spec.name].flags & bit)))]
+        for bit in (OUT_OF_BOX, ROUNDED)
+    )
+    above = [f"{symbol} {where}" for symbol, rows in residuals.items() if (where := _rows(rows, ABOVE_THRESHOLD))]
+    found: list[tuple[type[UserWarning], str]] = []
+    if outside:
+        words = "; ".join(f"input {spec.name}: {_count(n)} outside the box" for spec, n in outside)
+        found.append((OutOfBoxWarning, f"{words}; the certified bound does not hold there"))
+    if rounded:
+        words = "; ".join(f"input {s.name}: {_count(n)} rounded to {s.dtype}, pass {s.dtype}" for s, n in rounded)
+        found.append((RoundedWarning, f"{words} to keep the certified bound"))
+    if above:
+        found.append((ResidualWarning, f"residual above its threshold for {'; '.join(above)}"))
+    return found
+
+
+def _count(rows: int) -> str:
+    return f"{rows} row{'s' if rows > 1 else ''}"
 
 
 def _named_tuple(names: list[str]) -> Callable[..., Any]:

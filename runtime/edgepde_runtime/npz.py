@@ -44,6 +44,7 @@ def read_file(
     *,
     dtypes: Collection[np.dtype[Any]] = FLOATS,
     members: Collection[str] | None = None,
+    expected: str = "an npz file",
 ) -> tuple[Arrays, str]:
     """The members of an npz file of at most `limit` bytes, as `read` gives them, and the file's sha256 in hex.
 
@@ -61,7 +62,8 @@ def read_file(
         raise error(f"{path}: cannot be read: {cause.strerror or cause}") from None
     if len(data) != size:
         raise error(f"{path}: changed while it was read: expected {size} bytes, got {len(data)}")
-    return read(data, str(path), limit, error, dtypes=dtypes, members=members), hashlib.sha256(data).hexdigest()
+    arrays = read(data, str(path), limit, error, dtypes=dtypes, members=members, expected=expected)
+    return arrays, hashlib.sha256(data).hexdigest()
 
 
 def read(
@@ -72,10 +74,12 @@ def read(
     *,
     dtypes: Collection[np.dtype[Any]] = FLOATS,
     members: Collection[str] | None = None,
+    expected: str = "an npz file",
 ) -> Arrays:
     """The members of an npz: arrays of the dtypes given, together at most `limit` bytes.
 
     dtypes: native float32 and float64, or REALS. members: the names expected, no more and no fewer; None: any.
+    expected: what the file should be, for messages.
     Raises `error` naming `where`, and the member where one is at fault.
     """
     try:
@@ -86,7 +90,8 @@ def read(
                 raise error(f"{where}: expected members {_listed(members)}, got {_listed(names)}")
             return _arrays(archive, infos, where, dtypes, error)
     except _DAMAGE as cause:
-        raise error(f"{where}: expected an npz file, got {cause}") from None
+        got = "a single array (npy)" if data.startswith(npy.MAGIC_PREFIX) else cause
+        raise error(f"{where}: expected {expected}, got {got}") from None
 
 
 def check_finite(array: NDArray[Any], where: str, error: type[EdgePDEError]) -> None:
@@ -94,6 +99,12 @@ def check_finite(array: NDArray[Any], where: str, error: type[EdgePDEError]) -> 
     bad = array.size - int(np.count_nonzero(np.isfinite(array)))
     if bad:
         raise error(f"{where}: expected finite numbers, got {bad} NaN or infinite")
+
+
+def float_hint(dtype: np.dtype[Any], wanted: Collection[np.dtype[Any]] = FLOATS) -> str:
+    """What to do with whole numbers where only floating-point ones are taken."""
+    whole = dtype.kind in "iub" and not any(kind.kind in "iub" for kind in wanted)
+    return "; .astype(np.float64) makes it one" if whole else ""
 
 
 def _listed(names: Collection[str]) -> str:
@@ -145,22 +156,22 @@ def _array(
             warnings.simplefilter("ignore")
             version = npy.read_magic(head)
             if version not in {(1, 0), (2, 0)}:
-                raise error(f"expected npy version 1 or 2, got {version}")
+                raise error(f"expected npy version 1 or 2, got {version[0]}.{version[1]}")
             read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape, fortran, dtype = read_header(head, max_header_size=_HEADER)
     except _NO_HEADER as cause:
         raise error(f"expected an npy header, got {cause}") from None
     if dtype not in dtypes:
         names = ", ".join(dict.fromkeys(known.name for known in dtypes))
-        raise error(f"expected {' or '.join(names.rsplit(', ', 1))}, got {dtype}")
+        raise error(f"expected {' or '.join(names.rsplit(', ', 1))}, got {dtype}{float_hint(dtype, dtypes)}")
     if len(shape) > 8 or any(type(n) is not int or n < 0 for n in shape):
-        raise error(f"expected at most 8 sizes, none negative, got shape {shape}")
+        raise error(f"expected at most 8 sizes, none negative, got shape {list(shape)}")
     expected = math.prod(shape) * dtype.itemsize
     start = head.tell()
     if expected != size - start:
-        raise error(f"shape {shape} expected {expected} bytes, got {size - start}")
+        raise error(f"shape {list(shape)} expected {expected} bytes, got {size - start}")
     body = head.read() + member.read(max(0, size - head.getbuffer().nbytes))
     if len(body) != expected or member.read(1):
-        raise error(f"shape {shape} expected {expected} bytes, got {len(body)}")
+        raise error(f"shape {list(shape)} expected {expected} bytes, got {len(body)}")
     array = np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C")
     return np.ascontiguousarray(array).reshape(shape)

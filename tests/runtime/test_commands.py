@@ -142,7 +142,7 @@ def test_run_says_what_did_not_converge(solver: Path, tmp_path: Path, capsys: py
     [
         ({"parameters": np.array([[2.0]])}, 1, "outside"),
         ({"parameters": np.array([[np.nan]])}, 2, "finite"),
-        ({"parameters": np.array([[1]])}, 2, "got int64"),
+        ({"parameters": np.array([[1]])}, 2, "got int64; .astype(np.float64)"),
         ({"parameters": np.array([0.5])}, 2, r"got shape [1]"),
         ({"nu": np.array([[0.5]])}, 2, "input parameters is missing"),
         ({"parameters": np.array([[0.5]]), "z": np.ones(1)}, 2, "'z' is unknown"),
@@ -168,6 +168,36 @@ def test_run_flags_on_request(solver: Path, tmp_path: Path, capsys: pytest.Captu
     argv = run_args(solver, tmp_path / "in.npz", tmp_path / "out.npz")
     assert main([*argv, "--out-of-box", "flag"]) == 0
     assert "flags: 1 (out of box)" in capsys.readouterr().out
+
+
+def test_run_writes_the_flags_of_each_row(solver: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    points = np.array([[0.5, 0.25], [0.1, 0.25], [0.5, 7.0], [0.1, 7.0]])
+    np.savez(tmp_path / "in.npz", parameters=np.array([[0.5], [0.95], [0.7]]), points=points)
+    argv = [*run_args(solver, tmp_path / "in.npz", tmp_path / "out.npz"), "--out-of-box", "flag"]
+    assert main(argv) == 1
+    out = np.load(tmp_path / "out.npz")
+    assert out["flags/points"].dtype == out["flags/parameters"].dtype == np.int32
+    assert out["flags/points"].tolist() == [0, 8, 1, 9]
+    assert out["flags/parameters"].tolist() == [0, 2, 4]
+    text = capsys.readouterr().out
+    assert "flags: 15" in text
+    assert "members flags/<input>" in text
+    assert "save points as float32, or use strict=True (--strict) to refuse" in text
+
+
+def test_run_without_flags_writes_outputs_alone(
+    solver: Path, inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(run_args(solver, inputs, tmp_path / "out.npz")) == 0
+    assert sorted(np.load(tmp_path / "out.npz").files) == ["residual", "u"]
+    assert "save" not in capsys.readouterr().out
+
+
+def test_run_says_what_a_single_array_lacks(solver: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "in.npy", np.array([[0.5]]))
+    assert main(run_args(solver, tmp_path / "in.npy", tmp_path / "out.npz")) == 2
+    err = capsys.readouterr().err
+    assert f"{tmp_path / 'in.npy'}: expected an npz file with members parameters, points, got a single array" in err
 
 
 @pytest.mark.parametrize("source", ["nowhere.npz", "text.npz", "folder"])

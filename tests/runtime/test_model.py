@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import types
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-from edgepde_runtime import Model, ResidualWarning, load
+from edgepde_runtime import Model, OutOfBoxWarning, ResidualWarning, RoundedWarning, load
 from edgepde_runtime.errors import BackendError, InputError, NotConverged, OutOfBox
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.bundles import mlp_bundle, mlp_reference, residual_bundle
+from support.bundles import mlp_bundle, mlp_reference, ratio_bundle, residual_bundle
 from support.refusal import only_refused
 
 X = np.array([[0.5, 0.25], [-0.75, 1.0], [1.0, 0.0]], dtype=np.float32)
@@ -41,9 +42,9 @@ def test_several_inputs_are_keywords_and_outputs_a_named_tuple(solver: Path, bac
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (X.astype(np.int64), r"expected float32 \[M, 2\], got dtype int64"),
+        (X.astype(np.int64), r"expected float32 \[M, 2\], got dtype int64; .astype\(np.float64\)"),
         (X > 0, "got dtype bool"),
-        (X.astype(np.complex64), "got dtype complex64"),
+        (X.astype(np.complex64), "got dtype complex64$"),
         (X.astype(np.longdouble), "got dtype float128|got dtype longdouble"),
         ("0.5", "got dtype <U3"),
         (None, "got dtype object"),
@@ -154,7 +155,9 @@ def test_a_bound_in_the_callers_coarser_dtype_is_inside_and_moved_onto_the_box(t
     assert solver.check(parameters=[[0.005]], points=X)["parameters"] == 0
     low = np.array([[0.005]], dtype=np.float32)
     assert solver.check(parameters=low, points=X)["parameters"] == 8
-    np.testing.assert_array_equal(solver(parameters=low, points=X)[0], solver(parameters=[[0.005]], points=X)[0])
+    with pytest.warns(RoundedWarning):
+        moved = solver(parameters=low, points=X)
+    np.testing.assert_array_equal(moved.u, solver(parameters=[[0.005]], points=X).u)
     assert solver.check(parameters=np.nextafter(low, np.float32(0)), points=X)["parameters"] == 1
     assert solver.check(parameters=low.astype(np.float64), points=X)["parameters"] == 1
     with pytest.raises(InputError, match="strict=True refuses"):
@@ -355,3 +358,111 @@ def test_rows_do_not_depend_on_each_other(mlp: Path, n: int, seed: int) -> None:
 def test_any_list_is_computed_or_refused(mlp: Path, value: object) -> None:
     with only_refused("input x", InputError, OutOfBox):
         assert np.isfinite(load(mlp, "reference")(value)).all()
+
+
+@pytest.mark.parametrize("x0", [0.0, 1e-30])
+def test_a_value_that_is_not_finite_is_never_an_answer(tmp_path: Path, backend: str, x0: float) -> None:
+    model = load(ratio_bundle(tmp_path / "b"), backend)
+    x = np.array([[0.5], [x0], [0.25]], np.float32)
+    good = x0 != 0.0
+    bound = model.bind(x)
+    result = model.call(x)
+    assert result.flags == bound() == (0 if good else 2)
+    assert np.isnan(result.outputs["u"]).ravel().tolist() == [False, not good, False]
+    np.testing.assert_array_equal(result.outputs["u"], bound.outputs["u"])
+    assert (result.error_bound["u"]["value"] is not None) == good
+    if good:
+        np.testing.assert_array_equal(model(x), result.outputs["u"])
+    else:
+        with pytest.raises(NotConverged, match=r"outputs are not finite for M row 1;"):
+            model(x)
+
+
+@pytest.mark.parametrize(
+    ("shape", "value", "expected"),
+    [((3, 2), np.inf, {"M": [0, 2, 0]}), ((3, 2), -np.inf, {"M": [0, 2, 0]}), ((3, 2), 1e30, {})],
+)
+def test_infinity_in_any_column_fails_the_row(
+    shape: tuple[int, int], value: float, expected: dict[str, list[int]]
+) -> None:
+    from edgepde_runtime.diagnostics import finite_flags
+    from edgepde_runtime.manifest import Manifest, OutputSpec
+
+    specs = (OutputSpec("u", "float32", ("M", 2), ""), OutputSpec("d", "float32", ("M",), "", diagnostic=True))
+    manifest = Manifest(1, "b", "0" * 64, {}, {}, (), specs)
+    u = np.zeros(shape)
+    u[1, 1] = value
+    got = finite_flags(manifest, {"u": u, "d": np.full(3, np.nan)})
+    assert {symbol: rows.tolist() for symbol, rows in got.items()} == expected
+
+
+def test_an_output_without_rows_fails_as_a_whole() -> None:
+    from edgepde_runtime.diagnostics import blank, row_flags
+    from edgepde_runtime.manifest import Manifest, OutputSpec
+
+    specs = (OutputSpec("c", "float32", (2,), ""), OutputSpec("u", "float32", ("M",), ""))
+    manifest = Manifest(1, "b", "0" * 64, {}, {}, (), specs)
+    outputs = {"c": np.array([1.0, np.nan]), "u": np.zeros(3)}
+    flags = row_flags(manifest, outputs)
+    assert flags[""].tolist() == [2]
+    assert all(np.isnan(v).all() for v in blank(manifest, outputs, flags).values())
+
+
+def test_a_residual_above_its_threshold_takes_the_bound_away(solver: Path) -> None:
+    model = load(solver, "reference")
+    assert model.call(parameters=[[0.5]], points=X).error_bound["u"]["value"] is not None
+    assert model.call(parameters=[[0.7]], points=X).error_bound["u"]["value"] is None
+
+
+def test_plain_calls_warn_of_what_takes_the_bound_away(solver: Path) -> None:
+    model = load(solver, "reference", out_of_box="flag")
+    low = np.array([[0.005]], np.float32)
+    with pytest.warns(RoundedWarning, match=r"^input parameters: 1 row rounded to float64, pass float64 to keep the"):
+        model(parameters=low, points=X)
+    points = np.array([[0.5, 1.5], [0.1, 0.2], [3.0, 0.5]])
+    with pytest.warns() as told:
+        model(parameters=[[0.5], [2e-3]], points=points)
+    assert [(w.category, w.filename) for w in told] == [(OutOfBoxWarning, __file__), (RoundedWarning, __file__)]
+    outside, rounded = (str(w.message) for w in told)
+    assert outside.startswith("input parameters: 1 row outside the box; input points: 2 rows outside the box;")
+    assert rounded == "input points: 1 row rounded to float32, pass float32 to keep the certified bound"
+
+
+def test_bound_arrays_cannot_be_replaced_or_change_their_layout(mlp: Path, backend: str) -> None:
+    x, out = X.copy(), np.empty((3, 1), np.float32)
+    call = load(mlp, backend).bind(x, out)
+    for arrays in (call.inputs, call.outputs):
+        with pytest.raises(TypeError):
+            arrays["x"] = X  # type: ignore[index]
+    out.setflags(write=False)
+    with pytest.raises(InputError, match=r"output u: expected the float32 array \[3, 1\] it was bound with"):
+        call()
+    out.setflags(write=True)
+    assert call() == 0
+    x.resize((2, 2), refcheck=False)
+    with pytest.raises(InputError, match=r"input x: expected the float32 array \[3, 2\]"):
+        call()
+
+
+def test_bind_refuses_arrays_that_are_not_aligned(mlp: Path) -> None:
+    odd = np.frombuffer(bytearray(25), np.uint8)[1:].view(np.float32).reshape(3, 2)
+    assert odd.flags.c_contiguous
+    assert not odd.flags.aligned
+    with pytest.raises(InputError, match=r"input x: .*got one that is not"):
+        load(mlp, "reference").bind(odd)
+
+
+def test_a_bound_call_that_onnxruntime_refuses_is_a_backend_error(mlp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    model = load(mlp, "ort")
+
+    class Failing:
+        def io_binding(self) -> object:
+            return types.SimpleNamespace(bind_input=lambda *_: None, bind_output=lambda *_: None)
+
+        def run_with_iobinding(self, _: object) -> None:
+            raise RuntimeError("out of arena")
+
+    monkeypatch.setattr(model._backend, "_session", Failing())
+    with pytest.raises(BackendError, match="backend ort: out of arena"):
+        model.bind(X)()

@@ -61,7 +61,10 @@ class OrtBackend:
         return dict(zip(self._outputs, values, strict=True))
 
     def bind(self, inputs: Arrays, outputs: Mapping[str, NDArray[np.generic]]) -> Callable[[], None]:
-        """A call that reads and writes these arrays in place; they must be C-contiguous and stay alive."""
+        """A call that reads and writes these arrays in place; they must be C-contiguous and stay alive.
+
+        The call raises BackendError with ONNX Runtime's message where that fails.
+        """
         binding = self._session.io_binding()
         for name, array in inputs.items():
             binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
@@ -72,7 +75,10 @@ class OrtBackend:
 
         def call() -> None:
             assert arrays
-            session.run_with_iobinding(binding)
+            try:
+                session.run_with_iobinding(binding)
+            except Exception as error:
+                raise BackendError(f"backend ort: {error}") from None
 
         return call
 

@@ -13,7 +13,10 @@ SUMMARY = "evaluate a bundle on the arrays of an npz file"
 EXAMPLE = """%(prog)s bundle/ --input in.npz --output out.npz
 
 in.npz holds one array [rows, columns] per input, under the input's name; `inspect` lists them.
-Rows that did not converge are NaN in out.npz, and the exit code is 1."""
+Rows that did not converge are NaN in out.npz, and the exit code is 1.
+
+Where any flag is set, out.npz also has a member flags/<input> for each input: an int32 per row, the sum of
+1 out of box, 2 not converged, 4 residual above threshold, 8 input rounded to the graph's dtype."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,36 +4,48 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import bundle as bundles
 from .. import npz
 from ..atomic import write_bytes
 from ..certificate import upward
+from ..diagnostics import row_flags
 from ..errors import InputError
-from ..inputs import describe
+from ..inputs import ROUNDED, describe
+from ..manifest import InputSpec
 from ..model import Array, Model, Result
 
 LARGEST_INPUT = 1 << 30
+Flags = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
 class RunReport:
-    """What was computed: outputs by name, flags, error bounds, and the file it went to."""
+    """What was computed: outputs by name, flags, error bounds, and the file it went to.
+
+    rounded: inputs that were rounded, with the dtype that would not be, e.g. "points as float32".
+    """
 
     output: Path
     backend: str
     result: Result
+    rounded: tuple[str, ...] = ()
 
     def table(self) -> str:
         """The outputs in words, flags and residuals included."""
         lines = [f"wrote {self.output} (backend {self.backend})"]
         lines += [f"  {name}: {_words(value)}" for name, value in self.result.outputs.items()]
         lines.append(f"  flags: {self.result.flags} ({describe(self.result.flags)})")
+        if self.result.flags:
+            lines.append("    of each row: members flags/<input> of the output")
+        if self.rounded:
+            lines.append(f"    save {', '.join(self.rounded)}, or use strict=True (--strict) to refuse")
         for name, bound in self.result.error_bound.items():
             value = bound["value"]
             words = f"{upward(value)}, {bound['class']}" if isinstance(value, float) else "not verified"
@@ -48,10 +60,19 @@ def _words(value: Array) -> str:
     return f"{value.dtype} {list(value.shape)}, {extent}" + (f", {missing} not finite" if missing else "")
 
 
-def read_inputs(path: str | os.PathLike[str]) -> Mapping[str, Array]:
+def read_inputs(path: str | os.PathLike[str], specs: Sequence[InputSpec]) -> Mapping[str, Array]:
     """The arrays of an npz file; raises InputError where it cannot be read."""
-    arrays, _ = npz.read_file(Path(path), LARGEST_INPUT, InputError)
+    plural = "s" if len(specs) > 1 else ""
+    expected = f"an npz file with member{plural} {', '.join(s.name for s in specs)}"
+    arrays, _ = npz.read_file(Path(path), LARGEST_INPUT, InputError, expected=expected)
     return arrays
+
+
+def flags_of_rows(model: Model, inputs: Mapping[str, Array], result: Result) -> dict[str, Flags]:
+    """All flags of each row by input, int32 [n]: its own (1, 8) and those of the solve of its row (2, 4)."""
+    flags = model.check(**inputs)
+    solved = row_flags(model.manifest, result.outputs)
+    return {s.name: flags[s.name] | solved.get(s.shape[0], np.int32(0)) for s in model.manifest.inputs}
 
 
 def run(
@@ -65,11 +86,16 @@ def run(
 ) -> RunReport:
     """Evaluates the arrays of `source` and writes the outputs to `target` in one step.
 
-    Rows that did not converge are NaN. Raises BundleError, InputError, OutOfBox, BackendError, and OSError on writing.
+    Rows that did not converge are NaN. Where a flag is set, members flags/<input> hold the flags of each row.
+    Raises BundleError, InputError, OutOfBox, BackendError, and OSError on writing.
     """
     model = Model(bundles.read(path), backend, out_of_box, strict)
-    result = model.call(**read_inputs(source))
+    specs = model.manifest.inputs
+    inputs = read_inputs(source, specs)
+    result = model.call(**inputs)
+    flags = flags_of_rows(model, inputs, result) if result.flags else {}
     buffer = io.BytesIO()
-    np.savez(buffer, **result.outputs)  # type: ignore[arg-type]
+    np.savez(buffer, **result.outputs, **{f"flags/{name}": rows for name, rows in flags.items()})  # type: ignore[arg-type]
     write_bytes(target, buffer.getvalue())
-    return RunReport(Path(target), model.backend, result)
+    rounded = tuple(f"{s.name} as {s.dtype}" for s in specs if s.name in flags and (flags[s.name] & ROUNDED).any())
+    return RunReport(Path(target), model.backend, result, rounded)
