@@ -203,9 +203,9 @@ def test_rows_that_do_not_converge_are_never_an_answer(solver: Path, backend: st
 
 @pytest.mark.parametrize("residual", [np.nan, np.inf, -np.inf])
 def test_a_residual_that_is_no_number_did_not_converge(solver: Path, residual: float) -> None:
-    from edgepde_runtime.diagnostics import row_flags
+    from edgepde_runtime.diagnostics import residual_flags
 
-    flags = row_flags(load(solver, "reference").manifest, {"residual": np.array([0.001, residual, 0.5])})
+    flags = residual_flags(load(solver, "reference").manifest, {"residual": np.array([0.001, residual, 0.5])})
     assert flags["B"].tolist() == [0, 2, 4]
 
 

@@ -107,6 +107,23 @@ def mlp_bundle(
     )
 
 
+def ratio_bundle(root: Path, *, golden_x: float = 0.5, **options: Any) -> Path:
+    """u = sin(x) / x, float32 [M, 1], NaN at x = 0, which lies in the box."""
+    w = onnx_writer
+    nodes = [w.node("Sin", ["x"], ["s"]), w.node("Div", ["s", "x"], ["u"])]
+    values = w.value_info("x", "float32", ["M", 1]), w.value_info("u", "float32", ["M", 1])
+    x = np.array([[golden_x], [0.25]], np.float32)
+    return write(
+        root,
+        w.model(w.graph(nodes, [values[0]], [values[1]], {})),
+        inputs=(InputSpec("x", "float32", ("M", 1), X_T[:1]),),
+        outputs=(OutputSpec("u", "float32", ("M", 1), "m/s"),),
+        golden={"input/x": x, "output/u": np.sinc(x.astype(np.float64) / np.pi)},
+        entries=[OutputCertificate.from_terms("u", "m/s", terms())],
+        **options,
+    )
+
+
 def residual_model(fails_above: float = 0.9) -> bytes:
     """u[b,m] = nu[b] * (x[m] + t[m]); residual[b] = nu[b] / 100, and +inf where nu[b] > fails_above."""
     w = onnx_writer
