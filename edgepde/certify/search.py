@@ -39,7 +39,7 @@ def worst_case(
     starts = [(parameters[k], points[int(values[k].argmax())]) for k in np.argsort(-values.max(axis=1))[:WORST]]
     first = _at(values, (parameters, points))
     best, compared = _climb(error, first, starts, boxes, (8, 256), seed, rounds)
-    return Worst(best.value, *best.place, values.size + compared)
+    return Worst(best.value, best.place[0], best.place[1], values.size + compared)
 
 
 def worst_point(

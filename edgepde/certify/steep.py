@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 Array = NDArray[np.float64]
 Network = Callable[[Array], Array]
 
-LINKS, PARTS, ZOOMS = 32, 64, 5
+LINKS, PARTS, ZOOMS = 32, 64, 4
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,10 @@ def steepest(network: Network, points: Array, count: int = 3) -> Steep:
     scale = np.maximum(np.abs(points).max(axis=0), np.finfo(np.float64).tiny)
     values = network(points).reshape(len(points), -1)
     pairs = _neighbours(points / scale)
-    jump = np.abs(values[pairs[:, 0]] - values[pairs[:, 1]]).max(axis=1)
-    slope = jump / np.linalg.norm((points[pairs[:, 0]] - points[pairs[:, 1]]) / scale, axis=1)
+    if not len(pairs):
+        return Steep(points[:0], 0.0)
+    jump = _jump(values[pairs[:, 0]], values[pairs[:, 1]])
+    slope = _slope(jump, np.linalg.norm((points[pairs[:, 0]] - points[pairs[:, 1]]) / scale, axis=1))
     picked = np.unique(np.concatenate([np.argsort(-slope)[:LINKS], np.argsort(-jump)[:LINKS]]))
     ends, steep = points[pairs[picked]], slope[picked]
     for _ in range(ZOOMS):
@@ -51,13 +53,26 @@ def _neighbours(points: Array) -> NDArray[np.intp]:
     return np.stack([first, near.ravel()], axis=1)[apart]
 
 
+def _jump(a: Array, b: Array) -> Array:
+    """The largest |a - b| along the last axis; NaN counts as infinite."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        jump = np.abs(a - b).max(axis=-1)
+    return np.where(np.isfinite(jump), jump, np.inf)
+
+
+def _slope(jump: Array, length: Array) -> Array:
+    """jump / length, 0 between points so near that only float64's own rounding would show."""
+    with np.errstate(over="ignore"):
+        return np.where(length > np.finfo(np.float32).eps ** 2, jump / np.maximum(length, np.finfo(float).tiny), 0.0)
+
+
 def _zoom(network: Network, ends: Array, scale: Array) -> tuple[Array, Array]:
     """The steepest of PARTS parts of every segment [s, 2, d], and its slope [s]; points that coincide have none."""
     share = np.linspace(0.0, 1.0, PARTS + 1)[None, :, None]
     line = ends[:, :1] + share * (ends[:, 1:] - ends[:, :1])
     values = network(line.reshape(-1, line.shape[2])).reshape(len(ends), PARTS + 1, -1)
-    jump = np.abs(np.diff(values, axis=1)).max(axis=2)
+    jump = _jump(values[:, :-1], values[:, 1:])
     length = np.linalg.norm(np.diff(line, axis=1) / scale, axis=2)
-    slope = np.where(length > np.finfo(np.float32).eps ** 2, jump / np.maximum(length, np.finfo(float).tiny), 0.0)
+    slope = _slope(jump, length)
     rows, part = np.arange(len(ends)), slope.argmax(axis=1)
     return np.stack([line[rows, part], line[rows, part + 1]], axis=1), slope[rows, part]

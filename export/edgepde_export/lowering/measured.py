@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from edgepde_runtime.backends import Backend
+from edgepde_runtime.box import Box
 from edgepde_runtime.certificate import BoxEntry, Certificate, Found, OutputCertificate, Term, index
 from edgepde_runtime.errors import BackendError, UnsupportedModel
 from edgepde_runtime.manifest import InputSpec, OutputSpec
 from numpy.typing import NDArray
+
+from edgepde.certify.search import worst_point
+from edgepde.certify.steep import Steep, steepest
 
 from ..bundle import UNHASHED
 from ..passes.simplify import Log
@@ -81,11 +85,11 @@ def certify(
     Its hash is UNHASHED until the bundle is written.
     """
     spec, output = signature
-    exact = networks.shipped(points)
+    place = _Place.of(spec, networks, points)
     terms = {
-        "compression": _compression(networks, exact, points),
+        "compression": _compression(networks, place),
         "quantisation": Term(0.0, "sound", "weights are stored in the graph's own precision"),
-        "rounding": _rounding(spec, output, networks, backends, points, exact),
+        "rounding": _rounding(spec, output, networks, backends, place),
         "activation": Term(0.0, "measured", "contained in the measured rounding term"),
     }
     terms["model"], found = _model(spec, output, networks, backends, held_out)
@@ -94,35 +98,73 @@ def certify(
     return Certificate(UNHASHED, tuple(sorted(backends)), box, ASSUMPTIONS, ENGINE, index([entry]))
 
 
-def _compression(networks: Networks, exact: NDArray[np.float64], points: Array) -> Term:
+@dataclass(frozen=True)
+class _Place:
+    """Where a search begins: points [n, d] in float64, the network's values there, and where it is steepest."""
+
+    box: Box
+    points: NDArray[np.float64]
+    values: NDArray[np.float64]
+    steep: Steep
+
+    @staticmethod
+    def of(spec: InputSpec, networks: Networks, points: Array) -> _Place:
+        wide = points.astype(np.float64)
+        box = Box([c.low for c in spec.columns], [c.high for c in spec.columns])
+        return _Place(box, wide, networks.shipped(wide), steepest(networks.shipped, wide))
+
+    @property
+    def words(self) -> str:
+        return f"on {len(self.points)} points and by local search around the worst and the steepest"
+
+    def worst(self, error: Network) -> float:
+        """The largest error(x [m, d]) -> [m] found; raises UnsupportedModel where it is not finite."""
+        found = worst_point(error, self.points, self.box, self.steep.points)
+        if not np.isfinite(found.value):
+            raise UnsupportedModel(
+                f"output: expected finite values everywhere in the box, got NaN or infinity at {found.point.tolist()}"
+            )
+        return found.value
+
+
+def _compression(networks: Networks, place: _Place) -> Term:
     if not networks.compressed:
         return Term(0.0, "sound", "nothing was compressed")
-    worst = _worst(exact, networks.original(points))[0]
-    return Term(
-        MARGIN * worst, "measured", f"twice the largest |compressed - original| in float64 on {len(points)} points"
-    )
+    worst = place.worst(lambda x: _rows(networks.shipped(x), networks.original(x)))
+    return Term(MARGIN * worst, "measured", f"twice the largest |compressed - original| in float64 {place.words}")
 
 
 def _rounding(
-    spec: InputSpec,
-    output: OutputSpec,
-    networks: Networks,
-    backends: Mapping[str, Backend],
-    points: Array,
-    exact: NDArray[np.float64],
+    spec: InputSpec, output: OutputSpec, networks: Networks, backends: Mapping[str, Backend], place: _Place
 ) -> Term:
-    worst = max(_worst(_device(b, spec, output, points), exact)[0] for b in backends.values())
     unit = float(np.finfo(output.dtype).eps) / 2
+    ratio = unit / (float(np.finfo(np.float32).eps) / 2)
+    narrow = networks.narrow
     names = " and ".join(sorted(backends))
-    how = f"twice the largest |device - float64 network| of {names} on {len(points)} points"
+    how = f"twice the largest |device - float64 network| of {names} {place.words}"
     if output.dtype == "float64":
-        if networks.narrow is None:
+        if narrow is None:
             return Term.not_verified("float64 against float64 shows no rounding; export the module itself")
-        ratio = unit / (float(np.finfo(np.float32).eps) / 2)
-        held = points.astype(np.float32).astype(np.float64)
-        worst = max(worst, ratio * _worst(networks.narrow(held), networks.shipped(held))[0])
         how += f", or of its float32 evaluation times the ratio of unit roundoffs, {ratio:.2g}"
-    return Term(MARGIN * max(worst, unit * float(np.abs(exact).max())), "measured", how)
+
+    def error(x: Array) -> NDArray[np.float64]:
+        held = x.astype(spec.dtype)
+        exact = networks.shipped(held)
+        rows = [_rows(_device(b, spec, output, held), exact) for b in backends.values()]
+        if output.dtype == "float64" and narrow is not None:
+            coarse = x.astype(np.float32).astype(np.float64)
+            rows.append(ratio * _rows(narrow(coarse), networks.shipped(coarse)))
+        return np.asarray(np.max(rows, axis=0))
+
+    value = max(place.worst(error), unit * float(np.abs(place.values).max()))
+    input_effect = min(unit * place.steep.slope, float(np.ptp(place.values, axis=0).max()))
+    if input_effect > MARGIN * value:
+        value = input_effect
+        how = (
+            f"twice the first-order effect of rounding where the network is steepest, {place.steep.slope:.3g} per "
+            f"relative change of its input; more than {how}"
+        )
+    return Term(MARGIN * value, "measured", how)
 
 
 def _model(
@@ -147,11 +189,16 @@ def _device(backend: Backend, spec: InputSpec, output: OutputSpec, points: Array
     return np.asarray(values, dtype=np.float64)
 
 
+def _rows(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The largest |a - b| of every row."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        difference = np.abs(a - b)
+    return np.asarray(difference.reshape(len(difference), -1).max(axis=1))
+
+
 def _worst(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, int]:
     """The largest |a - b|, and its row."""
-    with np.errstate(invalid="ignore"):
-        difference = np.abs(a - b)
-    rows = difference.reshape(len(difference), -1).max(axis=1)
+    rows = _rows(a, b)
     if not np.isfinite(rows).all():
         row = int(np.flatnonzero(~np.isfinite(rows))[0])
         raise UnsupportedModel(
