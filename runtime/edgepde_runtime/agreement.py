@@ -7,8 +7,9 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from .certificate import Certificate
+from .certificate import BoxEntry, Certificate
 from .errors import BundleError
+from .fields import short
 from .manifest import Manifest, OutputSpec
 from .onnxfile import model_hash, parse
 
@@ -20,16 +21,22 @@ def certificate_agrees(certificate: Certificate, manifest: Manifest, where: str)
     """Same model, same box, one entry per non-diagnostic output, same units; raises BundleError naming the field."""
     if certificate.model_hash != manifest.model_hash:
         raise BundleError(
-            f"{where}: model_hash expected {manifest.model_hash} as in manifest.json, got {certificate.model_hash}"
+            f"{where}: model_hash expected {short(manifest.model_hash)} as in manifest.json, "
+            f"got {short(certificate.model_hash)}"
         )
-    stated = [(b.input, b.column, b.unit, b.low, b.high) for b in certificate.box]
-    expected = [(s.name, c.name, c.unit, c.low, c.high) for s in manifest.inputs for c in s.columns]
+    stated = list(certificate.box)
+    expected = [BoxEntry(s.name, c.name, c.unit, c.low, c.high) for s in manifest.inputs for c in s.columns]
     for want in expected:
         if want not in stated:
-            raise BundleError(f"{where}: box expected {want!a} as in manifest.json, got {stated!a}")
+            got = "; ".join(map(_column, stated))
+            raise BundleError(f"{where}: box expected {_column(want)} as in manifest.json, got {got}")
     if len(stated) != len(expected):
         raise BundleError(f"{where}: box expected {len(expected)} columns as in manifest.json, got {len(stated)}")
     _check_outputs(certificate, {o.name: o for o in manifest.outputs if not o.diagnostic}, where)
+
+
+def _column(entry: BoxEntry) -> str:
+    return f"{entry.input}.{entry.column} from {entry.low!r} to {entry.high!r} {entry.unit}".rstrip()
 
 
 def _check_outputs(certificate: Certificate, outputs: dict[str, OutputSpec], where: str) -> None:
@@ -41,14 +48,17 @@ def _check_outputs(certificate: Certificate, outputs: dict[str, OutputSpec], whe
             raise BundleError(f"{where}: outputs: unit of {key} expected {expected!a}, got {entry.unit!a}")
     for name in outputs:
         if name not in certificate.outputs:
-            raise BundleError(f"{where}: outputs expected an entry for {name}, got {sorted(certificate.outputs)!a}")
+            raise BundleError(
+                f"{where}: outputs expected an entry for {name}, got {', '.join(sorted(certificate.outputs))}"
+            )
 
 
 def model_agrees(data: bytes, manifest: Manifest, where: str) -> None:
     """Same hash, names, dtypes and shapes, finite weights, no other file; raises BundleError or ModelFileError."""
     got = model_hash(data)
     if got != manifest.model_hash:
-        raise BundleError(f"{where}: model_hash expected {manifest.model_hash} as in manifest.json, got {got}")
+        expected_hash = short(manifest.model_hash)
+        raise BundleError(f"{where}: model_hash expected {expected_hash} as in manifest.json, got {short(got)}")
     if _EXTERNAL.search(data):
         raise BundleError(f"{where}: expected all weights inside the file, got one that names another file")
     graph = parse(data).graph

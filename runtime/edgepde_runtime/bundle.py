@@ -18,6 +18,7 @@ from . import folder, npz
 from .agreement import certificate_agrees, model_agrees
 from .certificate import Certificate
 from .errors import BundleError, NoBundle
+from .fields import short
 from .golden import Golden
 from .manifest import FileEntry, Manifest
 
@@ -125,7 +126,7 @@ def _read(root: Path) -> Bundle:
     for name, entry in manifest.files.items():
         got = folder.digest(root, name, entry.bytes, LARGEST.get(name, LARGEST_OTHER))
         if got != entry.sha256:
-            raise BundleError(f"{root / name}: altered: expected sha256 {entry.sha256}, got {got}")
+            raise _altered(root / name, entry.sha256, got)
     where = root / "certificate.json"
     data = _content(root, "certificate.json", manifest.files["certificate.json"])
     certificate = Certificate.from_json(_text(data, where), str(where))
@@ -153,8 +154,12 @@ def _content(root: Path, name: str, entry: FileEntry) -> bytes:
     data = folder.read(root, name, entry.bytes, LARGEST.get(name, LARGEST_OTHER))
     got = hashlib.sha256(data).hexdigest()
     if got != entry.sha256:
-        raise BundleError(f"{root / name}: altered: expected sha256 {entry.sha256}, got {got}")
+        raise _altered(root / name, entry.sha256, got)
     return data
+
+
+def _altered(file: Path, expected: str, got: str) -> BundleError:
+    return BundleError(f"{file}: altered: expected sha256 {short(expected)}, got {short(got)}")
 
 
 def _text(data: bytes, where: Path) -> str:

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context
 from fractions import Fraction
 
 from .errors import BundleError, NotVerified
-from .fields import Fields
+from .fields import HASH, Fields, words
 
 SCHEMA_VERSION = 1
 CLASSES = ("sound", "statistical", "measured", "not verified")
 TERMS = ("model", "compression", "quantisation", "rounding", "activation")
 NORMS = ("sup", "L1")
 LARGEST = 1e300
-
-_HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 def weakest(classes: Iterable[str]) -> str:
@@ -315,7 +312,7 @@ def _entry_document(entry: OutputCertificate) -> dict[str, object]:
 
 def _require(holds: bool, where: str, expected: str, got: object) -> None:
     if not holds:
-        raise BundleError(f"{where} expected {expected}, got {got!a}")
+        raise BundleError(f"{where} expected {expected}, got {words(got)}")
 
 
 def _amount(value: float, where: str) -> None:
@@ -325,7 +322,7 @@ def _amount(value: float, where: str) -> None:
 def check(certificate: Certificate, where: str) -> None:
     """Raises BundleError naming the first field of a certificate that breaks a rule of docs/bundle.md."""
     _require(
-        bool(_HEX.fullmatch(certificate.model_hash)), f"{where}: model_hash", "64 hex digits", certificate.model_hash
+        bool(HASH.fullmatch(certificate.model_hash)), f"{where}: model_hash", "64 hex digits", certificate.model_hash
     )
     _require(bool(certificate.backends), f"{where}: backends", "at least one", [])
     _require(bool(certificate.outputs), f"{where}: outputs", "at least one", [])

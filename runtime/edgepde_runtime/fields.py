@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import NoReturn, final
 
 from .errors import BundleError
+
+HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 def _constant(text: str) -> NoReturn:
@@ -14,17 +17,41 @@ def _constant(text: str) -> NoReturn:
 
 
 def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"key {next(k for k in keys if keys.count(k) > 1)!r} appears twice")
+    members: dict[str, object] = {}
+    for key, value in pairs:
+        if key in members:
+            raise ValueError(f"key {key!r} appears twice")
+        members[key] = value
     return members
+
+
+def document(text: str, where: str) -> object:
+    """The value a JSON text holds; raises BundleError naming `where`."""
+    try:
+        value: object = json.loads(text, parse_constant=_constant, object_pairs_hook=_distinct)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{where}: expected JSON, got {error}") from None
+    return value
 
 
 def kind(value: object) -> str:
     """What a JSON value is, in a reader's words."""
     names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a number")
+
+
+def words(value: object) -> str:
+    """A value for a message: strings quoted, a hash cut to 12 digits, lists without brackets, "none" where empty."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(words, value)) or "none"
+    if isinstance(value, str) and HASH.fullmatch(value):
+        return short(value)
+    return "null" if value is None else ascii(value)
+
+
+def short(digest: str) -> str:
+    """A hash in a message: its first 12 digits."""
+    return f"{digest[:12]}..."
 
 
 @final
@@ -41,11 +68,7 @@ class Fields:
     @classmethod
     def parse(cls, text: str, where: str) -> Fields:
         """The object a JSON text holds."""
-        try:
-            value = json.loads(text, parse_constant=_constant, object_pairs_hook=_distinct)
-        except (ValueError, RecursionError) as error:
-            raise BundleError(f"{where}: expected JSON, got {error}") from None
-        return cls(value, where)
+        return cls(document(text, where), where)
 
     def at(self, key: str) -> str:
         """The path of a member, for messages."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .boxcheck import first_outside
 from .errors import BundleError
+from .fields import words
 from .manifest import InputSpec, Manifest, OutputSpec
 
 
@@ -26,7 +27,7 @@ class Golden:
         """Checks names, dtypes, shapes and values; raises BundleError naming `where` and the member."""
         expected = [f"input/{s.name}" for s in manifest.inputs] + [f"output/{s.name}" for s in manifest.outputs]
         if sorted(arrays) != sorted(expected):
-            raise BundleError(f"{where}: expected members {', '.join(expected)}, got {', '.join(sorted(arrays))!a}")
+            raise BundleError(f"{where}: expected members {', '.join(expected)}, got {words(sorted(arrays))}")
         sizes: dict[str, int] = {}
         for spec in manifest.inputs:
             _check_input(arrays[f"input/{spec.name}"], spec, sizes, f"{where}: input/{spec.name}")

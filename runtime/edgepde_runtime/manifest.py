@@ -10,13 +10,12 @@ from keyword import iskeyword
 
 from .box import Box
 from .errors import BundleError
-from .fields import Fields, kind
+from .fields import HASH, Fields, kind, words
 
 FORMAT_VERSION = 1
 REQUIRED = ("card.md", "certificate.json", "golden.npz", "model.onnx")
 DTYPES = ("float32", "float64")
 
-_HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 
@@ -132,7 +131,7 @@ def _shape(fields: Fields) -> tuple[int | str, ...]:
 def _input(fields: Fields) -> InputSpec:
     shape = _shape(fields)
     if len(shape) != 2 or not isinstance(shape[0], str) or not isinstance(shape[1], int):
-        raise fields.wrong("shape", "a symbol and a number", list(shape))
+        raise fields.wrong("shape", "a symbol and a number", words(shape))
     columns = tuple(_column(item) for item in fields.objects("columns"))
     spec = InputSpec(fields.string("name"), fields.string("dtype"), (shape[0], shape[1]), columns)
     fields.done()
@@ -183,7 +182,7 @@ def _document(manifest: Manifest) -> dict[str, object]:
 
 def _require(holds: bool, where: str, expected: str, got: object) -> None:
     if not holds:
-        raise BundleError(f"{where} expected {expected}, got {got!a}")
+        raise BundleError(f"{where} expected {expected}, got {words(got)}")
 
 
 def check(manifest: Manifest, where: str) -> None:
@@ -191,7 +190,7 @@ def check(manifest: Manifest, where: str) -> None:
     version = manifest.format_version
     _require(version == FORMAT_VERSION, f"{where}: format_version", str(FORMAT_VERSION), version)
     _require(bool(_NAME.fullmatch(manifest.name)), f"{where}: name", "letters, digits, ., _ and -", manifest.name)
-    _require(bool(_HEX.fullmatch(manifest.model_hash)), f"{where}: model_hash", "64 hex digits", manifest.model_hash)
+    _require(bool(HASH.fullmatch(manifest.model_hash)), f"{where}: model_hash", "64 hex digits", manifest.model_hash)
     _check_files(manifest.files, f"{where}: files")
     for label, specs in (("inputs", manifest.inputs), ("outputs", manifest.outputs)):
         _require(bool(specs), f"{where}: {label}", "at least one", [])
@@ -210,7 +209,7 @@ def _check_files(files: Mapping[str, FileEntry], where: str) -> None:
         inside = all(_NAME.fullmatch(part) and part not in {".", ".."} for part in parts)
         _require(inside, f"{where}: a name", "relative, in letters, digits, ., _, - and /, without ..", name)
         _require(name not in {"manifest.json", "manifest.sig"}, where, "no entry for the index itself", name)
-        _require(bool(_HEX.fullmatch(entry.sha256)), f"{where}.{name}.sha256", "64 hex digits", entry.sha256)
+        _require(bool(HASH.fullmatch(entry.sha256)), f"{where}.{name}.sha256", "64 hex digits", entry.sha256)
         _require(0 <= entry.bytes < 2**63, f"{where}.{name}.bytes", "a size", entry.bytes)
     for name in REQUIRED:
         _require(name in files, where, f"an entry for {name}", sorted(files))
@@ -241,7 +240,7 @@ def _check_output(spec: OutputSpec, symbols: set[str], where: str) -> None:
     known: Sequence[str] = sorted(symbols)
     for i, size in enumerate(spec.shape):
         fits = size in symbols if isinstance(size, str) else size > 0
-        _require(fits, f"{where}.shape[{i}]", f"a number or one of the inputs' symbols {known}", size)
+        _require(fits, f"{where}.shape[{i}]", f"a number or one of the inputs' symbols {', '.join(known)}", size)
     if spec.threshold is not None:
         _require(spec.diagnostic, f"{where}.threshold", "only on a diagnostic output", spec.threshold)
         _require(0.0 < spec.threshold < float("inf"), f"{where}.threshold", "a positive number", spec.threshold)

@@ -13,7 +13,8 @@ _LEVELS = {FAIL: "error", NOT_VERIFIED: "warning"}
 
 
 def _message(check: Check) -> str:
-    figures = f"{check.value} against {check.limit} {check.unit}: " if check.value is not None else ""
+    against = f" against {check.limit}" if check.limit is not None else ""
+    figures = f"{check.value}{against} {check.unit}: " if check.value is not None else ""
     return safe(f"{check.name}: {check.status}: {figures}{check.detail}")
 
 

@@ -71,8 +71,9 @@ def read_inputs(path: str | os.PathLike[str], specs: Sequence[InputSpec]) -> Map
 def flags_of_rows(model: Model, inputs: Mapping[str, Array], result: Result) -> dict[str, Flags]:
     """All flags of each row by input, int32 [n]: its own (1, 8) and those of the solve of its row (2, 4)."""
     flags = model.check(**inputs)
-    solved = row_flags(model.manifest, result.outputs)
-    return {s.name: flags[s.name] | solved.get(s.shape[0], np.int32(0)) for s in model.manifest.inputs}
+    solved, none = row_flags(model.manifest, result.outputs), np.zeros(1, np.int32)
+    # "" is an output without rows: it fails for every row.
+    return {s.name: flags[s.name] | solved.get(s.shape[0], none) | solved.get("", none) for s in model.manifest.inputs}
 
 
 def run(

@@ -11,6 +11,7 @@ from .. import bundle as bundles
 from .. import machine, render
 from ..bundle import Bundle
 from ..errors import BundleError, EdgePDEError, ModelFileError, NoBundle
+from ..fields import short
 from ..golden import Golden
 from ..latency import Latency, measure
 from ..limits import Limits
@@ -122,7 +123,7 @@ def _integrity(bundle: Bundle) -> list[Check]:
     return [
         Check("integrity", PASS, detail=detail),
         Check(
-            "model hash", PASS, detail=f"{bundle.manifest.model_hash[:16]}... in manifest, certificate and model.onnx"
+            "model hash", PASS, detail=f"{short(bundle.manifest.model_hash)} in manifest, certificate and model.onnx"
         ),
     ]
 
