@@ -228,3 +228,25 @@ def test_any_member_replaced_by_anything_is_read_or_refused(manifest: Manifest, 
 def test_any_text_is_refused(text: str) -> None:
     with pytest.raises(BundleError, match=r"manifest\.json"):
         Manifest.from_json(text)
+
+
+def test_duplicate_keys_are_found_in_one_pass() -> None:
+    from edgepde_runtime.fields import document
+
+    class Counted(str):
+        compared = 0
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            Counted.compared += 1
+            return str.__eq__(self, other)
+
+    from edgepde_runtime.fields import _distinct
+
+    pairs: list[tuple[str, object]] = [(Counted(f"k{i}"), i) for i in range(2000)]
+    with pytest.raises(ValueError, match="'k0' appears twice"):
+        _distinct([*pairs, (Counted("k0"), 0)])
+    assert Counted.compared < 100
+    many = ",".join(f'"k{i}":0' for i in range(200_000))
+    with pytest.raises(BundleError, match="x: expected JSON, got key 'k199999' appears twice"):
+        document(f'{{{many},"k199999":0}}', "x")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -16,7 +17,7 @@ from edgepde_runtime.verbs.verify import VerifyOptions, VerifyReport, verify
 from edgepde_runtime.verdict import FAIL, MEASURED, NOT_VERIFIED, PASS, Check, exit_code
 from hypothesis import given
 from hypothesis import strategies as st
-from support.bundles import edit, edit_json, mlp_bundle, npz_bytes, residual_bundle
+from support.bundles import edit, edit_json, mlp_bundle, npz_bytes, ratio_bundle, residual_bundle
 
 
 def checked(path: Path, **asked: object) -> VerifyReport:
@@ -96,11 +97,6 @@ def test_a_class_below_the_one_asked_for_is_not_verified(mlp: Path, minimum: str
 
 def test_failing_beats_not_verified(mlp: Path) -> None:
     assert checked(mlp, min_class="sound", max_error={"u": 1e-9}).exit_code == 1
-
-
-def test_a_search_above_the_bound_contradicts_it(mlp: Path) -> None:
-    edit_json(mlp, "certificate.json", lambda c: c["outputs"][0]["found"].update(value=0.5))
-    assert status(checked(mlp), "error u") == FAIL
 
 
 def test_a_backend_the_certificate_does_not_cover(tmp_path: Path) -> None:
@@ -251,3 +247,86 @@ def test_the_table_names_the_verdict_in_words() -> None:
     assert "✓ pass" in table
     assert "? not verified" in table
     assert table.endswith("verdict: ✗ FAIL (1 FAIL, 1 not verified)")
+
+
+def change_golden(bundle: Path, change: Callable[[dict[str, np.ndarray]], object]) -> None:
+    """Rewrites golden.npz with changed arrays."""
+    arrays = dict(np.load(bundle / "golden.npz"))
+    change(arrays)
+    edit(bundle, "golden.npz", lambda _: npz_bytes(arrays))
+
+
+def found(report: VerifyReport, name: str) -> Check:
+    """One check."""
+    return next(check for check in report.checks if check.name == name)
+
+
+def test_a_device_value_that_is_not_finite_fails(tmp_path: Path, backend: str) -> None:
+    good = ratio_bundle(tmp_path / "good")
+    assert verify(good, VerifyOptions(backend=backend, seconds=0.02)).exit_code == 0
+    change_golden(good, lambda a: a["input/x"].__setitem__((0, 0), 0.0))
+    report = verify(good, VerifyOptions(backend=backend, seconds=0.02))
+    assert status(report, f"golden u on {backend}") == FAIL
+    assert "1 values are NaN on one side only" in report.table()
+
+
+def test_a_replay_that_compares_nothing_is_not_verified(tmp_path: Path) -> None:
+    bundle = residual_bundle(tmp_path / "b", fails_above=0.001)
+    change_golden(bundle, lambda a: a["output/residual"].fill(np.inf))
+    report = checked(bundle)
+    assert report.exit_code == 4
+    for name in ("golden u on reference", "golden residual on reference"):
+        assert (found(report, name).status, found(report, name).value) == (NOT_VERIFIED, None)
+        assert "no value to compare" in found(report, name).detail
+
+
+def test_the_values_compared_are_counted(tmp_path: Path) -> None:
+    bundle = residual_bundle(tmp_path / "b", fails_above=0.3)
+    change_golden(bundle, lambda a: a["output/residual"].__setitem__(2, np.inf))
+    report = checked(bundle)
+    assert report.exit_code == 0
+    assert found(report, "golden u on reference").detail == "largest of 14 differences"
+    assert "largest of 2 differences" in found(report, "golden residual on reference").detail
+
+
+@pytest.mark.parametrize(("change", "expected"), [(5.9e-5, PASS), (6.1e-5, FAIL), (-5.9e-5, PASS), (-6.1e-5, FAIL)])
+def test_residuals_differ_by_a_hundredth_of_the_threshold_at_most(solver: Path, change: float, expected: str) -> None:
+    change_golden(solver, lambda a: a["output/residual"].__setitem__(1, a["output/residual"][1] + change))
+    assert status(checked(solver), "golden residual on reference") == expected
+
+
+def test_golden_rows_above_the_threshold_fail(tmp_path: Path) -> None:
+    report = checked(residual_bundle(tmp_path / "b", threshold=0.00499))
+    check = found(report, "golden residual on reference")
+    assert (check.status, check.value, check.limit) == (FAIL, 0.005, 0.00499)
+    assert check.detail == "1 rows of the reference above the threshold"
+    bundle = residual_bundle(tmp_path / "c", threshold=0.00499)
+    change_golden(bundle, lambda a: a["output/residual"].__setitem__(2, 0.00498))
+    assert found(checked(bundle), "golden residual on reference").detail == "1 rows of the device above the threshold"
+
+
+def test_few_rows_are_those_that_converged_first(tmp_path: Path) -> None:
+    from edgepde_runtime import bundle as bundles
+    from edgepde_runtime.verbs.replay import few
+
+    bundle = residual_bundle(tmp_path / "b")
+    change_golden(bundle, lambda a: a["output/residual"].__setitem__(0, np.inf))
+    opened = bundles.read(bundle)
+    whole = opened.golden
+    part = few(whole, opened.manifest, 2)
+    np.testing.assert_array_equal(part.inputs["parameters"], whole.inputs["parameters"][[1, 2]])
+    np.testing.assert_array_equal(part.inputs["points"], whole.inputs["points"][:2])
+    np.testing.assert_array_equal(part.outputs["u"], whole.outputs["u"][1:, :2])
+    np.testing.assert_array_equal(part.outputs["residual"], whole.outputs["residual"][1:])
+    assert part.sizes == {"B": 2, "M": 2}
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(1.0, PASS), (1 + 1e-6, FAIL), (1.001, FAIL), (500, FAIL)])
+def test_a_search_above_the_bound_contradicts_it(mlp: Path, factor: float, expected: str) -> None:
+    def change(document: Any) -> None:
+        entry = document["outputs"][0]
+        worst = entry["total"]["value"] * factor
+        entry["found"]["value"], entry["tightness"]["total"] = worst, entry["total"]["value"] / worst
+
+    edit_json(mlp, "certificate.json", change)
+    assert status(checked(mlp), "error u") == expected
