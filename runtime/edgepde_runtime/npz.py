@@ -28,6 +28,8 @@ FLOATS = tuple(np.dtype(name) for name in ("<f4", "<f8"))
 _KINDS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
 REALS = tuple(np.dtype(order + kind) for kind in _KINDS for order in "<>")
 _HEADER = 4096
+# The end record of a zip, the size of zip64's pointer before it, and the most bytes of the directory per member.
+_END, _LOCATOR, _ENTRY = struct.Struct("<4s4H2LH"), 20, 512
 _SHOWN = 8
 _DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError, OverflowError)
 _NO_HEADER = (
@@ -83,6 +85,7 @@ def read(
     Raises `error` naming `where`, and the member where one is at fault.
     """
     try:
+        _check_directory(data, where, error)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = _infos(archive, where, limit, error)
             names = sorted(info.filename.removesuffix(".npy") for info in infos)
@@ -110,6 +113,20 @@ def float_hint(dtype: np.dtype[Any], wanted: Collection[np.dtype[Any]] = FLOATS)
 def _listed(names: Collection[str]) -> str:
     shown = [name if name.isidentifier() else ascii(name) for name in sorted(names)[:_SHOWN]]
     return ", ".join(shown + ["..."] * (len(names) > _SHOWN)) or "none"
+
+
+def _check_directory(data: bytes, where: str, error: type[EdgePDEError]) -> None:
+    """Refuses too many entries by the end record alone, since zipfile reads the whole directory into objects."""
+    end = data[-_END.size :]
+    if len(end) < _END.size or not end.startswith(b"PK\x05\x06") or not end.endswith(b"\0\0"):
+        raise zipfile.BadZipFile("no zip directory at the end of the file")
+    *_, count, size, _, _ = _END.unpack(end)
+    if data[: -_END.size][-_LOCATOR:].startswith(b"PK\x06\x07"):
+        raise error(f"{where}: expected at most {MOST_MEMBERS} members, got a zip64 directory, which is for more")
+    if count > MOST_MEMBERS:
+        raise error(f"{where}: expected at most {MOST_MEMBERS} members, got {count}")
+    if size > MOST_MEMBERS * _ENTRY:
+        raise error(f"{where}: expected a directory of at most {MOST_MEMBERS * _ENTRY} bytes, got {size}")
 
 
 def _infos(archive: zipfile.ZipFile, where: str, limit: int, error: type[EdgePDEError]) -> list[zipfile.ZipInfo]:

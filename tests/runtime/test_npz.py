@@ -211,3 +211,27 @@ def test_every_number_that_is_not_finite_is_counted(values: list[float]) -> None
         return
     with pytest.raises(InputError, match=f"^x: expected finite numbers, got {bad} NaN or infinite$"):
         npz.check_finite(np.array(values), "x", InputError)
+
+
+def test_too_many_entries_are_refused_before_the_directory_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = zipped(("a.npy", npy("(0,)")))
+    many = bytearray(plain)
+    many[-14:-10] = struct.pack("<HH", 60_000, 60_000)
+    large = bytearray(plain)
+    large[-10:-6] = struct.pack("<L", 1 << 20)
+    lying = zipped(*[(f"{i}.npy", b"") for i in range(70_000)])
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("directory read"))
+    for data, message in (
+        (bytes(many), "at most 1024 members, got 60000"),
+        (bytes(large), "a directory of at most 524288 bytes, got 1048576"),
+        (lying, "at most 1024 members, got a zip64 directory"),
+        (plain + b"x", "no zip directory at the end"),
+        (plain[:-1] + b"\1", "no zip directory at the end"),
+    ):
+        with pytest.raises(BundleError, match=message):
+            npz.read(data, "golden.npz", 1 << 20, BundleError)
+
+
+def test_the_most_members_allowed_are_read() -> None:
+    data = npz_bytes({f"{i:0100d}": np.zeros(1) for i in range(1024)})
+    assert len(npz.read(data, "golden.npz", 1 << 20, BundleError)) == 1024
