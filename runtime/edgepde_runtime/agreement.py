@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .certificate import BoxEntry, Certificate
 from .errors import BundleError
-from .fields import short
+from .fields import document, short
 from .manifest import Manifest, OutputSpec
 from .onnxfile import model_hash, parse
 
+_SHOWN = 200
 # The key of a tensor's external file, also inside the graphs of If and Loop; lengths in any encoding of theirs.
 _EXTERNAL = re.compile(rb"(?:\x0a|\x8a\x80*\x00)(?:\x08|\x88\x80*\x00)location")
 
@@ -53,15 +56,20 @@ def _check_outputs(certificate: Certificate, outputs: dict[str, OutputSpec], whe
             )
 
 
-def model_agrees(data: bytes, manifest: Manifest, where: str) -> None:
-    """Same hash, names, dtypes and shapes, finite weights, no other file; raises BundleError or ModelFileError."""
+def model_agrees(data: bytes, manifest: Manifest, certificate: Certificate, where: str) -> None:
+    """Same hash, names, dtypes, shapes and edgepde.* facts, finite weights, no other file.
+
+    Raises BundleError or ModelFileError.
+    """
     got = model_hash(data)
     if got != manifest.model_hash:
         expected_hash = short(manifest.model_hash)
         raise BundleError(f"{where}: model_hash expected {expected_hash} as in manifest.json, got {short(got)}")
     if _EXTERNAL.search(data):
         raise BundleError(f"{where}: expected all weights inside the file, got one that names another file")
-    graph = parse(data).graph
+    model = parse(data)
+    _check_metadata(model.metadata, certificate, where)
+    graph = model.graph
     for label, values, specs in (
         ("inputs", graph.inputs, manifest.inputs),
         ("outputs", graph.outputs, manifest.outputs),
@@ -74,6 +82,32 @@ def model_agrees(data: bytes, manifest: Manifest, where: str) -> None:
             )
     for name, weight in graph.initializers.items():
         _check_weight(weight, f"{where}: weight {name!a}")
+
+
+def facts(certificate: Certificate) -> dict[str, object]:
+    """What a model file alone says of its certificate, by the key of metadata_props."""
+    entries = certificate.outputs
+    return {
+        "edgepde.box": [vars(column) for column in certificate.box],
+        "edgepde.classes": {key: entry.total_class for key, entry in entries.items()},
+        "edgepde.model_hash": certificate.model_hash,
+        "edgepde.totals": {key: entry.total for key, entry in entries.items()},
+    }
+
+
+def _check_metadata(metadata: Mapping[str, str], certificate: Certificate, where: str) -> None:
+    known = facts(certificate)
+    for key, text in metadata.items():
+        if not key.startswith("edgepde."):
+            continue
+        at = f"{where}: metadata_props {key!a}"
+        if key not in known:
+            raise BundleError(f"{at}: unknown key; known are {', '.join(known)}")
+        expected = known[key]
+        if (text if isinstance(expected, str) else document(text, at)) != expected:
+            told = expected if isinstance(expected, str) else json.dumps(expected, sort_keys=True)
+            got = ascii(text[:_SHOWN]) + "..." * (len(text) > _SHOWN)
+            raise BundleError(f"{at} expected {told} as in certificate.json, got {got}")
 
 
 def _words(name: str, dtype: object, shape: object) -> str:

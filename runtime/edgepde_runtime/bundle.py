@@ -131,7 +131,8 @@ def _read(root: Path) -> Bundle:
     data = _content(root, "certificate.json", manifest.files["certificate.json"])
     certificate = Certificate.from_json(_text(data, where), str(where))
     certificate_agrees(certificate, manifest, str(where))
-    model_agrees(_content(root, "model.onnx", manifest.files["model.onnx"]), manifest, str(root / "model.onnx"))
+    model = _content(root, "model.onnx", manifest.files["model.onnx"])
+    model_agrees(model, manifest, certificate, str(root / "model.onnx"))
     return Bundle(root, hashlib.sha256(index).hexdigest(), manifest, certificate)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context
@@ -270,12 +271,16 @@ def _check_stated(entry: OutputCertificate, fields: Fields) -> None:
         raise total.wrong("class", f"{class_}, the weakest of the terms'", total.string("class"))
     total.done()
     _same(fields.optional_number("sound_total"), entry.sound_total, fields.at("sound_total"))
+    ratio = _ratio(entry.total, None if entry.found is None else entry.found.value)
+    _same(entry.tightness_total, ratio, f"{fields.at('tightness')}.total", "total / found")
+    if entry.tightness_compression is not None and entry.terms["compression"].value is None:
+        raise fields.wrong("tightness", "compression null where that term is", entry.tightness_compression)
 
 
-def _same(stated: float | None, computed: float | None, where: str) -> None:
+def _same(stated: float | None, computed: float | None, where: str, meaning: str = "the sum of its terms") -> None:
     agree = stated is computed if stated is None or computed is None else math.isclose(stated, computed, rel_tol=1e-12)
     if not agree:
-        raise BundleError(f"{where} expected {_text(computed)}, the sum of its terms, got {_text(stated)}")
+        raise BundleError(f"{where} expected {_text(computed)}, {meaning}, got {_text(stated)}")
 
 
 def _text(value: float | None) -> str:
@@ -340,6 +345,15 @@ def check(certificate: Certificate, where: str) -> None:
         _check_entry(entry, f"{where}: outputs[{i}]")
         sup = certificate.outputs.get(entry.name)
         _require(sup is not None, f"{where}: outputs[{i}]", f"a sup entry for {entry.name} beside it", entry.norm)
+        if entry.found is not None:
+            _check_place(entry.found, certificate.box, f"{where}: outputs[{i}].found.input")
+
+
+def _check_place(found: Found, box: Iterable[BoxEntry], where: str) -> None:
+    columns = Counter(column.input for column in box)
+    _require(sorted(found.input) == sorted(columns), where, ", ".join(sorted(columns)), sorted(found.input))
+    for name, values in found.input.items():
+        _require(len(values) == columns[name], f"{where}.{name}", f"{columns[name]} numbers", len(values))
 
 
 def _check_entry(entry: OutputCertificate, where: str) -> None:

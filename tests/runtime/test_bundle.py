@@ -207,7 +207,10 @@ DISAGREE: dict[str, tuple[str, Callable[[dict], object], str]] = {
     "box unit": ("certificate.json", lambda c: c["box"][0].update(unit="km"), "box expected"),
     "box column more": (
         "certificate.json",
-        lambda c: c["box"].append(dict(c["box"][0], column="z")),
+        lambda c: (
+            c["box"].append(dict(c["box"][0], column="z")),
+            c["outputs"][0].update(found=None, tightness={"compression": None, "total": None}),
+        ),
         "box expected 2 columns",
     ),
     "output name": ("certificate.json", lambda c: c["outputs"][0].update(name="v"), "'v' is no output"),
@@ -363,3 +366,47 @@ def test_any_changed_byte_with_matching_hash_is_read_or_refused(mlp: Path, data:
     finally:
         for kept, content in before.items():
             (mlp / kept).write_bytes(content)
+
+
+def described(tmp_path: Path, **said: str) -> Path:
+    """The MLP bundle whose model file has these metadata_props edgepde.*."""
+    bundle = mlp_bundle(tmp_path / "b")
+    pairs = [onnx_writer.field_bytes(1, f"edgepde.{k}") + onnx_writer.field_bytes(2, v) for k, v in said.items()]
+    props = b"".join(onnx_writer.field_bytes(14, pair) for pair in pairs)
+    edit(bundle, "model.onnx", lambda data: data + props)
+    return bundle
+
+
+def true_facts(tmp_path: Path) -> dict[str, str]:
+    """What the MLP's model file may say of its certificate."""
+    from edgepde_runtime.agreement import facts
+
+    said = facts(bundles.read(mlp_bundle(tmp_path / "plain")).certificate)
+    return {k.removeprefix("edgepde."): v if isinstance(v, str) else json.dumps(v) for k, v in said.items()}
+
+
+def test_a_model_file_may_repeat_its_certificate(tmp_path: Path) -> None:
+    assert len(true_facts(tmp_path)) == 4
+    bundles.read(described(tmp_path, **true_facts(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("totals", lambda text: text.replace("0.001004", "0.000001004")),
+        ("totals", lambda _: '{"u": null}'),
+        ("totals", lambda _: "{}"),
+        ("totals", lambda _: "["),
+        ("totals", lambda _: '{"u": NaN}'),
+        ("classes", lambda text: text.replace("measured", "sound")),
+        ("box", lambda text: text.replace("-1.0", "-2.0")),
+        ("box", lambda _: "[]"),
+        ("model_hash", lambda _: "0" * 64),
+        ("sound_totals", lambda _: "{}"),
+    ],
+)
+def test_a_model_file_that_contradicts_its_certificate(tmp_path: Path, key: str, change: Callable[[str], str]) -> None:
+    text = true_facts(tmp_path).get(key, "")
+    assert change(text) != text
+    with pytest.raises(BundleError, match=rf"model\.onnx: metadata_props 'edgepde\.{key}'"):
+        bundles.read(described(tmp_path, **{key: change(text)}))

@@ -86,6 +86,26 @@ WRONG: dict[str, tuple[Callable[[Any], None], str]] = {
     "found negative": (put(lambda d: first(d)["found"], "value", -1.0), "found.value expected"),
     "found input text": (put(lambda d: first(d)["found"]["input"], "x", "a"), "x expected a list"),
     "tightness": (put(lambda d: first(d)["tightness"], "total", -1.0), "tightness.total expected"),
+    "tightness flattering": (
+        put(lambda d: first(d)["tightness"], "total", 1.0),
+        r"outputs\[0\]\.tightness\.total expected 1\.11.*, total / found, got 1\.0",
+    ),
+    "tightness null": (put(lambda d: first(d)["tightness"], "total", None), "tightness.total expected 1.11.* got null"),
+    "tightness without found": (put(first, "found", None), "tightness.total expected null, total / found"),
+    "tightness without a term": (
+        lambda d: (
+            first(d)["terms"]["compression"].update({"value": None, "class": "not verified"}),
+            first(d)["total"].update({"value": None, "class": "not verified"}),
+            first(d)["tightness"].update(total=None, compression=2.0),
+        ),
+        "tightness expected compression null where that term is, got 2.0",
+    ),
+    "found elsewhere": (
+        put(lambda d: first(d)["found"], "input", {"y": [0.5, 0.25]}),
+        r"outputs\[0\]\.found\.input expected x, got .?'y'",
+    ),
+    "found nowhere": (put(lambda d: first(d)["found"], "input", {}), r"found\.input expected x, got"),
+    "found too short": (put(lambda d: first(d)["found"], "input", {"x": [0.5]}), r"input\.x expected 2 numbers, got 1"),
     "how with escape": (put(term, "how", "\x1b[1m"), "how expected printable"),
 }
 
