@@ -88,8 +88,12 @@ def main(argv: list[str] | None = None, prog: str = "python -m edgepde_runtime")
         print(f"{prog} {args.command}: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except OSError as error:
-        print(f"{prog} {args.command}: cannot write: {safe(str(error))}", file=sys.stderr)
+        print(f"{prog} {args.command}: cannot write {safe(_told(error))}", file=sys.stderr)
         return EXIT_USAGE
+
+
+def _told(error: OSError) -> str:
+    return f"{error.filename or 'standard output'}: {error.strerror or error}"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -17,10 +17,11 @@ _MOST_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Budget:
-    """One table: the bundle it is for and what must hold."""
+    """One table: the bundle it is for, as a path and as the file states it, and what must hold."""
 
     path: Path
     limits: Limits
+    stated: str
 
 
 def _count(value: object, where: str) -> int:
@@ -74,14 +75,18 @@ def read(path: str | os.PathLike[str]) -> list[Budget]:
 
 
 def find(path: str | os.PathLike[str], bundle: str | os.PathLike[str]) -> Limits:
-    """The limits of the table for this bundle, or of the only table; raises BudgetError where there is none."""
+    """The limits of the table for this bundle, or of the only table, whose `origin` then says so.
+
+    Raises BudgetError where there is none.
+    """
     budgets = read(path)
     wanted = Path(bundle).resolve()
     matching = [b for b in budgets if b.path.resolve() == wanted]
     if len(matching) == 1:
         return matching[0].limits
     if not matching and len(budgets) == 1:
-        return budgets[0].limits
+        only = budgets[0]
+        return replace(only.limits, origin=f"limits of the only table of {path}, path = {only.stated}")
     paths = ", ".join(str(b.path) for b in budgets)
     raise BudgetError(f"{path}: expected one table for {bundle}, got {len(matching)}; its tables are for {paths}")
 
@@ -90,9 +95,9 @@ def _table(table: Mapping[str, object], where: str, base: Path) -> Budget:
     _known(table, ["path", *KEYS], where)
     if "path" not in table:
         raise BudgetError(f"{where}.path is missing")
-    path = base / _text(table["path"], f"{where}.path")
+    stated = _text(table["path"], f"{where}.path")
     values = {key: KEYS[key](value, f"{where}.{key}") for key, value in table.items() if key != "path"}
-    return Budget(path, Limits(**values))  # type: ignore[arg-type]
+    return Budget(base / stated, Limits(**values), stated)  # type: ignore[arg-type]
 
 
 def _known(table: Mapping[str, object], keys: list[str], where: str) -> None:

@@ -14,7 +14,10 @@ MIN_CLASSES = CLASSES[:-1]
 
 @dataclass(frozen=True)
 class Limits:
-    """What must hold; None means not asked. max_error: by output name, "" for every output, in the output's unit."""
+    """What must hold; None means not asked. max_error: by output name, "" for every output, in the output's unit.
+
+    origin: where they come from, where a reader might think otherwise.
+    """
 
     p50_us: float | None = None
     p99_us: float | None = None
@@ -24,6 +27,7 @@ class Limits:
     max_flash_kb: float | None = None
     batch: int = 1
     board: str | None = None
+    origin: str = ""
 
 
 def positive(value: object, where: str) -> float:

@@ -56,7 +56,10 @@ def test_the_table_of_that_bundle_is_used(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_the_only_table_is_for_any_bundle(tmp_path: Path) -> None:
     file = write(tmp_path, '[[model]]\npath = "x"\np50_us = 3\n')
-    assert budget.find(file, tmp_path / "any").p50_us == 3.0
+    limits = budget.find(file, tmp_path / "any")
+    assert limits.p50_us == 3.0
+    assert limits.origin == f"limits of the only table of {file}, path = x"
+    assert budget.find(file, tmp_path / "x").origin == ""
 
 
 def test_two_tables_for_one_bundle_are_refused(tmp_path: Path) -> None:

@@ -99,6 +99,20 @@ def test_flags_win_over_the_budget(mlp: Path, tmp_path: Path) -> None:
     assert main(argv) == 4
 
 
+def test_the_table_says_that_the_limits_are_of_another_bundle(
+    mlp: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    budget = tmp_path / "budget.toml"
+    argv = ["verify", str(mlp), *QUICK, "--budget", str(budget)]
+    for path, told in (("mlp", False), ("other", True)):
+        budget.write_text(f'[[model]]\npath = "{path}"\nmax_error = 1.0\n')
+        assert main(argv) == 0
+        assert (f"limits of the only table of {budget}, path = other" in capsys.readouterr().out) == told
+    edit(mlp, "card.md", lambda data: data + b"x", consistent=False)
+    assert main(argv) == 1
+    assert "path = other" in capsys.readouterr().out
+
+
 def test_json_on_stdout_is_alone(mlp: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for argv in (
         ["verify", str(mlp), *QUICK],
@@ -216,7 +230,14 @@ def failing(code: int) -> object:
     return fail
 
 
-@pytest.mark.parametrize(("function", "code"), [("os.fsync", errno.ENOSPC), ("os.replace", errno.EROFS)])
+@pytest.mark.parametrize(
+    ("function", "code", "reason"),
+    [
+        ("os.fsync", errno.ENOSPC, "no space left"),
+        ("os.replace", errno.EROFS, "read-only"),
+        ("os.chmod", errno.EIO, ""),
+    ],
+)
 def test_a_full_or_read_only_target_leaves_the_old_file(
     *,
     solver: Path,
@@ -224,6 +245,7 @@ def test_a_full_or_read_only_target_leaves_the_old_file(
     tmp_path: Path,
     function: str,
     code: int,
+    reason: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -232,16 +254,31 @@ def test_a_full_or_read_only_target_leaves_the_old_file(
     target.write_text("old")
     monkeypatch.setattr(function, failing(code))
     assert main(run_args(solver, inputs, target)) == 2
-    assert os.strerror(code) in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert err.endswith(f"cannot write {target}: {reason or os.strerror(code)}\n")
     assert target.read_text() == "old"
     assert os.listdir(target.parent) == ["out.npz"]
 
 
-@pytest.mark.parametrize("target", ["pipe", "nowhere/out.npz", "folder"])
-def test_a_target_that_is_no_file(solver: Path, inputs: Path, tmp_path: Path, target: str) -> None:
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("pipe", "expected a regular file or nothing there"),
+        ("nowhere/out.npz", "no such folder"),
+        ("in.npz/out.npz", "no such folder"),
+        ("folder", "a folder is there"),
+        ("x" * 300, "the name is too long"),
+    ],
+)
+def test_a_target_that_is_no_file(
+    *, solver: Path, inputs: Path, tmp_path: Path, target: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     assert main(run_args(solver, inputs, tmp_path / target)) == 2
+    assert capsys.readouterr().err.endswith(f"run: cannot write {tmp_path / target}: {reason}\n")
+    assert main(["inspect", str(solver), "--json", str(tmp_path / target)]) == 2
+    assert capsys.readouterr().err.endswith(f"inspect: cannot write {tmp_path / target}: {reason}\n")
     assert not list((tmp_path / "folder").iterdir())
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 

@@ -39,6 +39,7 @@ class VerifyOptions:
 class VerifyReport:
     """The checks of one bundle; the exit code is 1 where one failed, else 4 where one is not verified, else 0.
 
+    origin: whose limits these are, where it is not plain.
     samples: the times behind `latency`, by backend and the floor; not part of the JSON document.
     """
 
@@ -49,6 +50,7 @@ class VerifyReport:
     checks: tuple[Check, ...]
     latency: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     samples: Mapping[str, Latency] = field(default_factory=dict)
+    origin: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -68,6 +70,7 @@ class VerifyReport:
             "name": self.name,
             "id": self.id,
             "backend": self.backend,
+            "limits_from": self.origin,
             "verdict": self.verdict,
             "exit_code": self.exit_code,
             "checks": [check.as_dict() for check in self.checks],
@@ -81,7 +84,8 @@ class VerifyReport:
         text = render.table(rows, ("check", "verdict", "value", "limit", "", "what was looked at"), right=(2, 3))
         counted = [f"{n} {s}" for s in (FAIL, NOT_VERIFIED) if (n := sum(c.status == s for c in self.checks))]
         ending = f" ({', '.join(counted)})" if counted else ""
-        return f"{render.safe(str(self.bundle))}\n\n{text}\n\nverdict: {render.word(self.verdict)}{ending}"
+        title = "\n".join(line for line in (str(self.bundle), self.origin) if line)
+        return f"{render.safe(title)}\n\n{text}\n\nverdict: {render.word(self.verdict)}{ending}"
 
 
 def _row(check: Check) -> tuple[str, ...]:
@@ -102,7 +106,9 @@ def verify(path: str | os.PathLike[str], options: VerifyOptions | None = None) -
     except NoBundle:
         raise
     except (BundleError, ModelFileError) as error:
-        return VerifyReport(root, "", "", options.backend, (Check("integrity", FAIL, detail=str(error)),))
+        return VerifyReport(
+            root, "", "", options.backend, (Check("integrity", FAIL, detail=str(error)),), origin=options.limits.origin
+        )
     backend = Model(bundle, options.backend, "raise", False).backend
     checks = _integrity(bundle)
     checks += _replayed(bundle, backend, golden)
@@ -114,7 +120,9 @@ def verify(path: str | os.PathLike[str], options: VerifyOptions | None = None) -
     times = measure({backend: bound(bundle, backend, batch)}, options.seconds)
     checks += check_latency(times, backend, options.limits, rows_in_words(bundle, batch))
     figures = {name: latency.as_dict() for name, latency in times.items()}
-    return VerifyReport(root, bundle.manifest.name, bundle.id, backend, tuple(checks), figures, times)
+    return VerifyReport(
+        root, bundle.manifest.name, bundle.id, backend, tuple(checks), figures, times, options.limits.origin
+    )
 
 
 def _integrity(bundle: Bundle) -> list[Check]:
