@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from .certificate import CLASSES
 from .errors import BudgetError
@@ -16,7 +17,8 @@ MIN_CLASSES = CLASSES[:-1]
 class Limits:
     """What must hold; None means not asked. max_error: by output name, "" for every output, in the output's unit.
 
-    origin: where they come from, where a reader might think otherwise.
+    origin: where they come from, where a reader might think otherwise. here: the names of those meant for this machine
+    even where `board` names another.
     """
 
     p50_us: float | None = None
@@ -28,6 +30,17 @@ class Limits:
     batch: int = 1
     board: str | None = None
     origin: str = ""
+    here: frozenset[str] = frozenset()
+
+    def overridden(self, flags: Mapping[str, Any]) -> Limits:
+        """These limits with those given as flags, by name, which hold for this machine whatever the board.
+
+        A limit of max_error replaces that of the same output, one for every output ("") all of them.
+        """
+        changed = dict(flags)
+        if "max_error" in flags and "" not in flags["max_error"]:
+            changed["max_error"] = {**self.max_error, **flags["max_error"]}
+        return replace(self, **changed, here=self.here | flags.keys())
 
 
 def positive(value: object, where: str) -> float:

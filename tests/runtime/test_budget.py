@@ -140,3 +140,20 @@ def test_any_text_is_read_or_refused(tmp_path: Path, text: str) -> None:
 def test_max_error_reads_what_it_is_told(wanted: dict[str, float]) -> None:
     text = ",".join(f"{name}={value!r}" for name, value in wanted.items())
     assert limits.max_error(text, "--max-error") == wanted
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"),
+    [
+        ({"u": 5e-3}, {"u": 5e-3, "u_x": 1e-2}),
+        ({"v": 1.0}, {"u": 1e-3, "u_x": 1e-2, "v": 1.0}),
+        ({"": 5e-3}, {"": 5e-3}),
+    ],
+)
+def test_max_error_flags_are_merged_by_output(flag: dict[str, float], expected: dict[str, float]) -> None:
+    table = limits.Limits(max_error={"u": 1e-3, "u_x": 1e-2}, batch=16, board="stm32h7")
+    merged = table.overridden({"max_error": flag})
+    assert merged.max_error == expected
+    assert (merged.batch, merged.board, merged.here) == (16, "stm32h7", {"max_error"})
+    assert limits.Limits(max_error={"": 1.0}).overridden({"max_error": {"u": 2.0}}).max_error == {"": 1.0, "u": 2.0}
+    assert table.overridden({}) == table

@@ -381,3 +381,23 @@ def test_the_module_runs_and_prints_no_colour_to_a_pipe(mlp: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "verdict: ✓ pass" in done.stdout
     assert "\x1b" not in done.stdout
+
+
+def test_flags_are_decided_here_also_where_the_budget_names_a_board(mlp: Path, tmp_path: Path) -> None:
+    budget = tmp_path / "budget.toml"
+    budget.write_text('[[model]]\npath = "mlp"\nboard = "stm32h7"\np50_us = 1\np99_us = 1\n')
+    target = tmp_path / "report.json"
+
+    def told(*flags: str) -> tuple[int, dict[str, str]]:
+        argv = ["verify", str(mlp), "--seconds", "0.2", "--backend", "reference", "--budget", str(budget)]
+        code = main([*argv, "--json", str(target), *flags])
+        return code, {c["name"]: c["status"] for c in json.loads(target.read_text())["checks"]}
+
+    code, checks = told("--p50-us", "1e6", "--p99-us", "1e6")
+    assert (code, checks["latency p50"], checks["latency p99"]) == (0, "pass", "pass")
+    code, checks = told("--p50-us", "1e-3")
+    assert (code, checks["latency p50"], checks["latency p99"]) == (1, "FAIL", "not verified")
+    budget.write_text('[[model]]\npath = "mlp"\nmax_error = "u=1e-9"\n')
+    assert told("--p50-us", "1e6")[0] == 1
+    assert told("--max-error", "u=1")[0] == 0
+    assert told("--max-error", "1")[0] == 0

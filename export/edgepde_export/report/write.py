@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class Asked:
         limits = Limits() if self.budget is None else budgets.find(self.budget, bundle)
         given = {name: getattr(self, name) for name in ("p50_us", "p99_us") if getattr(self, name) is not None}
         flags: dict[str, Any] = {n: positive(v, f"--{n.replace('_', '-')}") for n, v in given.items()}
-        return VerifyOptions(replace(limits, **flags), self.backend, seconds=positive(self.seconds, "--seconds"))
+        return VerifyOptions(limits.overridden(flags), self.backend, seconds=positive(self.seconds, "--seconds"))
 
     @property
     def words(self) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from typing import Any
 
 from .. import budget, bundle, limits
@@ -57,7 +56,7 @@ def options(args: argparse.Namespace) -> VerifyOptions:
         flags["min_class"] = limits.class_name(args.min_class, "--min-class")
     attack = None if args.attack is None else limits.positive(args.attack, "--attack")
     return VerifyOptions(
-        replace(asked, **flags), args.backend, args.trust, limits.positive(args.seconds, "--seconds"), attack
+        asked.overridden(flags), args.backend, args.trust, limits.positive(args.seconds, "--seconds"), attack
     )
 
 
