@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Context
 
-from edgepde_runtime.certificate import TERMS, Certificate, OutputCertificate
+from edgepde_runtime.certificate import TERMS, Certificate, OutputCertificate, upward
 from edgepde_runtime.manifest import InputSpec, OutputSpec
-
-_UP = Context(prec=3, rounding=ROUND_CEILING)
 
 
 @dataclass(frozen=True)
@@ -70,8 +67,7 @@ def _terms(entry: OutputCertificate) -> str:
 
 
 def _number(value: float | None) -> str:
-    """Three digits, rounded up: a card never states less than the certificate."""
-    return "not verified" if value is None else f"{float(_UP.create_decimal(repr(value))):.3g}"
+    return "not verified" if value is None else upward(value)
 
 
 def _list(items: Sequence[str], otherwise: str) -> str:

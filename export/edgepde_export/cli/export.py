@@ -59,11 +59,14 @@ def command(
 
 def _tell(made: Path) -> None:
     from edgepde_runtime import bundle
+    from edgepde_runtime.certificate import upward
 
     written = bundle.read(made)
     typer.echo(f"{made}: {written.size / 1024:.1f} KB, id {written.id[:12]}")
     for key, entry in written.certificate.outputs.items():
-        device = "not verified" if entry.device_total is None else f"{entry.device_total:.3g} ({entry.device_class})"
-        total = "not verified" if entry.total is None else f"{entry.total:.3g} ({entry.total_class})"
+        device = (
+            "not verified" if entry.device_total is None else f"{upward(entry.device_total)} ({entry.device_class})"
+        )
+        total = "not verified" if entry.total is None else f"{upward(entry.total)} ({entry.total_class})"
         typer.echo(f"  {key}: error on the device {device}, total {total} {entry.unit}".rstrip())
     typer.echo(f"next: {shlex.join(['edgepde', 'verify', str(made)])}")
