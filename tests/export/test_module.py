@@ -128,18 +128,26 @@ class TestModelTerm:
 
     def test_with_data_it_is_what_the_data_shows(self, box: Box, tmp_path: Path) -> None:
         module = nets.mlp()
-        x = box.sample(50, np.random.default_rng(5)).astype(np.float32).astype(np.float64)
+        x = box.sample(150, np.random.default_rng(5)).astype(np.float32).astype(np.float64)
         y = exact(module, x)
         y[17] += 0.25
         np.savez(tmp_path / "d.npz", x=x, y=y)
         entry = lower(nets.mlp(), box, data=tmp_path / "d.npz", log=quiet).certificate.outputs["y"]
         assert entry.terms["model"].class_ == "measured"
-        assert entry.terms["model"].value == pytest.approx(0.25, rel=1e-9)
+        assert entry.terms["model"].value == pytest.approx(1.25 * 0.25, rel=1e-9)
         assert entry.total is not None
         assert entry.found is not None
         assert entry.found.value == pytest.approx(0.25, abs=1e-6)
         assert entry.found.value <= entry.total
         np.testing.assert_allclose(entry.found.input["x"], x[17])
+
+    def test_a_few_rows_cannot_speak_for_the_box(self, box: Box, tmp_path: Path) -> None:
+        x = box.sample(99, np.random.default_rng(5))
+        np.savez(tmp_path / "d.npz", x=x, y=exact(nets.mlp(), x))
+        entry = lower(nets.mlp(), box, data=tmp_path / "d.npz", log=quiet).certificate.outputs["y"]
+        assert entry.terms["model"].value is None
+        assert "99 held-out rows" in entry.terms["model"].how
+        assert entry.total is None
 
     @pytest.mark.parametrize(
         ("members", "said"),

@@ -1,4 +1,4 @@
-"""Simplifying, cleaning and widening a graph."""
+"""Simplifying, cleaning and retyping a graph."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 import torch
 from edgepde_export.lowering.graph import to_onnx
 from edgepde_export.passes.clean import clean, serialize
+from edgepde_export.passes.retype import retype
 from edgepde_export.passes.simplify import simplify
-from edgepde_export.passes.widen import widen
 from edgepde_runtime.errors import UnsupportedModel
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
@@ -165,7 +165,7 @@ def test_a_value_called_like_an_input_gets_another_name() -> None:
 
 def test_widening_computes_the_same_in_float64() -> None:
     module = nets.mlp("softplus")
-    wide = widen(clean(fresh(module)))
+    wide = retype(clean(fresh(module)), "float64")
     onnx.checker.check_model(wide, full_check=True)
     x = np.random.default_rng(0).random((5, 2))
     got = ReferenceEvaluator(wide).run(None, {"x": x})[0]

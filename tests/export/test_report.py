@@ -204,8 +204,9 @@ def test_what_is_no_bundle_is_one_line(tmp_path: Path, what: str) -> None:
     if what == "golden":
         edit(place, "golden.npz", lambda _: b"no zip")
     result = run(place, "--out", tmp_path / "page.html")
-    assert result.exit_code == 1
-    named = {"altered": "card.md: altered", "golden": "golden.npz"}.get(what, "expected the folder of a bundle")
+    assert result.exit_code == (2 if what in ("nothing", "file") else 1)
+    told = {"altered": "card.md: altered", "golden": "golden.npz", "nothing": "there is no such bundle"}
+    named = told.get(what, "expected the folder of a bundle")
     assert named in result.output
     assert len(result.output.strip().splitlines()) == 1
     assert not (tmp_path / "page.html").exists()

@@ -49,7 +49,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rod")
     shutil.copy(SOURCE, folder / "my_pde.py")
     settings = [part for pair in SMALL for part in ("--set", pair)]
-    edgepde("train", str(folder / "my_pde.py"), "--out", str(folder / "run"), *settings)
+    told = edgepde("train", str(folder / "my_pde.py"), "--out", str(folder / "run"), *settings)
+    assert "next: edgepde export" in told
     edgepde("export", str(folder / "run"), "--out", str(folder / "bundle"))
     return folder
 

@@ -27,7 +27,7 @@ def test_it_trains_and_says_what_comes_next(invoke: Invoke, recipe_file: Path, t
     result = invoke(recipe_file, "--out", out, "--set", "parts=2", "--set", "rate=1", "--seed", 7, "--device", "cpu")
     assert result.exit_code == 0, result.output
     assert "fake of toy, 2 tensors, 0.0 KB" in result.stdout
-    assert f"next: edgepde export '{out}' --out {tmp_path / 'bundle'}" in result.stdout
+    assert "next:" not in result.stdout
     made = open_run(out)
     assert made.spec["seed"] == 7
     assert made.spec["identity"]["config"] == {"parts": 2, "rate": 1.0}

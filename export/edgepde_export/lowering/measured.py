@@ -50,7 +50,7 @@ class Networks:
     original: Network
     shipped: Network
     compressed: bool
-    narrow: Network | None = None
+    narrow: Network
 
 
 def load_backends(model: bytes, log: Log) -> dict[str, Backend]:

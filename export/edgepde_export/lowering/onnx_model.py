@@ -17,8 +17,8 @@ from ..bundle import BundleContent
 from ..card import Notes
 from ..errors import SourceError
 from ..passes.clean import serialize
+from ..passes.retype import retype
 from ..passes.simplify import Log, to_stderr
-from ..passes.widen import widen
 from . import held_out, measured
 from .graph import IR_VERSION, OPSET
 from .module import DENSE, GOLDEN, ROWS, Naming, columns
@@ -50,14 +50,14 @@ def lower(
     model = _at_our_opset(_load(path), path)
     dtype = _rename(model, naming, box, path)
     model = prepare(model, log)
-    wide = _wide(model, naming)
+    wide = _evaluated(model, naming, "float64")
     golden = golden_points(box, GOLDEN, seed, dtype)
     shape: tuple[int | str, ...] = (ROWS, *wide(golden[:3]).shape[1:])
     spec = InputSpec(naming.input, dtype.name, (ROWS, box.dimension), columns(box))
     output = OutputSpec(naming.output, dtype.name, shape, naming.unit)
     truth = held_out.read(data, box, shape) if data is not None else None
     points = np.concatenate([golden, golden_points(box, DENSE, seed + 1, dtype)])
-    networks = measured.Networks(wide, wide, compressed=False)
+    networks = measured.Networks(wide, wide, False, _evaluated(model, naming, "float32"))
     backends = measured.load_backends(serialize(model), log)
     return BundleContent(
         name=naming.name,
@@ -126,14 +126,15 @@ def _rename(model: onnx.ModelProto, naming: Naming, box: Box, path: Path) -> np.
     return dtype
 
 
-def _wide(model: onnx.ModelProto, naming: Naming) -> measured.Network:
+def _evaluated(model: onnx.ModelProto, naming: Naming, dtype: str) -> measured.Network:
+    """The graph in another floating-point type."""
     try:
-        backend = load(serialize(widen(model)))
+        backend = load(serialize(retype(model, dtype)))
     except EdgePDEError as error:
-        raise UnsupportedModel(f"the graph cannot be evaluated in float64: {error}") from error
+        raise UnsupportedModel(f"the graph cannot be evaluated in {dtype}: {error}") from error
 
     def evaluate(x: NDArray[np.floating]) -> NDArray[np.float64]:
-        values = backend.run({naming.input: np.ascontiguousarray(x, dtype=np.float64)})
+        values = backend.run({naming.input: np.ascontiguousarray(x, dtype=dtype)})
         return np.asarray(values[naming.output], dtype=np.float64)
 
     return evaluate
