@@ -38,7 +38,7 @@ _KNOWN = ("recipe", "seed", "command", "family", "problem", "recipe_sha256", "da
 def check(one: Check) -> dict[str, str]:
     """A check as a row: mark, style and figures."""
     unit = {"us": "µs"}.get(one.unit, words.unit(one.unit))
-    figures = ["" if v is None else words.number(v) for v in (one.value, one.limit)]
+    figures = ["" if v is None else words.bound(v) for v in (one.value, one.limit)]
     detail = one.detail.replace(" us,", " µs,")
     head = {"name": one.name, "status": one.status, "mark": MARKS[one.status], "style": STYLES[one.status]}
     return {**head, "value": figures[0], "limit": figures[1], "unit": unit if any(figures) else "", "detail": detail}

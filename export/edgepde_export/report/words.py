@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from decimal import ROUND_CEILING, Context
+
+from edgepde_runtime.certificate import upward
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_UP = Context(prec=3, rounding=ROUND_CEILING)
 _SPANS = ((1e-6, 1e-9, "ns"), (1e-3, 1e-6, "µs"), (1.0, 1e-3, "ms"), (120.0, 1.0, "s"), (7200.0, 60.0, "min"))
 
 
@@ -33,7 +33,7 @@ def plain(value: float) -> str:
 
 def bound(value: float | None) -> str:
     """As `number`, rounded up: the page never states less than the certificate."""
-    return "not verified" if value is None else number(float(_UP.create_decimal(repr(value))))
+    return "not verified" if value is None else number(float(upward(value)))
 
 
 def tick(value: float, _: object = None) -> str:
