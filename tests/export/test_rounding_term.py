@@ -128,13 +128,13 @@ def test_a_float64_network_s_term_covers_its_device() -> None:
 
 
 def test_a_compressed_network_s_term_holds_between_the_samples() -> None:
-    """original - shipped is a spike of height 1 and width 1e-5 that the sample misses."""
+    """original - shipped is a spike of height 1.5 and width 2e-7 that the sample misses."""
     from edgepde_export.lowering.module import Compression
 
-    original, shipped = cliff(1e5), cliff(1e5, at=0.30002)
+    original, shipped = cliff(1e7), cliff(1e7, at=0.3000002)
     content = lower(shipped, box_of(1), compression=Compression(original, {}), log=quiet)
     term = content.certificate.outputs["y"].terms["compression"]
-    x = (0.30001 + 3e-5 * np.random.default_rng(1).standard_normal((ROWS, 1))).astype(np.float32)
+    x = (0.3000001 + 3e-7 * np.random.default_rng(1).standard_normal((ROWS, 1))).astype(np.float32)
     seen = float(np.abs(exact(original, x) - exact(shipped, x)).max())
     assert seen > 1.0
     assert term.value is not None
