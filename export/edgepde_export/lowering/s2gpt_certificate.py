@@ -77,6 +77,8 @@ def _rounding(small: Small, backends: Mapping[str, Backend], sample: Sample) -> 
     points = sample.points[:: max(1, len(sample.points) // 1500)].astype(np.float32).astype(np.float64)
     exact = tabulated_field(small.model, small.table, parameters, points)
     worst = max(float(np.abs(_device(b, parameters, points) - exact).max()) for b in backends.values())
+    if not np.isfinite(worst):
+        return Term.not_verified("some of the sampled parameters do not converge; train with more snapshots")
     names = " and ".join(sorted(backends))
     how = f"{MARGIN:g} x the largest |device - float64| of {names} on {exact.size} values, field evaluation and solve"
     return Term(MARGIN * worst, "measured", how)
