@@ -71,12 +71,7 @@ def lower(
     output = OutputSpec(naming.output, dtype.name, shape, naming.unit)
     example = torch.from_numpy(golden_points(box, 3, seed, dtype))[-3:].contiguous()
     model = prepare(to_onnx(device, {spec.name: example}, {spec.name: {0: ROWS}}, [output.name]), log)
-    networks = measured.Networks(
-        _Wide(compression.original) if compression else wide,
-        wide,
-        compression is not None,
-        _Wide(device, torch.float32),
-    )
+    networks = _networks(device, wide, compression)
     golden = golden_points(box, GOLDEN, seed, dtype)
     points = np.concatenate([golden, golden_points(box, DENSE, seed + 1, dtype)])
     backends = measured.load_backends(serialize(model), log)
@@ -90,6 +85,12 @@ def lower(
         card=Notes(problem=_problem(device, box)),
         ledger=compression.ledger if compression else None,
     )
+
+
+def _networks(device: torch.nn.Module, wide: _Wide, compression: Compression | None) -> measured.Networks:
+    """What the device is compared with: the original in float64, the shipped module in float64 and in float32."""
+    original = _Wide(compression.original) if compression else wide
+    return measured.Networks(original, wide, compression is not None, _Wide(device, torch.float32))
 
 
 def check_parameters(module: torch.nn.Module) -> np.dtype[np.floating]:
