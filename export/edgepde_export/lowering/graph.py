@@ -17,7 +17,7 @@ from edgepde_runtime.errors import UnsupportedModel
 from .custom_ops import append_bodies, translation_table
 
 OPSET = 20
-IR_VERSION = 10  # the newest that onnxruntime 1.18 reads
+IR_VERSION = 10  # the newest that onnxruntime 1.20 reads
 
 
 def to_onnx(
