@@ -11,7 +11,7 @@ from edgepde.s2gpt.grid import Axis
 
 Floats = NDArray[np.floating]
 
-FIRST, SECOND, SHOWN = 65, 41, 3
+FIRST, SECOND = 65, 41
 
 
 def report_arrays(loaded: Loaded, small: Small) -> dict[str, Floats] | None:
