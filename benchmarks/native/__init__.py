@@ -1,0 +1,1 @@
+"""What the benchmarks of C code share: building per instruction set, a clock in C, one core."""
