@@ -1,7 +1,15 @@
 #!/usr/bin/env bash
 # System packages the project needs: installed as root on Debian, otherwise listed.
 set -euo pipefail
-packages=(python3-venv chromium)
+packages=(
+    python3-venv chromium
+    gcc clang binutils cmake libc6-dev
+    gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+    gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
+    gcc-riscv64-linux-gnu libc6-dev-riscv64-cross
+    gcc-arm-none-eabi libnewlib-arm-none-eabi
+    qemu-user-static qemu-system-arm
+)
 missing=()
 for package in "${packages[@]}"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || missing+=("$package")

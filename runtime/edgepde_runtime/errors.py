@@ -41,5 +41,13 @@ class BackendError(EdgePDEError):
     """A backend is unknown, not installed, or not allowed to run this bundle."""
 
 
+class CompilerError(BackendError):
+    """There is no C compiler, or it refuses the sources; the message has its first error line."""
+
+
+class ObjectFileError(EdgePDEError):
+    """A compiled file, or what the compiler reports about it, cannot be read."""
+
+
 class BudgetError(EdgePDEError):
     """A budget file or a limit given on the command line cannot be understood."""

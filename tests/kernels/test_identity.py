@@ -1,0 +1,76 @@
+"""Test programs print the committed hashes on every target, and mistakes made on purpose do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.targets import (
+    CLANG_NEON,
+    GCC_X86,
+    BuildFailed,
+    RunFailed,
+    Target,
+    build,
+    differing,
+    lines,
+    require,
+    run,
+)
+from support.targets.programs import Source, programs
+
+LANES = next(source for source in programs() if source.name == "lanes")
+LANE = next(target for target in GCC_X86 if target.name.endswith("lane"))
+
+
+def golden(source: Source) -> dict[str, str]:
+    """The lines a program has to print."""
+    return lines(source.golden.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("source", programs(), ids=lambda source: source.name)
+def test_every_target_prints_the_committed_hashes(target: Target, source: Source, tmp_path: Path) -> None:
+    printed = lines(run(build(target, source.sources, tmp_path)))
+    assert differing(printed, golden(source)) == []
+
+
+@pytest.mark.parametrize(
+    ("mistake", "seen"),
+    [
+        ("EDGEPDE_SWAP", {"chain_f32", "chain_f64"}),
+        ("EDGEPDE_UNFUSED", {"chain_f32", "chain_f64", "fma_f32", "fma_f64"}),
+        # in double the sums of the chain are hardly ever near half way; those of "fma" are by design
+        ("EDGEPDE_ROUNDED_TWICE", {"fma_f32", "chain_f64", "fma_f64"}),
+    ],
+)
+def test_a_mistake_in_a_sum_changes_its_hash(mistake: str, seen: set[str], tmp_path: Path) -> None:
+    require(LANE)
+    printed = lines(run(build(LANE, LANES.sources, tmp_path, defines=[mistake])))
+    assert set(differing(printed, golden(LANES))) == seen
+
+
+def test_flushed_denormals_change_hashes(tmp_path: Path) -> None:
+    require(CLANG_NEON)
+    printed = lines(run(build(CLANG_NEON, LANES.sources, tmp_path)))
+    assert set(differing(printed, golden(LANES))) == {"equal_f32", "less_f32", "pick_f32"}
+
+
+def test_fast_arithmetic_is_refused(tmp_path: Path) -> None:
+    require(LANE)
+    with pytest.raises(BuildFailed, match="need IEEE-754 arithmetic"):
+        build(LANE, LANES.sources, tmp_path, extra=["-ffast-math"])
+
+
+@pytest.mark.parametrize("kind", GCC_X86, ids=str)
+def test_the_operations_are_defined_behaviour(kind: Target, tmp_path: Path) -> None:
+    require(kind)
+    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    printed = lines(run(build(kind, LANES.sources, tmp_path, optimise="-O1", extra=flags)))
+    assert differing(printed, golden(LANES)) == []
+
+
+def test_a_program_that_fails_is_an_error(target: Target, tmp_path: Path) -> None:
+    source = tmp_path / "fails.c"
+    source.write_text('#include "edgepde_print.h"\nint main(void) {\n    ep_print_str("seen");\n    return 3;\n}\n')
+    with pytest.raises(RunFailed, match="ended with status 3:\nseen"):
+        run(build(target, [source], tmp_path))
