@@ -4,12 +4,13 @@ from .box import Box
 from .bundle import Bundle
 from .certificate import Certificate
 from .manifest import Manifest
-from .model import Model, OutOfBoxWarning, ResidualWarning, Result, RoundedWarning, load
+from .model import FallbackWarning, Model, OutOfBoxWarning, ResidualWarning, Result, RoundedWarning, load
 
 __all__ = [
     "Box",
     "Bundle",
     "Certificate",
+    "FallbackWarning",
     "Manifest",
     "Model",
     "OutOfBoxWarning",

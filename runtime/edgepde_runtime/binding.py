@@ -1,74 +1,34 @@
-"""A model bound to the caller's arrays, for hot loops."""
+"""Binding a model to the caller's arrays: checked once, neither copied nor cast."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import final
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .backends import Backend
-from .boxcheck import limits
-from .diagnostics import blank, row_flags
+from .bound import Bound, CheckedBound, NativeBound
 from .errors import InputError
-from .inputs import prepare, same_rows
+from .inputs import same_rows
 from .manifest import InputSpec, Manifest, OutputSpec
 
 Array = NDArray[np.floating]
 
 
-@final
-class Bound:
-    """`flags = f()` reads `inputs` and writes `outputs` in place; flags is the OR of all rows' flags.
+def bind(manifest: Manifest, backend: Backend, inputs: Mapping[str, object], out: object, policy: str) -> Bound:
+    """A callable on these arrays; outputs that are not given are made.
 
-    Every call checks the values: NaN and infinity raise InputError, values outside the box OutOfBox unless flagged;
-    rows that did not converge or are not finite become NaN in the outputs and flag 2. An array that no longer has the
-    layout it was bound with raises InputError.
+    Raises InputError naming an array that is not C-contiguous or aligned, has the wrong dtype or shape, or shares
+    memory with another.
     """
-
-    def __init__(
-        self, manifest: Manifest, backend: Backend, inputs: Mapping[str, object], out: object, policy: str
-    ) -> None:
-        self._manifest, self._policy = manifest, policy
-        self.inputs: Mapping[str, Array]
-        self.outputs: Mapping[str, Array]
-        self.inputs = MappingProxyType({spec.name: _own(spec, inputs[spec.name]) for spec in manifest.inputs})
-        sizes = same_rows(manifest.inputs, self.inputs)
-        given = _by_name(out, manifest)
-        targets = {spec.name: _target(spec, given.get(spec.name), sizes) for spec in manifest.outputs}
-        self.outputs = MappingProxyType(targets)
-        _apart(self.inputs, self.outputs)
-        self._call = _caller(backend, self.inputs, self.outputs)
-        self._layouts = [(f"input {n}", a, a.shape, a.strides, a.dtype, False) for n, a in self.inputs.items()]
-        self._layouts += [(f"output {n}", a, a.shape, a.strides, a.dtype, True) for n, a in self.outputs.items()]
-        self._answers = [self.outputs[spec.name] for spec in manifest.outputs if not spec.diagnostic]
-        self._checks = [(self.inputs[spec.name], spec, *_bounds(spec)) for spec in manifest.inputs]
-        self._residual = any(spec.threshold is not None for spec in manifest.outputs)
-
-    def __call__(self) -> int:
-        """Checks, computes, returns the flags."""
-        flags = 0
-        for name, array, shape, strides, dtype, written in self._layouts:
-            same = array.shape == shape and array.strides == strides and array.dtype == dtype
-            if not same or (written and not array.flags.writeable):
-                raise InputError(f"{name}: expected the {dtype} array {list(shape)} it was bound with, got it changed")
-        for x, spec, low, high in self._checks:
-            if not ((x >= low) & (x <= high)).all():
-                flags |= int(np.bitwise_or.reduce(prepare(spec, x, self._policy, False).flags))
-        self._call()
-        if self._residual or not all(np.isfinite(answer).all() for answer in self._answers):
-            rows = row_flags(self._manifest, self.outputs)
-            blank(self._manifest, self.outputs, rows)
-            for row in rows.values():
-                flags |= int(np.bitwise_or.reduce(row))
-        return flags
-
-
-def _bounds(spec: InputSpec) -> tuple[Array, Array]:
-    low, high = limits(spec)
-    return low.astype(spec.dtype), high.astype(spec.dtype)
+    own = {spec.name: _own(spec, inputs[spec.name]) for spec in manifest.inputs}
+    sizes = same_rows(manifest.inputs, own)
+    given = _by_name(out, manifest)
+    targets = {spec.name: _target(spec, given.get(spec.name), sizes) for spec in manifest.outputs}
+    _apart(own, targets)
+    kind = NativeBound if hasattr(backend, "prebuilt") else CheckedBound
+    return kind(manifest, backend, own, targets, policy)
 
 
 def _usable(name: str, value: object, dtype: str, shape: list[object], writeable: bool) -> Array:
@@ -116,15 +76,3 @@ def _apart(inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> None:
         for name, array in arrays[:i]:
             if np.may_share_memory(array, arrays[i][1]):
                 raise InputError(f"{arrays[i][0]}: expected memory of its own, got that of {name}")
-
-
-def _caller(backend: Backend, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> Callable[[], None]:
-    bind: Callable[..., Callable[[], None]] | None = getattr(backend, "bind", None)
-    if bind is not None:
-        return bind(inputs, outputs)
-
-    def call() -> None:
-        for name, value in backend.run(inputs).items():
-            np.copyto(outputs[name], value, casting="no")
-
-    return call

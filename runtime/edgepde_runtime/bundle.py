@@ -21,6 +21,8 @@ from .errors import BundleError, NoBundle
 from .fields import short
 from .golden import Golden
 from .manifest import FileEntry, Manifest
+from .plan import NAME as PLAN
+from .plan import Plan, check_hash
 
 INDEX = "manifest.json"
 RUN_PARTS = ("spec.json", "checkpoint")
@@ -33,6 +35,7 @@ LARGEST = {
     "report.npz": 200 * KB,
     "golden.npz": 64 * MB,
     "model.onnx": 512 * MB,
+    PLAN: MB,
 }
 LARGEST_OTHER = 256 * MB
 LARGEST_ARRAYS = 256 * MB
@@ -81,6 +84,16 @@ class Bundle:
         if "report.npz" not in self.manifest.files:
             return {}
         return npz.read(self.content("report.npz"), str(self.root / "report.npz"), LARGEST_ARRAYS, BundleError)
+
+    @cached_property
+    def plan(self) -> Plan | None:
+        """What the compiled model needs; None without c99/plan.json. Raises BundleError naming the field."""
+        if PLAN not in self.manifest.files:
+            return None
+        where = str(self.root / PLAN)
+        plan = Plan.from_json(_text(self.content(PLAN), self.root / PLAN), where)
+        check_hash(plan, self.manifest.model_hash, where)
+        return plan
 
     @property
     def size(self) -> int:

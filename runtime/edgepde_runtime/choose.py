@@ -1,53 +1,93 @@
-"""Which backend runs a bundle. Native code that lies in a bundle is never loaded here."""
+"""Which backend runs a bundle. Native code that lies in a bundle is loaded only where the bundle is trusted."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
 from types import ModuleType
 
+from . import trust as cache
 from .backends import Backend
+from .bundle import Bundle
 from .errors import BackendError
 
 _PACKAGE = "edgepde_runtime.backends"
+_NATIVE = "c99"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A loaded backend; note: why it is not the one that "auto" would have taken, "" where it is."""
+
+    backend: Backend
+    note: str = ""
 
 
 def names() -> list[str]:
-    """The backends there are: the modules of the folder backends/ that have a `load`."""
+    """The backends there are: the modules of the folder backends/ that have a `load` or a `load_bundle`."""
     files = [entry.name for entry in resources.files(_PACKAGE).iterdir()]
     modules = [name.removesuffix(".py") for name in files if name.endswith(".py") and not name.startswith("_")]
-    return sorted(name for name in modules if hasattr(_module(name), "load"))
+    return sorted(n for n in modules if hasattr(_module(n), "load") or hasattr(_module(n), "load_bundle"))
 
 
 def available() -> list[str]:
-    """The backends that can run here."""
+    """The backends that can run a model file here; those that need more than the file are not among them."""
     usable = []
     for name in names():
         probe = getattr(_module(name), "available", None)
-        if probe is None or probe() is not None:
+        if hasattr(_module(name), "load") and (probe is None or probe() is not None):
             usable.append(name)
     return usable
 
 
-def choose(backend: str, model: bytes, covered: Sequence[str] = ()) -> Backend:
-    """Loads `model` on a backend; "auto" is the first of ort and reference that is usable here.
+def candidates(bundle: Bundle) -> list[str]:
+    """The backends that could run this bundle here, those of its own code included whether trusted or not."""
+    return sorted([*available(), *([_NATIVE] if _module(_NATIVE).has_code(bundle) else [])])
 
-    covered: the backends a certificate speaks of; auto prefers those. Raises BackendError for a name that is no
-    backend, for c99 on a bundle without C sources, or where loading fails.
-    """
-    name = _automatic(covered) if backend == "auto" else backend
-    if name == "c99" and name not in names():
-        raise BackendError(f"backend c99: this bundle has no c99/; known backends are auto, {', '.join(names())}")
-    if name not in names():
-        raise BackendError(f"backend {backend!a} is unknown; known are auto, {', '.join(names())}")
+
+def of_model(name: str, model: bytes) -> Backend:
+    """A model file on a backend that needs nothing else; raises BackendError."""
     loaded: Backend = _module(name).load(model)
     return loaded
 
 
-def _automatic(covered: Sequence[str]) -> str:
-    usable = [name for name in ("ort", "reference") if name in available()]
-    return next((name for name in usable if name in covered), usable[0])
+def choose(backend: str, bundle: Bundle, trust: bool = False) -> Choice:
+    """Loads a bundle on a backend. trust: its native code may be loaded.
+
+    "auto" is the first of c99 (where trusted), ort and reference that is usable here; of those, one that the
+    certificate speaks of. Raises BackendError for a name that is no backend, for c99 on a bundle that is not trusted,
+    or where loading fails.
+    """
+    if backend == "auto":
+        return _automatic(bundle, trust)
+    if backend not in names():
+        raise BackendError(f"backend {backend!a} is unknown; known are auto, {', '.join(names())}")
+    return Choice(_loaded(backend, bundle, trust))
+
+
+def _automatic(bundle: Bundle, trust: bool) -> Choice:
+    here = available()
+    usable: list[str] = [name for name in ("ort", "reference") if name in here]
+    if _module(_NATIVE).has_code(bundle) and (trust or cache.known(bundle.id)):
+        usable.insert(0, _NATIVE)
+    covered = [name for name in usable if name in bundle.certificate.backends]
+    name = (covered or usable)[0]
+    if name != _NATIVE:
+        return Choice(_loaded(name, bundle, trust))
+    try:
+        return Choice(_loaded(name, bundle, trust))
+    except BackendError as error:
+        other = next((n for n in (*covered, *usable) if n != _NATIVE), "reference")
+        return Choice(_loaded(other, bundle, trust), f"{error}; taking {other}")
+
+
+def _loaded(name: str, bundle: Bundle, trust: bool) -> Backend:
+    module = _module(name)
+    if hasattr(module, "load_bundle"):
+        native: Backend = module.load_bundle(bundle, trust)
+        return native
+    return of_model(name, bundle.model)
 
 
 def _module(name: str) -> ModuleType:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import bundle as bundles
-from .binding import Bound
+from .binding import bind
+from .bound import Bound
 from .bundle import Bundle
 from .certificate import Certificate
 from .choose import choose
@@ -45,6 +46,10 @@ class OutOfBoxWarning(UserWarning):
     """Some rows of an input are outside the box; `call` gives it as flag 1 instead."""
 
 
+class FallbackWarning(UserWarning):
+    """The bundle's own code could not be used; another backend computes."""
+
+
 class RoundedWarning(UserWarning):
     """Some rows of an input were rounded to the graph's dtype; `call` gives it as flag 8 instead."""
 
@@ -63,13 +68,15 @@ class Model:
     """A bundle on a backend.
 
     `model(x)` with one input, `model(name=..., ...)` with several; one output is an array, several are a named tuple.
+    note: why the backend is not the one that "auto" would have taken, "" where it is.
     """
 
-    def __init__(self, bundle: Bundle, backend: str, out_of_box: str, strict: bool) -> None:
+    def __init__(self, bundle: Bundle, backend: str, out_of_box: str, strict: bool, trust: bool = False) -> None:
         if out_of_box not in POLICIES:
             raise InputError(f"out_of_box expected {' or '.join(POLICIES)}, got {out_of_box!r}")
         self.bundle = bundle
-        self._backend = choose(backend, bundle.model, bundle.certificate.backends)
+        chosen = choose(backend, bundle, trust)
+        self._backend, self.note = chosen.backend, chosen.note
         self._policy, self._strict = out_of_box, strict
         self._outputs = _named_tuple([o.name for o in bundle.manifest.outputs])
 
@@ -131,7 +138,7 @@ class Model:
         if len(args) > 1 and len(self.manifest.inputs) == 1 and out is None:
             args, out = (args[0], *args[2:]), args[1]
         values = complete(self.manifest.inputs, args, named)
-        return Bound(self.manifest, self._backend, values, out, self._policy)
+        return bind(self.manifest, self._backend, values, out, self._policy)
 
     def _run(
         self, args: tuple[object, ...], named: Mapping[str, object]
@@ -221,9 +228,12 @@ def load(
 ) -> Model:
     """Opens a bundle, checks it whole and loads it on a backend.
 
-    backend: auto, ort or reference. trust: allow native code of the bundle (no backend of this version has any).
-    out_of_box: "raise" OutOfBox or "flag" such rows with 1. strict: refuse inexact casts to the graph's dtype.
+    backend: auto, c99, ort or reference. trust: the bundle's own C code may be compiled and loaded; without it only
+    where the bundle was written on this machine. out_of_box: "raise" OutOfBox or "flag" such rows with 1. strict:
+    refuse inexact casts to the graph's dtype. Warns where "auto" had to do without the C code.
     Raises BundleError, ModelFileError, UnsupportedModel or BackendError.
     """
-    del trust
-    return Model(bundles.read(path), backend, out_of_box, strict)
+    model = Model(bundles.read(path), backend, out_of_box, strict, trust)
+    if model.note:
+        warnings.warn(model.note, FallbackWarning, stacklevel=2)
+    return model

@@ -1,8 +1,8 @@
-"""Native code and sources that lie in a bundle are bytes to be counted, never run."""
+"""Native code and sources that lie in a bundle are bytes to be counted until the bundle is trusted."""
 
 from __future__ import annotations
 
-import ctypes
+import os
 import shutil
 import subprocess
 import sys
@@ -10,49 +10,156 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edgepde_runtime import load
-from edgepde_runtime.__main__ import main
-from support.bundles import mlp_bundle
+from edgepde_runtime import compiler, library, load, trust
+from edgepde_runtime.__main__ import commands, main
+from edgepde_runtime.bundle import read
+from edgepde_runtime.errors import BackendError
+from hypothesis import given
+from hypothesis import strategies as st
+from support import c99
 
-EVIL_C = """
+EVIL = """
 #include <stdio.h>
 __attribute__((constructor)) static void evil(void) {{
     FILE *f = fopen("{mark}", "w");
     if (f) fclose(f);
 }}
 """
+X = np.zeros((1, 2), np.float32)
 
 
-def evil_library(folder: Path, mark: Path) -> bytes:
-    """A shared library that writes `mark` as soon as it is loaded."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
+def evil_bundle(root: Path, mark: Path, ship: bool) -> Path:
+    """A bundle whose library, or whose sources once compiled, write `mark` as soon as they are loaded."""
+    if compiler.find() is None:
         pytest.skip("no C compiler to make the library with")
-    source = folder / "evil.c"
-    source.write_text(EVIL_C.format(mark=mark))
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(folder / "evil.so"), str(source)], check=True)
-    return (folder / "evil.so").read_bytes()
-
-
-def test_nothing_in_lib_or_c99_is_loaded(tmp_path: Path) -> None:
-    mark = tmp_path / "mark"
-    library = evil_library(tmp_path, mark)
+    bundle = c99.mlp_bundle(root)
+    source = (bundle / "c99/toy.c").read_bytes() + EVIL.format(mark=mark).encode()
+    c99.put(bundle, "c99/toy.c", source)
+    if ship:
+        made = library.build(bundle / "c99", root.parent / "evil.so").path
+        c99.put(bundle, f"lib/{compiler.host_triple()}/libtoy.so", made.read_bytes())
     python = f"open({str(mark)!r}, 'w')".encode()
-    extra = {
-        "lib/x86_64-linux-gnu/model.so": library,
-        "c99/model.c": b"#error compiled\n",
-        "c99/Makefile": f"all:\n\ttouch {mark}\n".encode(),
-        "__init__.py": python,
-        "sitecustomize.py": python,
-        "numpy.py": python,
+    for name in ("__init__.py", "sitecustomize.py", "numpy.py"):
+        c99.put(bundle, name, python)
+    c99.put(bundle, "c99/Makefile", f"all:\n\ttouch {mark}\n".encode())
+    return bundle
+
+
+@pytest.mark.parametrize("ship", [True, False])
+def test_no_verb_runs_code_of_a_bundle_that_is_not_trusted(tmp_path: Path, ship: bool) -> None:
+    mark = tmp_path / "mark"
+    bundle = str(evil_bundle(tmp_path / "b", mark, ship))
+    np.savez(tmp_path / "in.npz", x=X)
+    files = ["--input", str(tmp_path / "in.npz"), "--output", str(tmp_path / "out.npz")]
+    plain = {
+        "verify": [bundle, "--seconds", "0.02"],
+        "run": [bundle, *files],
+        "bench": [bundle, "--seconds", "0.02"],
+        "inspect": [bundle],
+        "doctor": [],
     }
-    bundle = mlp_bundle(tmp_path / "b", extra=extra)
-    for backend in ("auto", "reference"):
-        assert load(bundle, backend)(np.zeros((1, 2), np.float32)).shape == (1, 1)
-        assert main(["verify", str(bundle), "--backend", backend, "--seconds", "0.02"]) == 0
-    command = [sys.executable, "-m", "edgepde_runtime", "inspect", str(bundle)]
+    assert sorted(plain) == commands()
+    for verb, words in plain.items():
+        assert main([verb, *words]) == 0
+    for verb in ("verify", "run"):
+        assert main([verb, *plain[verb], "--backend", "c99"]) == 2
+        assert main([verb, *plain[verb], "--backend", "reference"]) == 0
+    command = [sys.executable, "-m", "edgepde_runtime", "inspect", bundle]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert load(bundle)(X).shape == (1, 1)
+    with pytest.raises(BackendError, match=r"--trust \(trust=True\) allows it"):
+        load(bundle, "c99")
     assert not mark.exists()
-    # The library does what it is made for, so that the test above can fail.
-    ctypes.CDLL(str(bundle / "lib/x86_64-linux-gnu/model.so"))
+    # The code does what it is made for, so that the test above can fail.
+    assert load(bundle, trust=True).backend == "c99"
     assert mark.exists()
+
+
+@pytest.mark.parametrize("verb", ["verify", "run", "bench"])
+def test_trust_is_for_every_verb_that_computes(tmp_path: Path, verb: str) -> None:
+    mark = tmp_path / "mark"
+    bundle = evil_bundle(tmp_path / "b", mark, True)
+    np.savez(tmp_path / "in.npz", x=X)
+    files = ["--input", str(tmp_path / "in.npz"), "--output", str(tmp_path / "out.npz")]
+    more = files if verb == "run" else ["--seconds", "0.02"]
+    assert main([verb, str(bundle), *more, "--trust"]) == 0
+    assert mark.exists()
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of this test's own; the path of its folder edgepde, which is not there yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "edgepde"
+
+
+ID = "0123456789abcdef" * 4
+
+
+def test_what_was_written_here_is_known(cache: Path) -> None:
+    assert not trust.known(ID)
+    assert not cache.exists()
+    assert trust.remember(ID)
+    assert trust.remember(ID)
+    assert trust.known(ID)
+    assert not trust.known("f" * 64)
+    assert (cache.stat().st_mode & 0o777, (cache / "written").stat().st_mode & 0o777) == (0o700, 0o700)
+
+
+def test_an_altered_bundle_is_not_the_one_that_was_written(cache: Path, tmp_path: Path) -> None:
+    bundle = c99.mlp_bundle(tmp_path / "b")
+    trust.remember(read(bundle).id)
+    assert trust.known(read(bundle).id)
+    c99.put(bundle, "c99/toy.c", b"int changed;\n")
+    assert not trust.known(read(bundle).id)
+    assert cache.is_dir()
+
+
+@pytest.mark.parametrize("part", [".", "written", f"written/{ID}"])
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o777, 0o720])
+def test_a_cache_that_others_may_write_is_not_believed(cache: Path, part: str, mode: int) -> None:
+    trust.remember(ID)
+    (cache / part).chmod(mode)
+    assert not trust.known(ID)
+    (cache / part).chmod(0o700)
+    assert trust.known(ID)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("part", [".", "written", f"written/{ID}"])
+def test_a_cache_of_someone_else_is_not_believed(cache: Path, part: str) -> None:
+    trust.remember(ID)
+    os.chown(cache / part, 65534, 65534)
+    assert not trust.known(ID)
+    assert "belongs to user 65534" in str(trust.why_not(cache / part))
+
+
+@pytest.mark.parametrize("part", [".", "written", f"written/{ID}"])
+def test_a_link_in_the_cache_is_not_followed(cache: Path, part: str, tmp_path: Path) -> None:
+    trust.remember(ID)
+    shutil.move(cache / part, tmp_path / "elsewhere")
+    (cache / part).symlink_to(tmp_path / "elsewhere")
+    assert not trust.known(ID)
+
+
+def test_a_cache_that_cannot_be_made_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert not trust.remember(ID)
+    assert trust.keep(ID, "x86_64-linux-gnu", "0" * 16) is None
+    assert trust.kept(ID, "x86_64-linux-gnu", None) is None
+    assert trust.libraries() == 0
+
+
+def test_the_folder_follows_the_desktop_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for value in ("", "relative/path"):
+        monkeypatch.setenv("XDG_CACHE_HOME", value)
+        assert trust.folder() == tmp_path / ".cache" / "edgepde"
+
+
+@given(st.text(max_size=70) | st.sampled_from(["../x", "a" * 63, "A" * 64, "0" * 64 + "\n"]))
+def test_only_hashes_are_remembered(text: str) -> None:
+    if len(text) != 64 or set(text) - set("0123456789abcdef"):
+        assert not trust.remember(text)
+        assert not trust.known(text)

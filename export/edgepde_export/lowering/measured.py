@@ -64,7 +64,7 @@ def load_backends(model: bytes, log: Log) -> dict[str, Backend]:
     reasons = []
     for name in choose.available():
         try:
-            loaded[name] = choose.choose(name, model)
+            loaded[name] = choose.of_model(name, model)
         except BackendError as error:
             reasons.append(str(error))
             log(f"not covered by the certificate: {reasons[-1]}")

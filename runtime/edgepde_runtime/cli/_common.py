@@ -36,10 +36,18 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
         "--backend",
         default="auto",
         metavar="NAME",
-        help=f"what computes: {known}; auto is ort where onnxruntime is installed, else reference (default: auto)",
+        help=f"what computes: {known}; auto is c99 where the bundle is trusted, else ort where onnxruntime is "
+        "installed, else reference (default: auto)",
     )
+    add_trust(parser)
+
+
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """--trust."""
     parser.add_argument(
-        "--trust", action="store_true", help="allow native code of the bundle; without it none is loaded"
+        "--trust",
+        action="store_true",
+        help="allow the bundle's own C code; without it none is compiled or loaded, unless it was written here",
     )
 
 

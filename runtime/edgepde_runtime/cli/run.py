@@ -36,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Evaluates, writes and prints what came out; 1 where a row did not converge."""
-    how = {"backend": args.backend, "out_of_box": args.out_of_box, "strict": args.strict}
+    how = {"backend": args.backend, "out_of_box": args.out_of_box, "strict": args.strict, "trust": args.trust}
     report = run(args.bundle, args.input, args.output, **how)
     print(report.table())
     return EXIT_FAIL if report.result.flags & NOT_CONVERGED else EXIT_PASS

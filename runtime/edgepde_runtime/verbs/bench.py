@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .. import bundle as bundles
 from .. import machine, render
-from ..choose import available
+from ..choose import candidates
 from ..errors import BackendError, InputError, UnsupportedModel
 from ..latency import Call, Latency, measure
 from .timing import bound, rows_in_words
@@ -48,9 +48,15 @@ class BenchReport:
 
 
 def bench(
-    path: str | os.PathLike[str], other: str | os.PathLike[str] | None = None, batch: int = 1, seconds: float = 3.0
+    path: str | os.PathLike[str],
+    other: str | os.PathLike[str] | None = None,
+    batch: int = 1,
+    seconds: float = 3.0,
+    trust: bool = False,
 ) -> BenchReport:
     """Times the bundle, and `other` on the same number of rows, on every backend, in turn in one loop.
+
+    trust: native code of both may be loaded; else that of a bundle from elsewhere is skipped.
 
     Raises InputError for a batch below 1, BundleError, and BackendError where nothing can run.
     """
@@ -59,12 +65,12 @@ def bench(
     calls: dict[str, Call] = {}
     skipped: dict[str, str] = {}
     ours = bundles.read(path)
-    candidates = [("ours", ours)] + ([("other", bundles.read(other))] if other is not None else [])
-    for label, bundle in candidates:
-        for backend in sorted(available(), key=lambda name: name == "reference"):
+    timed = [("ours", ours)] + ([("other", bundles.read(other))] if other is not None else [])
+    for label, bundle in timed:
+        for backend in candidates(bundle):
             name = f"{label} {bundle.manifest.name} on {backend}"
             try:
-                calls[name] = bound(bundle, backend, batch)
+                calls[name] = bound(bundle, backend, batch, trust)
             except (BackendError, UnsupportedModel) as error:
                 skipped[name] = str(error)
     if not calls:

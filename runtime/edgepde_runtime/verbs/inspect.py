@@ -45,6 +45,7 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "inputs": ("input", "dtype", "shape", "column", "unit", "low", "high"),
     "outputs": ("output", "dtype", "shape", "unit", "kind"),
     "errors": ("output", "norm", "unit", *TERMS, "total", "class", "sound total", "found"),
+    "c99": ("target", "compiler", "RAM", "scratch", "stack", "flash", "weights", "code"),
     "files": ("file", "size"),
     "tools": ("tool", "version"),
     "graph inputs": ("input", "dtype", "shape"),
@@ -97,12 +98,28 @@ def _bundle(bundle: Bundle) -> InspectReport:
             (s.name, s.dtype, _shape(s.shape), s.unit, _kind(s.diagnostic, s.threshold)) for s in manifest.outputs
         ],
         "errors": _errors(bundle),
+        "c99": _plan(bundle),
         "files": [(name, render.size(entry.bytes)) for name, entry in sorted(manifest.files.items())],
         "tools": sorted(manifest.tools.items()),
     }
     graph = _model(parse(bundle.model))
     sections |= {name: graph[name] for name in ("graph", "functions")}
     return _report(f"{manifest.name}: bundle {bundle.id}, {render.size(bundle.size)}", sections)
+
+
+def _plan(bundle: Bundle) -> list[tuple[str, ...]]:
+    """What the compiled model needs per target; where it was planned for none, that there are sources."""
+    plan = bundle.plan
+    if plan is None:
+        sources = any(name.startswith("c99/") for name in bundle.manifest.files)
+        return [("sources without a plan", *("",) * 7)] if sources else []
+    weights = render.size(plan.weights_bytes)
+    rows: list[tuple[str, ...]] = []
+    for t in plan.targets:
+        ram, flash = render.size(t.ram), render.size(plan.flash(t))
+        figures = ram, render.size(t.scratch_bytes), render.size(t.stack_bytes), flash, weights
+        rows.append((t.triple, t.compiler, *figures, render.size(t.code_bytes)))
+    return rows or [("no target", "", "", "", "", "", weights, "")]
 
 
 def _kind(diagnostic: bool, threshold: float | None) -> str:

@@ -30,16 +30,19 @@ class RunReport:
     """What was computed: outputs by name, flags, error bounds, and the file it went to.
 
     rounded: inputs that were rounded, with the dtype that would not be, e.g. "points as float32".
+    note: why the backend is not the one "auto" would have taken.
     """
 
     output: Path
     backend: str
     result: Result
     rounded: tuple[str, ...] = ()
+    note: str = ""
 
     def table(self) -> str:
         """The outputs in words, flags and residuals included."""
         lines = [f"wrote {self.output} (backend {self.backend})"]
+        lines += [f"  {self.note}"] if self.note else []
         lines += [f"  {name}: {_words(value)}" for name, value in self.result.outputs.items()]
         lines.append(f"  flags: {self.result.flags} ({describe(self.result.flags)})")
         if self.result.flags:
@@ -84,13 +87,14 @@ def run(
     backend: str = "auto",
     out_of_box: str = "raise",
     strict: bool = False,
+    trust: bool = False,
 ) -> RunReport:
     """Evaluates the arrays of `source` and writes the outputs to `target` in one step.
 
     Rows that did not converge are NaN. Where a flag is set, members flags/<input> hold the flags of each row.
     Raises BundleError, InputError, OutOfBox, BackendError, and OSError on writing.
     """
-    model = Model(bundles.read(path), backend, out_of_box, strict)
+    model = Model(bundles.read(path), backend, out_of_box, strict, trust)
     specs = model.manifest.inputs
     inputs = read_inputs(source, specs)
     result = model.call(**inputs)
@@ -99,4 +103,4 @@ def run(
     np.savez(buffer, **result.outputs, **{f"flags/{name}": rows for name, rows in flags.items()})  # type: ignore[arg-type]
     write_bytes(target, buffer.getvalue())
     rounded = tuple(f"{s.name} as {s.dtype}" for s in specs if s.name in flags and (flags[s.name] & ROUNDED).any())
-    return RunReport(Path(target), model.backend, result, rounded)
+    return RunReport(Path(target), model.backend, result, rounded, model.note)

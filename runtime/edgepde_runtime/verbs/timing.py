@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..binding import Bound
+from ..bound import Bound
 from ..bundle import Bundle
 from ..latency import FLOOR, LEAST_FOR_P99, Latency
 from ..limits import Limits
@@ -24,9 +24,9 @@ def query(bundle: Bundle, batch: int) -> dict[str, NDArray[np.floating]]:
     return arrays
 
 
-def bound(bundle: Bundle, backend: str, batch: int) -> Bound:
+def bound(bundle: Bundle, backend: str, batch: int, trust: bool = False) -> Bound:
     """A bound call of `batch` rows on a backend."""
-    return Model(bundle, backend, "raise", False).bind(**query(bundle, batch))
+    return Model(bundle, backend, "raise", False, trust).bind(**query(bundle, batch))
 
 
 def rows_in_words(bundle: Bundle, batch: int) -> str:

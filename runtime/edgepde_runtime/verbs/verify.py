@@ -18,6 +18,7 @@ from ..limits import Limits
 from ..model import Model
 from ..verdict import FAIL, NOT_VERIFIED, PASS, Check, exit_code
 from .errorcheck import check_errors
+from .memorycheck import check_memory
 from .replay import few, replay
 from .timing import bound, check_latency, rows_in_words
 
@@ -39,7 +40,7 @@ class VerifyOptions:
 class VerifyReport:
     """The checks of one bundle; the exit code is 1 where one failed, else 4 where one is not verified, else 0.
 
-    origin: whose limits these are, where it is not plain.
+    origin: whose limits these are, where it is not plain. note: why the backend is not what "auto" would have taken.
     samples: the times behind `latency`, by backend and the floor; not part of the JSON document.
     """
 
@@ -51,6 +52,7 @@ class VerifyReport:
     latency: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     samples: Mapping[str, Latency] = field(default_factory=dict)
     origin: str = ""
+    note: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -70,6 +72,7 @@ class VerifyReport:
             "name": self.name,
             "id": self.id,
             "backend": self.backend,
+            "note": self.note,
             "limits_from": self.origin,
             "verdict": self.verdict,
             "exit_code": self.exit_code,
@@ -84,7 +87,7 @@ class VerifyReport:
         text = render.table(rows, ("check", "verdict", "value", "limit", "", "what was looked at"), right=(2, 3))
         counted = [f"{n} {s}" for s in (FAIL, NOT_VERIFIED) if (n := sum(c.status == s for c in self.checks))]
         ending = f" ({', '.join(counted)})" if counted else ""
-        title = "\n".join(line for line in (str(self.bundle), self.origin) if line)
+        title = "\n".join(line for line in (str(self.bundle), self.origin, self.note) if line)
         return f"{render.safe(title)}\n\n{text}\n\nverdict: {render.word(self.verdict)}{ending}"
 
 
@@ -102,26 +105,29 @@ def verify(path: str | os.PathLike[str], options: VerifyOptions | None = None) -
     root = Path(path)
     try:
         bundle = bundles.read(root)
-        golden = bundle.golden
+        golden, plan = bundle.golden, bundle.plan
     except NoBundle:
         raise
     except (BundleError, ModelFileError) as error:
         return VerifyReport(
             root, "", "", options.backend, (Check("integrity", FAIL, detail=str(error)),), origin=options.limits.origin
         )
-    backend = Model(bundle, options.backend, "raise", False).backend
+    model = Model(bundle, options.backend, "raise", False, options.trust)
+    backend = model.backend
     checks = _integrity(bundle)
-    checks += _replayed(bundle, backend, golden)
+    checks += _replayed(bundle, backend, golden, options.trust)
     if backend != "reference" and "reference" in bundle.certificate.backends:
         checks += _replayed(bundle, "reference", few(golden, bundle.manifest))
     checks += check_errors(bundle.certificate, backend, options.limits)
+    checks += check_memory(plan, options.limits)
     checks += _unavailable(options)
     batch = options.limits.batch
-    times = measure({backend: bound(bundle, backend, batch)}, options.seconds)
+    times = measure({backend: bound(bundle, backend, batch, options.trust)}, options.seconds)
     checks += check_latency(times, backend, options.limits, rows_in_words(bundle, batch))
     figures = {name: latency.as_dict() for name, latency in times.items()}
+    origin = options.limits.origin
     return VerifyReport(
-        root, bundle.manifest.name, bundle.id, backend, tuple(checks), figures, times, options.limits.origin
+        root, bundle.manifest.name, bundle.id, backend, tuple(checks), figures, times, origin, model.note
     )
 
 
@@ -136,21 +142,16 @@ def _integrity(bundle: Bundle) -> list[Check]:
     ]
 
 
-def _replayed(bundle: Bundle, backend: str, golden: Golden) -> list[Check]:
+def _replayed(bundle: Bundle, backend: str, golden: Golden, trust: bool = False) -> list[Check]:
     try:
-        return replay(bundle, backend, golden)
+        return replay(bundle, backend, golden, trust)
     except EdgePDEError as error:
         return [Check(f"golden on {backend}", FAIL, detail=str(error))]
 
 
 def _unavailable(options: VerifyOptions) -> list[Check]:
     limits = options.limits
-    no_c99 = "needs a bundle with c99/"
-    checks = [
-        Check(name, NOT_VERIFIED, None, limit, "KB", no_c99)
-        for name, limit in (("RAM", limits.max_ram_kb), ("flash", limits.max_flash_kb))
-        if limit is not None
-    ]
+    checks = []
     if options.attack is not None:
         checks.append(Check("attack", NOT_VERIFIED, detail="needs a bundle with reference.npz to search against"))
     if limits.board and limits.p50_us is None and limits.p99_us is None:
