@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import native
 from ..errors import BackendError
 from . import Arrays
 
@@ -32,25 +34,61 @@ def available() -> str | None:
         return None
 
 
+def kernels() -> tuple[bool, str]:
+    """Whether nodes of the domain edgepde run our kernels here; the instruction set, or why function bodies run."""
+    path = native.library()
+    if path is None:
+        return False, native.NOT_BUILT
+    try:
+        _options(_import(), path)
+        return True, native.isa(path)
+    except Exception as error:
+        return False, str(error)
+
+
+def _options(ort: Any, library: Path | None) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = _FATAL
+    if library is not None:
+        options.register_custom_ops_library(str(library))
+    return options
+
+
+def _session(ort: Any, model: bytes, library: Path | None) -> Any:
+    return ort.InferenceSession(model, _options(ort, library), providers=["CPUExecutionProvider"])
+
+
 @final
 class OrtBackend:
-    """A session on one thread, nodes in order, silent."""
+    """A session on one thread, nodes in order, silent.
+
+    Our kernels run where their library was built and loads, else the function bodies; `kernels()` tells which.
+    """
 
     name = "ort"
 
     def __init__(self, model: bytes) -> None:
         ort = _import()
         ort.set_default_logger_severity(_FATAL)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-        options.log_severity_level = _FATAL
-        try:
-            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise BackendError(f"backend ort: onnxruntime {ort.__version__} refuses model.onnx: {error}") from None
+        self._session = self._with_kernels(ort, model)
+        if self._session is None:
+            try:
+                self._session = _session(ort, model, None)
+            except Exception as error:
+                raise BackendError(f"backend ort: onnxruntime {ort.__version__} refuses model.onnx: {error}") from None
         self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def _with_kernels(self, ort: Any, model: bytes) -> Any:
+        library = native.library()
+        if library is None:
+            return None
+        try:
+            return _session(ort, model, library)
+        except Exception:
+            return None  # a library that does not load here, or a model refused anyway
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
         """Evaluate the graph once; raises BackendError with ONNX Runtime's message where that fails."""

@@ -6,12 +6,15 @@ import shutil
 from dataclasses import dataclass
 from importlib import metadata
 
-from .. import machine, render
+from .. import compiler, machine, render, trust
+from ..backends import ort
 from ..choose import available, names
+from ..errors import CompilerError
 
 SCHEMA_VERSION = 1
 COMPILERS = ("cc", "gcc", "clang", "arm-none-eabi-gcc", "aarch64-linux-gnu-gcc", "qemu-aarch64-static")
 HELP = {
+    "c99": compiler.NO_COMPILER,
     "ort": 'pip install "edgepde-runtime[ort]"',
     "edgepde": "pip install edgepde (training and compression; not for a device)",
     "torch": "pip install torch, the build for your machine first (not for a device)",
@@ -48,6 +51,11 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _kernels() -> tuple[bool, str]:
+    there, detail = ort.kernels()
+    return there, detail if there else f"function bodies run instead: {detail}"
+
+
 def doctor() -> DoctorReport:
     """Looks for packages, backends and compilers; loads none but the backends."""
     rows = []
@@ -57,10 +65,38 @@ def doctor() -> DoctorReport:
         rows.append((package, version is not None, version or help_))
     usable = available()
     for name in names():
-        rows.append((f"backend {name}", name in usable, "" if name in usable else HELP.get(name, "")))
-    for compiler in COMPILERS:
-        path = shutil.which(compiler)
-        rows.append(
-            (compiler, path is not None, path or "your system's package manager has it; only for --cc and tests")
-        )
+        rows.append(_compiled() if name == "c99" else _backend(name, name in usable))
+    rows.append(("kernels in ort", *_kernels()))
+    for tool in COMPILERS:
+        path = shutil.which(tool)
+        rows.append((tool, path is not None, path or "your system's package manager has it; only for --cc and tests"))
+    zig = compiler.has_zig()
+    rows.append(("ziglang", zig, "compiles for other machines (--cc)" if zig else "pip install ziglang; only for --cc"))
+    rows.append(_cache())
     return DoctorReport(tuple(rows))
+
+
+def _backend(name: str, there: bool) -> tuple[str, bool, str]:
+    return f"backend {name}", there, "" if there else HELP.get(name, "")
+
+
+def _compiled() -> tuple[str, bool, str]:
+    """What would compile a bundle's c99/; it is not run."""
+    try:
+        found = compiler.find()
+    except CompilerError as error:
+        return "backend c99", False, str(error)
+    if found is None:
+        return _backend("c99", False)
+    return "backend c99", True, f"compiled with {found.words} for {found.triple}, where the bundle is trusted"
+
+
+def _cache() -> tuple[str, bool, str]:
+    """Whether bundles written here are known, and compiled libraries kept."""
+    place = trust.folder()
+    why = trust.why_not(place)
+    if why is None:
+        return "cache", True, f"{place}: {trust.written()} bundles written here, {trust.libraries()} libraries compiled"
+    if not place.exists():
+        return "cache", False, f"{place}: made with the first bundle that is written here"
+    return "cache", False, f"{place} is not believed: {why}"

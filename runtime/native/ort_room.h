@@ -1,0 +1,50 @@
+/* What an op's room tells the library: its arguments with lettered shapes as in schema.py, its attributes, its kernel. */
+#ifndef EDGEPDE_ORT_ROOM_H
+#define EDGEPDE_ORT_ROOM_H
+
+#include "ort_abi.h"
+
+#define EP_ORT_MOST_ARGUMENTS 12
+#define EP_ORT_MOST_ATTRIBUTES 8
+#define EP_ORT_MOST_RANK 8
+
+typedef struct {
+    const char *name;
+    int type;          /* ORT_FLOAT64, ... */
+    const char *shape; /* one capital letter per axis */
+} ep_ort_argument;
+
+typedef struct {
+    const char *name;
+    int whole;        /* 1: an integer, 0: a float */
+    double otherwise; /* the value where a node has none */
+} ep_ort_attribute;
+
+typedef struct {
+    const void *inputs[EP_ORT_MOST_ARGUMENTS];
+    void *outputs[EP_ORT_MOST_ARGUMENTS];
+    size_t size[26]; /* by letter: see EP_ORT_SIZE */
+    const double *numbers;
+    const int64_t *integers; /* attributes by position, in the array of their kind */
+} ep_ort_call;
+
+#define EP_ORT_SIZE(call, letter) ((call)->size[(letter) - 'A'])
+
+typedef struct {
+    const char *name;
+    size_t input_count, output_count, attribute_count;
+    const ep_ort_argument *inputs, *outputs;
+    const ep_ort_attribute *attributes;
+    const char *(*compute)(const ep_ort_call *call); /* what is wrong, or NULL */
+} ep_ort_room;
+
+/* The name a room's description has in the build for one instruction set. */
+#define EP_ORT_JOIN(name, isa) ep_ort_##name##_##isa
+#define EP_ORT_NAMED(name, isa) EP_ORT_JOIN(name, isa)
+#define EP_ORT_ROOM(name) \
+    extern const ep_ort_room EP_ORT_NAMED(name, EDGEPDE_ISA); \
+    const ep_ort_room EP_ORT_NAMED(name, EDGEPDE_ISA)
+
+#define EP_ORT_COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+#endif
