@@ -14,7 +14,7 @@ import numpy as np
 
 KERNELS = Path(edgepde_runtime.__file__).parent / "kernels"
 HERE = Path(__file__).parent
-PORTABLE = ("-std=gnu99", "-O3", "-fno-math-errno", "-ffp-contract=off", "-fno-trapping-math", "-fPIC", "-shared")
+PORTABLE = ("-std=c99", "-O3", "-fno-math-errno", "-ffp-contract=off", "-fno-trapping-math", "-fPIC", "-shared")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 #ifndef BENCHMARK_CLOCK_H
 #define BENCHMARK_CLOCK_H
 
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 199309L
+#endif
 #include <time.h>
 
 static inline double bench_seconds(void) {
