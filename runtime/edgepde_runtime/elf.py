@@ -71,10 +71,14 @@ _LAYOUTS = {
 
 def read(path: Path) -> ObjectFile:
     """The sections and symbols of an object, a library or a program; raises ObjectFileError naming file and field."""
-    size = path.stat().st_size
-    if size > MOST_BYTES:
-        raise ObjectFileError(f"{path}: expected at most {MOST_BYTES} bytes, got {size}")
-    return _Reader(path, path.read_bytes()).read()
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise ObjectFileError(f"{path}: {error.strerror}") from None
+    if len(data) > MOST_BYTES:
+        raise ObjectFileError(f"{path}: expected at most {MOST_BYTES} bytes, got more")
+    return _Reader(path, data).read()
 
 
 class _Reader:
@@ -92,11 +96,11 @@ class _Reader:
         """Headers first; then the fuller of the two symbol tables."""
         fields = self.layout.header.unpack(self._slice("header", 0, self.layout.header.size))
         offset, entry, count, names_at = fields[6], fields[11], fields[12], fields[13]
-        if count and entry != self.layout.section.size:
-            raise self._error("section header size", str(self.layout.section.size), str(entry))
+        if not count or entry != self.layout.section.size:
+            raise self._error("section headers", f"some of {self.layout.section.size} bytes", f"{count} of {entry}")
         table = self._slice("section headers", offset, count * entry)
         headers = list(self.layout.section.iter_unpack(table))
-        names = self._contents(headers, names_at, "section names") if headers else b""
+        names = self._contents(headers, names_at, "section names")
         sections = tuple(self._section(header, names) for header in headers)
         kinds = [header[1] for header in headers]
         chosen = next((kinds.index(kind) for kind in (_SYMTAB, _DYNSYM) if kind in kinds), None)

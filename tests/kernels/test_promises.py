@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.targets import Target, build_objects
+from support.targets import KINDS, Target, build_objects, require
 from support.targets.promises import assert_promises, broken_promises
 
 KERNEL = """
@@ -32,28 +31,24 @@ BREAKERS = [
     ("float buffer[8];\n", "buffer can be written to"),
 ]
 
-Compile = Callable[[str], tuple[Path, ...]]
+
+def compiled(text: str, target: Target, folder: Path) -> tuple[Path, ...]:
+    """The object of a text."""
+    source = folder / "text.c"
+    source.write_text(f"{text}\n")
+    return build_objects(target, [source], folder)
 
 
-@pytest.fixture
-def compiled(target: Target, tmp_path: Path) -> Compile:
-    """Compile a text for the target."""
-
-    def call(text: str) -> tuple[Path, ...]:
-        source = tmp_path / "text.c"
-        source.write_text(f"{text}\n")
-        return build_objects(target, [source], tmp_path)
-
-    return call
-
-
-def test_lanes_keep_the_promises(target: Target, compiled: Compile) -> None:
-    assert_promises(compiled(KERNEL), target)
+def test_lanes_keep_the_promises(target: Target, tmp_path: Path) -> None:
+    assert_promises(compiled(KERNEL, target, tmp_path), target)
 
 
 @pytest.mark.parametrize(("text", "name"), BREAKERS, ids=[name.partition(" ")[0].strip(",") for _, name in BREAKERS])
-def test_a_broken_promise_is_named(target: Target, compiled: Compile, text: str, name: str) -> None:
-    (said,) = broken_promises(compiled(text), target)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_a_broken_promise_is_named(kind: Target, text: str, name: str, tmp_path: Path) -> None:
+    require(kind)
+    objects = compiled(text, kind, tmp_path)
+    (said,) = broken_promises(objects, kind)
     assert name in said
-    with pytest.raises(AssertionError, match=f"{target}: "):
-        assert_promises(compiled(text), target)
+    with pytest.raises(AssertionError, match=f"{kind}: "):
+        assert_promises(objects, kind)

@@ -23,8 +23,8 @@ main and needs no stdio. Objects of the program under test keep their promises o
 from support.targets.build import BuildFailed, RunFailed, build, build_objects, kernel_folders, run
 from support.targets.present import available, require
 from support.targets.programs import differing, lines
-from support.targets.table import ALL, CLANG_NEON, CORTEX_M7, GCC_X86, IDENTITY, RISCV, ZIG
-from support.targets.target import CONTRACT, Program, Target
+from support.targets.table import ALL, CLANG_NEON, CORTEX_M7, GCC_X86, IDENTITY, KINDS, RISCV, ZIG
+from support.targets.target import CONTRACT, HERE, Program, Target
 
 __all__ = [
     "ALL",
@@ -32,7 +32,9 @@ __all__ = [
     "CONTRACT",
     "CORTEX_M7",
     "GCC_X86",
+    "HERE",
     "IDENTITY",
+    "KINDS",
     "RISCV",
     "ZIG",
     "BuildFailed",

@@ -46,7 +46,11 @@ def build_objects(
     out_dir.mkdir(parents=True, exist_ok=True)
     folders = (HERE, *(kernel_folders() if includes is None else includes))
     words = [*target.compiler, *CONTRACT, optimise or target.optimise, *target.flags]
-    words += [*(f"-D{define}" for define in defines), *(f"-I{folder}" for folder in folders), *extra]
+    words += [
+        *(f"-D{define}" for define in defines),
+        *(word for folder in folders for word in ("-iquote", str(folder))),
+        *extra,
+    ]
     objects = tuple(out_dir / f"{name}.o" for name in names)
     for source, made in zip(sources, objects, strict=True):
         _call([*words, "-c", str(source), "-o", str(made)])

@@ -106,6 +106,8 @@ CORTEX_M7 = (
 )
 RISCV = _linux("riscv64-gcc", "riscv64-linux-gnu")
 
+# One of each kind of object file and compiler.
+KINDS = (GCC_X86[1], CLANG_X86[1], AARCH64[0], ARMV7[0], CORTEX_M7[0])
 IDENTITY = (*GCC_X86, *CLANG_X86, *AARCH64, *ARMV7, *CORTEX_M7)
 ZIG = (
     _zig("x86_64-v3", "x86_64-linux-musl", "x86_64_v3", processor="avx2 fma"),
