@@ -13,6 +13,7 @@ import edgepde_runtime
 import numpy as np
 
 KERNELS = Path(edgepde_runtime.__file__).parent / "kernels"
+OPS = KERNELS.parent / "ops"
 HERE = Path(__file__).parent
 PORTABLE = ("-std=c99", "-O3", "-fno-math-errno", "-ffp-contract=off", "-fno-trapping-math", "-fPIC", "-shared")
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from native.build import AVX512, HERE, Isa, shared_library
+from native.build import AVX512, HERE, OPS, Isa, shared_library
 from numpy.typing import NDArray
 
 from reduction_forms.forms import FORMS, Form
@@ -92,7 +92,7 @@ def contestants(isa: Isa, folder: Path, network: Network, batches: tuple[int, ..
     lanes = 16 if isa is AVX512 else 8
     text = folder / f"kernels_{lanes}.c"
     text.write_text(program(FORMS, TILES[lanes], SINGLES[lanes]), encoding="utf-8")
-    library = shared_library([text], isa.flags, folder / f"kernels_{lanes}.so", [Path(__file__).parent])
+    library = shared_library([text], isa.flags, folder / f"kernels_{lanes}.so", [Path(__file__).parent, OPS / "tanh"])
     made = []
     for form in FORMS:
         for batch in batches:

@@ -2,7 +2,7 @@
 #ifndef BENCHMARK_NETWORK_H
 #define BENCHMARK_NETWORK_H
 
-#include "activation.h"
+#include "tanh.h"
 
 #define WIDTH 64
 #define LAYERS 5

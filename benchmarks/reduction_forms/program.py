@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from reduction_forms.forms import Form
 from reduction_forms.source import Single, Tile, dot, single, tile
 
-TANH = "bench_tanh_f32"
+TANH = "ep_tanh_f32"
 
 
 def program(forms: Sequence[Form], tiles: Sequence[Tile], singles: Sequence[Single]) -> str:
