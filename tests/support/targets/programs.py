@@ -15,10 +15,11 @@ SELF_TEST = Path(__file__).parent / "c" / "selftest.c"
 
 @dataclass(frozen=True)
 class Source:
-    """The sources of one program and where its expected lines are."""
+    """One program; includes: folders of its headers, those of the kernels where there are none."""
 
     name: str
     sources: tuple[Path, ...]
+    includes: tuple[Path, ...] | None = None
 
     @property
     def golden(self) -> Path:
