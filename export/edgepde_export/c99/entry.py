@@ -1,0 +1,100 @@
+"""What the generated file offers: a function per part of the graph, with its sizes, inputs, outputs and checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgepde_runtime.errors import UnsupportedModel
+
+from .dims import Factor, Shape, flat, numbers, symbols
+from .value import C_TYPES, Value, spelled
+
+
+@dataclass(frozen=True)
+class Input:
+    """A parameter: rows and columns of one element type; `box` low and high per column, empty where nothing is checked."""
+
+    name: str
+    value: Value
+    box: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def rows(self) -> str:
+        """The symbol of its rows."""
+        return symbols(self.value.shape)[0]
+
+    @property
+    def columns(self) -> int:
+        """Numbers per row."""
+        return self.value.count
+
+
+@dataclass(frozen=True)
+class Output:
+    """A result; `threshold` makes it a residual per row, `diagnostic` keeps it when a row fails."""
+
+    name: str
+    value: Value
+    diagnostic: bool = False
+    threshold: float | None = None
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Its free sizes in order."""
+        return symbols(self.value.shape)
+
+    @property
+    def factors(self) -> list[Factor]:
+        """Its sizes in the order of a flat index."""
+        return flat(self.value.shape)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One function: `<model>_<name>`; `outer` is the symbol looped over around the tiles, `lane` that of their rows."""
+
+    name: str
+    symbols: tuple[str, ...]
+    outer: str | None
+    lane: str | None
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+
+    def check(self) -> None:
+        """Raises UnsupportedModel for an output whose rows would not lie together."""
+        for output in self.outputs:
+            names = output.symbols
+            if len(names) > len(set(names)) or names not in ((self.outer,), (self.lane,), (self.outer, self.lane)):
+                raise UnsupportedModel(
+                    f"output {output.name!r}: expected sizes beginning with {' or '.join(self.symbols)}, "
+                    f"got {spelled(output.value.shape)}"
+                )
+            if isinstance(output.factors[0], int):
+                raise UnsupportedModel(
+                    f"output {output.name!r}: expected rows first, got {spelled(output.value.shape)}"
+                )
+
+    def parameters(self, ids: Mapping[str, str]) -> list[str]:
+        """The C parameters, scratch last."""
+        found = [f"size_t {ids[s]}" for s in self.symbols]
+        found += [f"const {C_TYPES[i.value.code]} *{ids[i.name]}" for i in self.inputs]
+        found += [f"{C_TYPES[o.value.code]} *{ids[o.name]}" for o in self.outputs]
+        return [*found, "void *scratch"]
+
+
+def product(factors: list[Factor], ids: Mapping[str, str]) -> str:
+    """Factors as a C expression of sizes."""
+    number = numbers(factors)
+    names = [ids[f] for f in factors if isinstance(f, str)]
+    return " * ".join([*names, str(number)] if number != 1 or not names else names)
+
+
+def after(factors: list[Factor], i: int, ids: Mapping[str, str]) -> str:
+    """Elements from one index of factor i to the next."""
+    return product(factors[i + 1 :], ids)
+
+
+def rows_shape(shape: Shape) -> str:
+    """A shape as documentation."""
+    return spelled(shape)

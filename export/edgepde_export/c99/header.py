@@ -1,0 +1,99 @@
+"""`<model>.h`: the API with shapes, units, box, bound and hash."""
+
+from __future__ import annotations
+
+from edgepde_runtime.certificate import Certificate, upward
+from edgepde_runtime.manifest import Manifest
+
+from .driver import check_parameters
+from .program import Part, Program
+from .source import Source
+from .value import spelled
+
+
+def write(program: Program, source: Source, manifest: Manifest, certificate: Certificate) -> str:
+    """The text of the header."""
+    name, upper = program.name, program.name.upper()
+    declarations = [_declaration(program, part) for part in program.parts]
+    parameters = ",\n    ".join(check_parameters(program.parts[0].entry, program.ids))
+    check = f"int {name}_check(\n    {parameters});"
+    return f"""/* {_comment(manifest.name)}: a neural surrogate; model_hash {manifest.model_hash}
+ *
+{_inputs(program, manifest)}
+{_outputs(program, manifest, certificate)}
+ *
+ * Every function returns a negative number and leaves the outputs as they were when it refuses: -1 a size is 0 or an array
+ * would not fit into memory, -2 an input is NaN or infinite. Otherwise it has computed, and the value is the OR of all rows'
+ * flags: 1 outside the box, 2 not converged or not finite (the row's answers are NaN), 4 residual above its threshold.
+ * Nothing is allocated or kept: scratch belongs to the caller, {upper}_SCRATCH_BYTES aligned to 64 bytes (8 where
+ * there is no vector unit). Calls with scratches of their own may run at the same time.
+ */
+#ifndef {upper}_H
+#define {upper}_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+#define {upper}_MODEL_HASH "{manifest.model_hash}"
+
+/* Independent of the number of rows. */
+#if defined(__x86_64__) || defined(__aarch64__)
+#define {upper}_SCRATCH_BYTES {max(source.tiled_bytes, source.single_bytes)}
+#else
+#define {upper}_SCRATCH_BYTES {source.single_bytes}
+#endif
+
+{chr(10).join(declarations)}
+/* The flags of every row, without computing; a flags array has one entry per row of its input, or is NULL. */
+{check}
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+"""
+
+
+def _declaration(program: Program, part: Part) -> str:
+    entry = part.entry
+    words = {
+        "run": "The whole model.",
+        "coefficients": "The solve alone: once per row of parameters.",
+        "field": "The field from coefficients of the same parameters: as often as wanted.",
+    }
+    parameters = ",\n    ".join(entry.parameters(program.ids))
+    return f"/* {words[entry.name]} */\nint {program.name}_{entry.name}(\n    {parameters});\n"
+
+
+def _inputs(program: Program, manifest: Manifest) -> str:
+    lines = []
+    for spec in manifest.inputs:
+        lines.append(f" * {program.ids[spec.name]} {spec.dtype} [{spec.shape[0]}, {spec.shape[1]}], inside the box")
+        for column in spec.columns:
+            unit = f" {_comment(column.unit)}" if column.unit else ""
+            lines.append(f" *     {_comment(column.name)}: {column.low!r} .. {column.high!r}{unit}")
+    return "\n".join(lines)
+
+
+def _outputs(program: Program, manifest: Manifest, certificate: Certificate) -> str:
+    lines = []
+    for spec, output in zip(manifest.outputs, program.parts[0].entry.outputs, strict=True):
+        entry = certificate.outputs.get(spec.name)
+        bound = "a diagnostic"
+        if entry is not None:
+            value = "not verified" if entry.total is None else f"{upward(entry.total)} ({entry.total_class})"
+            bound = f"error at most {value}"
+        unit = f" {_comment(spec.unit)}" if spec.unit else ""
+        lines.append(f" * {program.ids[spec.name]} {spec.dtype} {spelled(output.value.shape)}{unit}: {bound}")
+    return "\n".join(lines)
+
+
+def _comment(text: str) -> str:
+    """Text that does not end a comment and stays on its line."""
+    plain = "".join(c if c.isprintable() and c.isascii() else "?" for c in text)
+    return plain.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/").replace("??", "? ?")

@@ -1,0 +1,79 @@
+"""Where values lie in scratch: those that are never alive together share memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from .operations import Operation
+from .value import BYTES, Store, Value
+
+ALIGNMENT = 64
+SLACK = 64
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Offsets of stores in bytes, and how many bytes in all, for tiles of `lanes` rows."""
+
+    lanes: int
+    offsets: Mapping[Store, int]
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Life:
+    """The first and last step at which a store holds something."""
+
+    first: int
+    last: int
+
+
+def lives(uniform: list[Operation], tiled: list[Operation], inputs: Iterable[Value], outputs: Iterable[Value]) -> dict[Store, Life]:
+    """Steps run uniform ones first, then the tile's, again and again: what a tile reads from before lives to the end."""
+    found: dict[Store, Life] = {}
+    order = [*uniform, *tiled]
+    end, start = len(order), len(uniform)
+
+    def touch(store: Store, when: int) -> None:
+        life = found.get(store, Life(when, when))
+        found[store] = Life(min(life.first, when), max(life.last, when))
+
+    for when, op in enumerate(order):
+        for store in op.reads() | op.writes():
+            touch(store, when)
+    for value in inputs:
+        if value.varying:
+            touch(value.store, start)
+    for value in outputs:
+        touch(value.store, end)
+    return {
+        store: Life(life.first, end) if life.first < start <= life.last else life
+        for store, life in found.items()
+        if store.kind == "scratch" or store.varying
+    }
+
+
+def plan(life: Mapping[Store, Life], lanes: int) -> Plan:
+    """First fit, the largest first; every store begins at a multiple of 64 bytes."""
+    placed: list[tuple[Store, int, int]] = []
+    for store in sorted(life, key=lambda s: (-size(s, lanes), life[s].first, life[s].last)):
+        taken = sorted(
+            (begin, end)
+            for other, begin, end in placed
+            if life[other].first <= life[store].last and life[store].first <= life[other].last
+        )
+        at, need = 0, size(store, lanes)
+        for begin, end in taken:
+            if begin - at >= need:
+                break
+            at = max(at, end)
+        placed.append((store, at, at + need))
+    total = max((end for _, _, end in placed), default=0)
+    return Plan(lanes, {store: begin for store, begin, _ in placed}, total + SLACK)
+
+
+def size(store: Store, lanes: int) -> int:
+    """Bytes of a store, rounded up."""
+    count = store.count * (lanes if store.varying else 1) * BYTES[store.code]
+    return -(-max(count, 1) // ALIGNMENT) * ALIGNMENT

@@ -1,0 +1,381 @@
+"""Steps of the generated program: each knows what it reads and writes and writes its own C."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import final
+
+from .code import Axis, Code, at, merged, pointer
+from .dims import Shape, flat
+from .value import C_TYPES, Store, Value, operand_strides
+
+INDICES = "ijklmnpq"
+LETTERS = "abcd"
+MOST_OPERANDS = len(LETTERS)
+
+Steps = tuple[tuple[str, tuple[int, ...]], ...]
+"""Expressions in order, the last is the result: a template and what fills it, operand i or, as ~j, the result of step j."""
+
+
+def spelled_step(step: tuple[str, tuple[int, ...]]) -> str:
+    """A step in C."""
+    template, used = step
+    return template.format(*(LETTERS[i] if i >= 0 else f"t{~i}" for i in used))
+
+
+@dataclass(eq=False)
+class Operation(ABC):
+    """One step; `label` names the node it came from."""
+
+    inputs: tuple[Value, ...]
+    output: Value
+    label: str
+
+    @abstractmethod
+    def write(self, code: Code, functions: Functions) -> None:
+        """Appends the C of this step."""
+
+    @property
+    def varying(self) -> bool:
+        """Whether it runs once per tile of rows."""
+        return self.output.varying
+
+    def reads(self) -> set[Store]:
+        """Stores it reads."""
+        return {v.store for v in self.inputs}
+
+    def writes(self) -> set[Store]:
+        """Stores it writes."""
+        return {self.output.store}
+
+
+@final
+@dataclass
+class Functions:
+    """Static functions and kernel files that the operations of one program need, each once."""
+
+    kernels: dict[str, None] = field(default_factory=dict)
+    definitions: dict[str, str] = field(default_factory=dict)
+    _names: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    def kernel(self, *files: str) -> None:
+        """Kernel headers that are needed."""
+        self.kernels.update(dict.fromkeys(files))
+
+    def lane(self, code: str, arity: int, steps: Steps, files: tuple[str, ...]) -> str:
+        """The name of a lane function that takes these steps."""
+        self.kernel(*files)
+        template, used = steps[-1]
+        plain = template.split("(")[0]
+        if len(steps) == 1 and used == tuple(range(arity)) and template == f"{plain}({', '.join(map('{{{}}}'.format, used))})":
+            return plain
+        key = ("lane", code, str(arity), repr(steps))
+        if key not in self._names:
+            name = self._names[key] = f"lane_{len(self._names)}"
+            parameters = ", ".join(f"ep_{code} {LETTERS[i]}" for i in range(arity))
+            lines = [f"    const ep_{code} t{j} = {spelled_step(step)};" for j, step in enumerate(steps[:-1])]
+            body = "\n".join([*lines, f"    return {spelled_step(steps[-1])};"])
+            self.definitions[name] = f"static inline ep_{code} {name}({parameters}) {{\n{body}\n}}\n"
+        return self._names[key]
+
+    def map(self, code: str, arity: int, lane: str) -> str:
+        """The name of a function that applies a lane function to arrays."""
+        self.kernel("map.h")
+        return self._included("map", "map.h", code, {"EP_OP": lane, "EP_ARITY": str(arity)})
+
+    def dense(self, code: str, act: str) -> str:
+        """The prefix of a dense layer with this activation."""
+        self.kernel("dense.h")
+        return self._included("dense", "dense.h", code, {"EP_ACT": act})
+
+    def included(self, stem: str, file: str, code: str) -> str:
+        """The name or prefix of what a kernel file defines for one element type."""
+        self.kernel(file)
+        return self._included(stem, file, code, {})
+
+    def _included(self, stem: str, file: str, code: str, macros: dict[str, str]) -> str:
+        key = (file, code, *macros.values())
+        if key not in self._names:
+            name = self._names[key] = f"{stem}_{len(self._names)}"
+            defined = {"EP_NAME": name, "EP_TYPE": code, **macros}
+            text = "".join(f"#define {k} {v}\n" for k, v in defined.items()) + f'#include "kernels/{file}"\n'
+            self.definitions[name] = text + "".join(f"#undef {k}\n" for k in defined)
+        return self._names[key]
+
+
+def axes_of(out: Shape, operands: list[Value]) -> list[Axis]:
+    """Loops over one row of `out` with the strides of operands; the last is the output's own."""
+    strides = [operand_strides(value, out) for value in operands]
+    own: list[list[int]] = []
+    step = 1
+    for size in reversed(out):
+        steps = []
+        for number in reversed([f for f in size if isinstance(f, int)]):
+            steps.append(step)
+            step *= number
+        own.append(steps[::-1])
+    own = own[::-1]
+    found: list[Axis] = []
+    for axis, size in enumerate(out):
+        counts = [f for f in size if isinstance(f, int)]
+        for i, count in enumerate(counts):
+            found.append((count, (*(s[axis][i] for s in strides), own[axis][i])))
+    return merged(found)
+
+
+def empty(shape: Shape) -> bool:
+    """Whether a row has no elements."""
+    return 0 in flat(shape)
+
+
+@final
+@dataclass(eq=False)
+class Lanes(Operation):
+    """y = steps on operands, element by element, in float lanes."""
+
+    steps: Steps
+    files: tuple[str, ...]
+
+    def write(self, code: Code, functions: Functions) -> None:
+        """A call of a map over the longest run, inside loops over the rest."""
+        arity, kind = len(self.inputs), self.output.code
+        name = functions.map(kind, arity, functions.lane(kind, arity, self.steps, self.files))
+        values = [*self.inputs, self.output]
+        axes = axes_of(self.output.shape, list(self.inputs)) or [(1, (0,) * arity + (1,))]
+        outer, (count, steps) = axes[:-1], axes[-1]
+        indices = [(INDICES[i], n) for i, (n, _) in enumerate(outer)]
+        moved = [
+            at(pointer(v), [(INDICES[i], s[k]) for i, (_, s) in enumerate(outer)], lanes=v.varying)
+            for k, v in enumerate(values)
+        ]
+        with code.loops(indices):
+            self._runs(code, name, count, steps, moved)
+
+    def _runs(self, code: Code, name: str, count: int, steps: tuple[int, ...], places: list[str]) -> None:
+        unit = all(step in (0, 1) for step in steps)
+        if not self.varying:
+            if unit:
+                code.line(call(name, str(count), places, steps))
+                return
+            with code.loops([("e", count)]):
+                code.line(call(name, "1", [at(p, [("e", s)]) for p, s in zip(places, steps, strict=True)], (0,) * len(steps)))
+            return
+        varying = [v.varying for v in (*self.inputs, self.output)]
+        if all(step == (1 if varies else 0) for step, varies in zip(steps, varying, strict=True)):
+            run = "L" if count == 1 else f"{count} * L"
+            code.line(call(name, run, places, tuple(int(v) for v in varying)))
+            return
+        moved = [at(p, [("e", s)], lanes=v) for p, s, v in zip(places, steps, varying, strict=True)]
+        each = call(name, "L", moved, tuple(int(v) for v in varying))
+        if count == 1:
+            code.line(call(name, "L", places, tuple(int(v) for v in varying)))
+        elif unit:
+            code.line(f"if (L == 1) {call(name, str(count), places, steps)}")
+            code.line(f"else for (size_t e = 0; e < {count}; e++) {each}")
+        else:
+            code.line(f"for (size_t e = 0; e < {count}; e++) {each}")
+
+
+def call(name: str, count: str, places: list[str], steps: tuple[int, ...]) -> str:
+    """A call of a map: count, then place and stride of every operand, then the output."""
+    operands = "".join(f", {place}, {step}" for place, step in zip(places[:-1], steps[:-1], strict=True))
+    return f"{name}({count}{operands}, {places[-1]});"
+
+
+@final
+@dataclass(eq=False)
+class Scalars(Operation):
+    """y = expression of operands, element by element, in plain C: integers, truth values, conversions, copies."""
+
+    expression: str
+    files: tuple[str, ...] = ()
+
+    def write(self, code: Code, functions: Functions) -> None:
+        """Loops over the row's axes and, innermost, the lanes."""
+        functions.kernel(*self.files)
+        values = [*self.inputs, self.output]
+        axes = axes_of(self.output.shape, list(self.inputs))
+        with code.loops([(INDICES[i], n) for i, (n, _) in enumerate(axes)]):
+            elements = []
+            for k, value in enumerate(values):
+                steps = [(INDICES[i], s[k]) for i, (_, s) in enumerate(axes)]
+                place = at(pointer(value), steps, lanes=value.varying)
+                lane = "l" if value.varying else "0"
+                elements.append(f"({place})[{lane}]" if "+" in place else f"{place}[{lane}]")
+            head = "for (size_t l = 0; l < L; l++) " if self.varying else ""
+            code.line(f"{head}{elements[-1]} = {self.expression.format(*elements[:-1])};")
+
+
+@final
+@dataclass(eq=False)
+class Dense(Operation):
+    """y[p, n] = act(bias[n] + sum_k x[p, k] w[k, n]) for rows p; weights are the same for all rows of a tile."""
+
+    rows: int
+    terms: int
+    columns: int
+    act: Steps = ()
+    act_files: tuple[str, ...] = ()
+
+    def write(self, code: Code, functions: Functions) -> None:
+        """One call per row p."""
+        x, w, *bias = self.inputs
+        kind = self.output.code
+        act = functions.lane(kind, 1, self.act, self.act_files) if self.act else f"ep_same_{kind}"
+        name = functions.dense(kind, act)
+        start = pointer(bias[0]) if bias else "NULL"
+        indices = [("p", self.rows)] if self.rows > 1 else []
+        k, n = self.terms, self.columns
+        with code.loops(indices):
+            source = at(pointer(x), [("p", k)] if indices else [], lanes=x.varying)
+            target = at(pointer(self.output), [("p", n)] if indices else [], lanes=self.varying)
+            row = f"{name}_row({k}, {n}, {source}, {pointer(w)}, {n}, {start}, {target});"
+            if not self.varying:
+                code.line(row)
+            else:
+                code.line(f"if (L == 1) {row}")
+                code.lines.append("#if EP_VECTOR_BYTES")
+                code.line(f"else {name}_lanes(L, {k}, {n}, {source}, {pointer(w)}, {n}, 1, {start}, {target});")
+                code.lines.append("#endif")
+
+
+@final
+@dataclass(eq=False)
+class Products(Operation):
+    """y[b, p, n] = sum_k x[b, p, k] w[b, k, n] where the right factor varies, or both; any strides."""
+
+    batch: Axis
+    rows: int
+    terms: int
+    columns: int
+
+    def write(self, code: Code, functions: Functions) -> None:
+        """One sum of products over lanes per element."""
+        x, w = self.inputs
+        name = functions.included("products", "products.h", self.output.code)
+        count, (xb, wb, yb) = self.batch
+        loops = [(i, n) for i, n in (("b", count), ("p", self.rows), ("n", self.columns)) if n > 1]
+        names = {i for i, _ in loops}
+
+        def move(value: Value, steps: list[tuple[str, int]]) -> str:
+            return at(pointer(value), [(i, s) for i, s in steps if i in names], lanes=value.varying)
+
+        source = move(x, [("b", xb), ("p", self.terms)])
+        weights = move(w, [("b", wb), ("n", 1)])
+        target = move(self.output, [("b", yb), ("p", self.columns), ("n", 1)])
+        lanes = "L" if self.varying else "1"
+        with code.loops(loops):
+            xs = ("L", 1) if x.varying else ("1", 0)
+            ws = (f"{self.columns} * L", 1) if w.varying else (f"{self.columns}", 0)
+            code.line(
+                f"{name}({lanes}, {self.terms}, {source}, {xs[0]}, {xs[1]}, {weights}, {ws[0]}, {ws[1]}, {target});"
+            )
+
+
+@final
+@dataclass(eq=False)
+class Sum(Operation):
+    """y[o, i] = (sum_j x[o, j, i]) / divisor."""
+
+    outer: int
+    terms: int
+    inner: int
+    divisor: int
+
+    def write(self, code: Code, functions: Functions) -> None:
+        """One call per outer index."""
+        (x,) = self.inputs
+        name = functions.included("sum", "sum.h", self.output.code)
+        run = f"{self.inner} * L" if self.varying else str(self.inner)
+        indices = [("o", self.outer)] if self.outer > 1 else []
+        with code.loops(indices):
+            source = at(pointer(x), [("o", self.terms * self.inner)] if indices else [], lanes=x.varying)
+            target = at(pointer(self.output), [("o", self.inner)] if indices else [], lanes=self.varying)
+            code.line(f"{name}({run}, {self.terms}, {self.divisor}, {source}, {target});")
+
+
+@final
+@dataclass(eq=False)
+class Copy(Operation):
+    """Elements moved: part of the output takes elements of the input with other strides; more than one fill a Concat."""
+
+    axes: list[Axis]
+    source: int
+    target: int
+
+    def write(self, code: Code, functions: Functions) -> None:
+        """Runs of memory where both run on, else element by element."""
+        del functions
+        (x,) = self.inputs
+        axes = merged(self.axes) or [(1, (1, 1))]
+        start, end = _moved(pointer(x), self.source, x.varying), _moved(pointer(self.output), self.target, self.varying)
+        run = axes[-1][0] if axes[-1][1] == (1, 1) and x.varying == self.varying else 0
+        loops = axes[:-1] if run else axes
+        kind = C_TYPES[self.output.code]
+        with code.loops([(INDICES[i], n) for i, (n, _) in enumerate(loops)]):
+            source = at(start, [(INDICES[i], s[0]) for i, (_, s) in enumerate(loops)], lanes=x.varying)
+            target = at(end, [(INDICES[i], s[1]) for i, (_, s) in enumerate(loops)], lanes=self.varying)
+            if run:
+                size = f"{run} * L" if self.varying else str(run)
+                code.line(f"memcpy({target}, {source}, {size} * sizeof({kind}));")
+            elif not self.varying:
+                code.line(f"({target})[0] = ({source})[0];")
+            else:
+                lane = "l" if x.varying else "0"
+                code.line(f"for (size_t l = 0; l < L; l++) ({target})[l] = ({source})[{lane}];")
+
+
+def _moved(place: str, offset: int, varying: bool) -> str:
+    if not offset:
+        return place
+    return f"{place} + {offset} * L" if varying else f"{place} + {offset}"
+
+
+@final
+@dataclass(eq=False)
+class Take(Operation):
+    """y[o, j, i] = data[o, index[j], i] with an index that is computed; one outside gives NaN (0 for integers)."""
+
+    outer: int
+    size: int
+    picks: int
+    inner: int
+
+    def write(self, code: Code, functions: Functions) -> None:
+        """A gather; indices from the end are negative."""
+        data, index = self.inputs
+        functions.kernel("take.h")
+        lanes = "L" if self.varying else "1"
+        numbers = f"{lanes}, {self.outer}, {self.size}, {self.picks}, {self.inner}"
+        varies = f"{int(data.varying)}, {int(index.varying)}"
+        code.line(
+            f"ep_take_{self.output.code}_{index.code}({numbers}, {pointer(data)}, {pointer(index)}, {varies}, "
+            f"{pointer(self.output)});"
+        )
+
+
+@final
+@dataclass(eq=False)
+class Solve(Operation):
+    """One problem of `gauss_newton_solve`; the second output is whether it converged."""
+
+    sizes: tuple[int, int, int, int, int, int]
+    most: int
+    tolerance: str
+    converged: Value
+    scratch: Store
+
+    def write(self, code: Code, functions: Functions) -> None:
+        """A call of the room's kernel."""
+        functions.kernel("gauss_newton_solve.h")
+        numbers = ", ".join(str(n) for n in self.sizes)
+        places = ", ".join(pointer(v) if v.count else "NULL" for v in self.inputs)
+        code.line(
+            f"ep_gauss_newton_solve_row({numbers}, {places}, {self.most}, {self.tolerance}, {pointer(self.output)}, "
+            f"{pointer(self.converged)}, {self.scratch.label});"
+        )
+
+    def writes(self) -> set[Store]:
+        """Both outputs and the kernel's own memory."""
+        return {self.output.store, self.converged.store, self.scratch}

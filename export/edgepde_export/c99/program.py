@@ -1,0 +1,95 @@
+"""The functions a model offers in C, with their steps: `run`, and for a reduced model `coefficients` and `field`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgepde_runtime.errors import UnsupportedModel
+from edgepde_runtime.manifest import InputSpec, Manifest
+from edgepde_runtime.onnxmodel import Model
+
+from .entry import Entry, Input, Output
+from .fuse import fuse
+from .names import distinct, identifier
+from .operations import Operation, Solve
+from .tracing import Traced, trace
+from .value import Value
+
+MOST_FREE = 2
+COEFFICIENTS = "coefficients"
+
+
+@dataclass(frozen=True)
+class Part:
+    """An entry and the steps it takes."""
+
+    entry: Entry
+    operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """All parts of a model, the whole graph first; `ids` are C names of sizes, inputs and outputs."""
+
+    name: str
+    parts: tuple[Part, ...]
+    ids: Mapping[str, str]
+
+
+def program(model: Model, manifest: Manifest) -> Program:
+    """The parts of a model; raises UnsupportedModel naming node, input or output."""
+    traced = trace(model)
+    if len(traced.symbols) > MOST_FREE or len(traced.outer) > 1:
+        raise UnsupportedModel(f"expected at most {MOST_FREE} free sizes, got {', '.join(traced.symbols)}")
+    specs = {spec.name: spec for spec in manifest.inputs}
+    inputs = tuple(Input(name, value, _box(specs[name])) for name, value in traced.inputs.items())
+    outputs = tuple(
+        Output(spec.name, traced.outputs[spec.name], spec.diagnostic, spec.threshold) for spec in manifest.outputs
+    )
+    outer = traced.outer[0] if traced.outer else None
+    run = _part(Entry("run", traced.symbols, outer, traced.lane, inputs, outputs), traced.operations)
+    parts = (run, *_split(run, traced))
+    names = [*traced.symbols, *(i.name for i in inputs), *(o.name for o in outputs)]
+    ids = distinct([*names, *([COEFFICIENTS] if len(parts) > 1 else [])])
+    return Program(identifier(manifest.name), parts, ids)
+
+
+def _box(spec: InputSpec) -> tuple[tuple[float, float], ...]:
+    return tuple((column.low, column.high) for column in spec.columns)
+
+
+def _part(entry: Entry, operations: tuple[Operation, ...]) -> Part:
+    entry.check()
+    return Part(entry, fuse(operations, [o.value for o in entry.outputs]))
+
+
+def _split(run: Part, traced: Traced) -> tuple[Part, ...]:
+    """Solve once, evaluate often: the graph before and after its only solver."""
+    solvers = [op for op in run.operations if isinstance(op, Solve)]
+    entry = run.entry
+    taken = {i.name for i in entry.inputs} | {o.name for o in entry.outputs} | set(entry.symbols)
+    if len(solvers) != 1 or entry.lane is None or entry.outer is None or COEFFICIENTS in taken:
+        return ()
+    solution = solvers[0].output
+    early = tuple(o for o in entry.outputs if entry.lane not in o.symbols)
+    late = tuple(o for o in entry.outputs if entry.lane in o.symbols)
+    if not late:
+        return ()
+    first = tuple(i for i in entry.inputs if i.rows == entry.outer)
+    solved = Output(COEFFICIENTS, solution)
+    coefficients = Entry(COEFFICIENTS, (entry.outer,), entry.outer, None, first, (solved, *early))
+    given = (*entry.inputs, Input(COEFFICIENTS, solution))
+    after = tuple(op for op in run.operations if solution.store not in op.writes())
+    field = _reached(Entry("field", entry.symbols, entry.outer, entry.lane, given, late), after, solution)
+    return (_part(coefficients, run.operations), field)
+
+
+def _reached(entry: Entry, operations: tuple[Operation, ...], solution: Value) -> Part:
+    """The steps of `entry` that lie after the solver."""
+    part = _part(entry, operations)
+    written = {store for op in part.operations for store in op.writes()} | {solution.store}
+    known = {store for op in part.operations for store in op.reads() if store.kind == "scratch"}
+    if known - written:
+        raise UnsupportedModel("the field needs more of the solver than its coefficients")
+    return part

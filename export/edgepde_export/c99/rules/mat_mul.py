@@ -1,0 +1,45 @@
+"""MatMul: a dense layer where the right factor is the same for all rows, sums of products otherwise."""
+
+from __future__ import annotations
+
+from edgepde_runtime.errors import UnsupportedModel
+
+from ..building import Builder, Call, refuse_sizes, viewed
+from ..dims import features, symbols
+from ..operations import Dense, Products
+from ..value import Value, spelled
+
+
+def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
+    """[.., P, K] [.., K, N] -> [.., P, N]; a vector on either side loses its dimension again."""
+    a, b = call.value(0), call.value(1)
+    left, right = len(a.shape) == 1, len(b.shape) == 1
+    x = viewed(a, ((), *a.shape)) if left else a
+    w = viewed(b, (*b.shape, ())) if right else b
+    y = product(call, builder, x, w)
+    shape = y.shape[:-1] if right else y.shape
+    if left:
+        shape = (*shape[:-2], *shape[-1:]) if not right else shape[:-1]
+    return (viewed(y, shape),)
+
+
+def product(call: Call, builder: Builder, x: Value, w: Value) -> Value:
+    """The product of matrices of at least two dimensions each."""
+    refuse_sizes(x)
+    refuse_sizes(w)
+    if x.shape[-1] != w.shape[-2] or symbols(x.shape[-1:]):
+        raise UnsupportedModel(f"cannot multiply {spelled(x.shape)} and {spelled(w.shape)} row by row")
+    terms, columns = features(x.shape[-1:]), features(w.shape[-1:])
+    batch, rest = w.shape[:-2], x.shape[:-2]
+    varying = x.varying or w.varying
+    if all(d == () for d in batch) and not w.varying:
+        shape = (*rest, x.shape[-2], w.shape[-1])
+        output = builder.new(x.code, shape, varying=varying)
+        return builder.add(Dense((x, w), output, call.label, features(x.shape[:-1]), terms, columns))
+    if features(rest) != 1 and features(batch) != 1 and features(rest) != features(batch):
+        raise UnsupportedModel(f"cannot multiply stacks {spelled(x.shape)} and {spelled(w.shape)}")
+    stack = rest if len(symbols(rest)) >= len(symbols(batch)) and features(rest) >= features(batch) else batch
+    count, rows = features(stack), features(x.shape[-2:-1])
+    output = builder.new(x.code, (*stack, x.shape[-2], w.shape[-1]), varying=varying)
+    steps = (rows * terms if features(rest) > 1 else 0, terms * columns if features(batch) > 1 else 0, rows * columns)
+    return builder.add(Products((x, w), output, call.label, (count, steps), rows, terms, columns))

@@ -1,0 +1,7 @@
+"""Not."""
+
+from __future__ import annotations
+
+from ._logic import logic
+
+rule = logic("!{0}")

@@ -1,0 +1,7 @@
+"""Or."""
+
+from __future__ import annotations
+
+from ._logic import logic
+
+rule = logic("{0} || {1}")

@@ -1,0 +1,194 @@
+"""`<model>.c`: kernels, constants, static functions and the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .building import literal
+from .driver import Driver
+from .memory import Plan, lives, plan
+from .operations import Dense, Functions, Operation, Solve
+from .program import Part, Program
+from .rules.gauss_newton_solve import scratch_doubles
+from .value import BYTES, C_TYPES, Store
+
+TILE, SINGLE = 16, 1
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of the file, the kernel files it needs and the bytes it takes."""
+
+    text: str
+    kernels: tuple[str, ...]
+    weights_bytes: int
+    tiled_bytes: int
+    single_bytes: int
+
+
+def write(program: Program, banner: str) -> Source:
+    """The whole file; the same for the same program."""
+    _label(program)
+    functions = Functions()
+    constants, padded = _constants(program)
+    bodies, plans = [], []
+    for part in program.parts:
+        tiled, single = _plans(part)
+        plans.append((tiled, single))
+        driver = Driver(program.name, part.entry, part.operations, program.ids, tiled, single, functions)
+        bodies.append(driver.write())
+        if part is program.parts[0]:
+            bodies.append(driver.check())
+    functions.kernel("box.h")
+    head = [banner, _includes(functions, program), _names(program), _PLACES]
+    head += [_array(label, store, label in padded) for label, store in constants.items()]
+    head += [_limits(program), *functions.definitions.values(), _asserts(program)]
+    return Source(
+        "\n".join(head + bodies),
+        tuple(functions.kernels),
+        sum(s.count * BYTES[s.code] for s in constants.values()),
+        max(p.bytes for p, _ in plans),
+        max(p.bytes for _, p in plans),
+    )
+
+
+_PLACES = """#define EP_MOST ((size_t)PTRDIFF_MAX)
+#if EP_VECTOR_BYTES
+#define EP_AT(tiled, single) (tiled)
+#define EP_PAD_f32 (EP_WIDTH_F32 - 1)
+#define EP_PAD_f64 (EP_WIDTH_F64 - 1)
+#define EP_ALIGNED __attribute__((aligned(64)))
+#ifndef EP_FEW
+#define EP_FEW 10 /* fewer rows than this run one by one */
+#endif
+#else
+#define EP_AT(tiled, single) (single)
+#define EP_PAD_f32 0
+#define EP_PAD_f64 0
+#define EP_ALIGNED
+#endif
+"""
+
+
+def _includes(functions: Functions, program: Program) -> str:
+    """Kernel files that are included once; those written for one type or activation are included where they are used."""
+    several = {text.split('"kernels/')[1].split('"')[0] for text in functions.definitions.values() if "#include" in text}
+    names = sorted({*functions.kernels, "generic.h"} - several)
+    system = "#include <math.h>\n\n" if needs_math(program) else ""
+    return system + "".join(f'#include "kernels/{name}"\n' for name in names)
+
+
+def _names(program: Program) -> str:
+    """The API under names of one instruction set, where several are built."""
+    functions = [f"{program.name}_check", *(f"{program.name}_{part.entry.name}" for part in program.parts)]
+    renamed = "".join(f"#define {name} EP_JOIN({name}, EP_JOIN(_, EDGEPDE_ISA))\n" for name in functions)
+    return f'#ifdef EDGEPDE_ISA\n{renamed}#endif\n#include "{program.name}.h"\n'
+
+
+def _label(program: Program) -> None:
+    """Names of stores in C."""
+    whole = program.parts[0]
+    for given in whole.entry.inputs:
+        name = program.ids[given.name]
+        given.value.store.label = f"tile_{name}" if given.value.varying else name
+    number = 0
+    for part in program.parts:
+        for op in part.operations:
+            for store in _ordered(op):
+                if store.kind == "scratch" and not store.label:
+                    store.label, number = f"v{number}", number + 1
+
+
+def _ordered(op: Operation) -> list[Store]:
+    """The stores of a step, inputs first."""
+    found = [v.store for v in op.inputs] + [op.output.store]
+    found += [op.converged.store, op.scratch] if isinstance(op, Solve) else []
+    return found
+
+
+def _constants(program: Program) -> tuple[dict[str, Store], set[str]]:
+    """Arrays by name, equal ones once, and those that are read past their end."""
+    found: dict[str, Store] = {}
+    known: dict[tuple[str, bytes], str] = {}
+    padded: set[str] = set()
+    for part in program.parts:
+        stores = [s for op in part.operations for s in _ordered(op)] + [o.value.store for o in part.entry.outputs]
+        for store in stores:
+            if store.kind != "constant" or store.data is None or not store.count:
+                continue
+            key = (store.code, store.data.tobytes())
+            store.label = known.setdefault(key, f"c{len(known)}")
+            found.setdefault(store.label, store)
+        for op in part.operations:
+            if isinstance(op, Dense):
+                padded |= {v.store.label for v in op.inputs[1:]}
+    return found, padded
+
+
+def _array(label: str, store: Store, padded: bool) -> str:
+    values = np.asarray(store.data).ravel()
+    size = f"{store.count} + EP_PAD_{store.code}" if padded else str(store.count)
+    lines, line = [], "   "
+    for value in values:
+        text = f" {literal_in_array(value)},"
+        if len(line) + len(text) > 120:
+            lines.append(line)
+            line = "   "
+        line += text
+    lines.append(line)
+    aligned = " EP_ALIGNED" if padded else ""
+    body = "\n".join(lines)
+    return f"static const {C_TYPES[store.code]} {label}[{size}]{aligned} = {{\n{body}\n}};\n"
+
+
+def literal_in_array(value: np.generic) -> str:
+    """A number in a constant initialiser."""
+    if value.dtype.kind == "f" and np.isinf(value):
+        sign, largest = "-" if value < 0 else "", "INFINITY"
+        return f"{sign}{largest}"
+    return literal(value)
+
+
+def _plans(part: Part) -> tuple[Plan, Plan]:
+    before = [op for op in part.operations if not op.varying]
+    inside = [op for op in part.operations if op.varying]
+    given = {i.value.store for i in part.entry.inputs if not i.value.varying}
+    inputs = [i.value for i in part.entry.inputs]
+    life = lives(before, inside, inputs, [o.value for o in part.entry.outputs])
+    life = {store: span for store, span in life.items() if store not in given}
+    return plan(life, TILE), plan(life, SINGLE)
+
+
+def _limits(program: Program) -> str:
+    """The boxes of inputs, rounded to their own type as the runtime rounds them."""
+    lines = []
+    for given in program.parts[0].entry.inputs:
+        kind, name = given.value.code, program.ids[given.name]
+        number = np.float32 if kind == "f32" else np.float64
+        for end, values in zip(("low", "high"), zip(*given.box, strict=True), strict=True):
+            texts = ", ".join(literal(number(v)) for v in values)
+            lines.append(f"static const {C_TYPES[kind]} {name}_{end}[{len(values)}] = {{{texts}}};\n")
+    return "".join(lines)
+
+
+def _asserts(program: Program) -> str:
+    """That the kernels' own sizes are those that were planned with."""
+    lines = []
+    solvers = [op for op in program.parts[0].operations if isinstance(op, Solve)]
+    for i, op in enumerate(solvers):
+        sizes = ", ".join(str(n) for n in op.sizes)
+        planned = scratch_doubles(*op.sizes) * 8
+        lines.append(
+            f"typedef char ep_scratch_{i}_as_planned[EP_GAUSS_NEWTON_SOLVE_SCRATCH({sizes}) <= {planned} ? 1 : -1];\n"
+        )
+    return "".join(lines)
+
+
+def needs_math(program: Program) -> bool:
+    """Whether a constant is infinite."""
+    stores: Sequence[Store] = [s for part in program.parts for op in part.operations for s in _ordered(op)]
+    known: Mapping[int, Store] = {id(s): s for s in stores if s.kind == "constant" and s.data is not None}
+    return any(s.data is not None and s.data.dtype.kind == "f" and bool(np.isinf(s.data).any()) for s in known.values())

@@ -1,0 +1,94 @@
+/* For hosts: the best build of the model for this processor, under names that are the same for every model. */
+#include <string.h>
+
+#include "@name@.h"
+
+struct edgepde_call {
+    const size_t *sizes;
+    const void *const *inputs;
+    void *const *outputs;
+    void *scratch;
+    int refuse_out_of_box;
+};
+
+typedef int run_function(@run_types@);
+typedef int check_function(@check_types@);
+
+struct build {
+    const char *isa;
+    run_function *run;
+    check_function *check;
+};
+
+#ifdef EDGEPDE_DISPATCH_X86
+run_function @name@_run_scalar, @name@_run_avx2, @name@_run_avx512;
+check_function @name@_check_scalar, @name@_check_avx2, @name@_check_avx512;
+
+static const struct build builds[] = {
+    {"scalar", @name@_run_scalar, @name@_check_scalar},
+    {"avx2", @name@_run_avx2, @name@_check_avx2},
+    {"avx512", @name@_run_avx512, @name@_check_avx512},
+};
+
+static int best(void) {
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 0;
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") ? 2 : 1;
+}
+#else
+static const struct build builds[] = {
+#ifdef __aarch64__
+    {"neon", @name@_run, @name@_check},
+#else
+    {"scalar", @name@_run, @name@_check},
+#endif
+};
+
+static int best(void) { return 0; }
+#endif
+
+/* -1 until the first call; every thread finds the same. */
+static int chosen = -1;
+
+static const struct build *build(void) {
+    if (chosen < 0) chosen = best();
+    return builds + chosen;
+}
+
+const char *edgepde_model_hash(void);
+const char *edgepde_model_isa(void);
+size_t edgepde_model_scratch_bytes(void);
+int edgepde_model_use(const char *isa);
+int edgepde_model_check(const size_t *sizes, const void *const *inputs, int *const *flags);
+int edgepde_model_call(const struct edgepde_call *call);
+
+const char *edgepde_model_hash(void) { return @upper@_MODEL_HASH; }
+
+const char *edgepde_model_isa(void) { return build()->isa; }
+
+size_t edgepde_model_scratch_bytes(void) { return @upper@_SCRATCH_BYTES; }
+
+int edgepde_model_use(const char *isa) {
+    for (int i = 0; i <= best(); i++)
+        if (strcmp(builds[i].isa, isa) == 0) {
+            chosen = i;
+            return 0;
+        }
+    return -1;
+}
+
+int edgepde_model_check(const size_t *sizes, const void *const *inputs, int *const *flags) {
+    return build()->check(@check_arguments@);
+}
+
+int edgepde_model_call(const struct edgepde_call *call) {
+    const struct build *const use = build();
+    const size_t *const sizes = call->sizes;
+    const void *const *const inputs = call->inputs;
+    void *const *const outputs = call->outputs;
+    if (call->refuse_out_of_box) {
+        const int flags = use->check(@silent_arguments@);
+        if (flags < 0) return flags;
+        if (flags) return -3;
+    }
+    return use->run(@run_arguments@, call->scratch);
+}

@@ -1,0 +1,136 @@
+"""From a model file to steps: constants folded, free sizes followed, every node through its rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from edgepde_runtime.errors import EdgePDEError, UnsupportedModel
+from edgepde_runtime.onnxmodel import Graph, Model, Node, NodeAttribute, ValueInfo
+from edgepde_runtime.ops.check import complete
+from edgepde_runtime.rooms import Room, required_room
+
+from .building import Builder, Call
+from .dims import Shape, dim, evaluate, features, stand_ins, symbols
+from .operations import Operation
+from .rules import rule_for
+from .value import Store, Value, code_of, constant, spelled
+
+LARGEST_FOLDED = 1 << 24
+_GROW = {"Expand", "ConstantOfShape", "Tile", "Range"}
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A graph as steps: `symbols` in order of the inputs, `lane` the one whose rows lie side by side (None: none does)."""
+
+    symbols: tuple[str, ...]
+    lane: str | None
+    inputs: Mapping[str, Value]
+    outputs: Mapping[str, Value]
+    operations: tuple[Operation, ...]
+
+    @property
+    def outer(self) -> tuple[str, ...]:
+        """Symbols that are looped over around the tiles, one row at a time."""
+        return tuple(s for s in self.symbols if s != self.lane)
+
+
+def trace(model: Model) -> Traced:
+    """The steps of a model's graph; raises UnsupportedModel naming the node that the C99 target cannot take."""
+    graph = model.graph
+    shapes = {info.name: _shape(info) for info in graph.inputs}
+    names = tuple(dict.fromkeys(s for shape in shapes.values() for s in symbols(shape)))
+    solved = _solved(graph)
+    free = [s for s in names if s not in solved(shapes)]
+    lane = free[-1] if free else None
+    builder = Builder(stand_ins(names), lane)
+    values: dict[str, Value] = {}
+    for info in graph.inputs:
+        code = code_of(info.dtype, f"input {info.name!r}")
+        shape = shapes[info.name]
+        varying = lane in symbols(shape)
+        values[info.name] = Value(Store("input", code, features(shape), varying, info.name), shape)
+    inputs = dict(values)
+    values |= {name: constant(np.asarray(data), name) for name, data in graph.initializers.items()}
+    for node in graph.nodes:
+        _step(node, values, builder)
+    outputs = {info.name: _output(info, values[info.name]) for info in graph.outputs}
+    return Traced(names, lane, inputs, outputs, tuple(builder.operations))
+
+
+def _shape(info: ValueInfo) -> Shape:
+    if info.shape is None or any(size == "" for size in info.shape):
+        raise UnsupportedModel(f"input {info.name!r}: expected a size or a symbol for every dimension")
+    shape = tuple(dim(size) for size in info.shape)
+    if features(shape) == 0:
+        raise UnsupportedModel(f"input {info.name!r}: expected sizes above 0, got {list(info.shape)}")
+    return shape
+
+
+def _solved(graph: Graph) -> Any:
+    """Symbols of inputs that reach a solver row by row: those loop around the tiles."""
+    wanted: set[str] = set()
+    for node in reversed(graph.nodes):
+        if node.op_type == "gauss_newton_solve" or wanted & set(node.outputs):
+            wanted |= set(node.inputs)
+    return lambda shapes: {s for name, shape in shapes.items() if name in wanted for s in symbols(shape)}
+
+
+def _output(info: ValueInfo, value: Value) -> Value:
+    if value.code not in ("f32", "f64"):
+        raise UnsupportedModel(f"output {info.name!r}: expected float32 or float64, got {value.code}")
+    if value.sized or features(value.shape) == 0:
+        raise UnsupportedModel(f"output {info.name!r}: expected numbers, got sizes or nothing ({spelled(value.shape)})")
+    return value
+
+
+def _step(node: Node, values: dict[str, Value], builder: Builder) -> None:
+    try:
+        room = required_room(node.domain, node.op_type)
+        attributes = complete(room.op, {a.name: _plain(a) for a in node.attributes.values()})
+        inputs = tuple(values[name] if name else None for name in node.inputs)
+        folded = _folded(room, attributes, inputs, builder)
+        results = folded or rule_for(room)(Call(room, attributes, inputs, node.label), builder)
+    except EdgePDEError as error:
+        raise type(error)(f"{node.label}: {error}") from error
+    for name, value in zip(node.outputs, results, strict=False):
+        values[name] = value
+
+
+def _plain(attribute: NodeAttribute) -> Any:
+    if attribute.reference or attribute.kind == "graph":
+        raise UnsupportedModel(f"attribute {attribute.name!r} is not a value")
+    return attribute.value
+
+
+def _folded(
+    room: Room, attributes: Mapping[str, Any], inputs: tuple[Value | None, ...], builder: Builder
+) -> tuple[Value, ...] | None:
+    """The outputs of a node whose inputs are known, None where they are not; sizes count as known."""
+    if (room.op.domain, room.op.name) == ("", "Shape"):
+        return (_sizes(inputs[0], attributes, builder),)
+    given = [v for v in inputs if v is not None]
+    if any(v.data is None for v in given):
+        return None
+    sized = any(v.sized for v in given)
+    if sized and (room.op.name in _GROW or any(v.code not in ("i64", "i32") for v in given)):
+        return None
+    if any(v.shape != tuple(dim(n) for n in v.data.shape) for v in given if v.data is not None):
+        return None
+    results = room.run([None if v is None else v.data for v in inputs], attributes)
+    if sized and any(y.dtype.kind != "i" for y in results):
+        raise UnsupportedModel("a free size is used as a number, which the C99 target does not support")
+    if sum(y.size for y in results) > LARGEST_FOLDED:
+        raise UnsupportedModel(f"expected constants of at most {LARGEST_FOLDED} elements")
+    return tuple(constant(np.asarray(y), sized=sized) for y in results)
+
+
+def _sizes(x: Value | None, attributes: Mapping[str, Any], builder: Builder) -> Value:
+    if x is None:
+        raise UnsupportedModel("input 'data' is missing")
+    end = attributes.get("end")
+    part = x.shape[slice(int(attributes.get("start") or 0), None if end is None else int(end))]
+    return constant(np.array(evaluate(part, builder.stand_ins), np.int64), sized=bool(symbols(part)))
