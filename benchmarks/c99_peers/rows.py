@@ -93,6 +93,7 @@ def times(found: Found, peaks: Mapping[str, float]) -> list[Row]:
             if case in work and peaks:
                 share = work[case] * scale / median / max(peaks.values())
                 note = "; ".join(filter(None, (f"{share:.0%} of fma peak", note)))
+            note = f"min {scale * float(samples.min()):.3g}; {note}".rstrip("; ")
             target = QUERY_MS[case] if case in QUERY_MS and rival in (C512, BIND) else None
             rows.append(Row(case, rival, unit, median, target, spread=(low, high), note=note))
     return rows

@@ -56,7 +56,7 @@ def test_what_bind_adds() -> None:
 
 def test_share_of_the_peak() -> None:
     (row,) = rows.times(rows.Found([outcome(C512, 12544 * 16 / 1e11)]), {"one": 1e11, "other": 2e11})
-    assert row.note.startswith("50% of fma peak")
+    assert "50% of fma peak" in row.note
 
 
 def test_entries_and_outcomes_survive_their_files(tmp_path: Path) -> None:
