@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import onnx
 from edgepde_runtime import bundle as reader
+from edgepde_runtime import trust
 from edgepde_runtime.certificate import Certificate
 from edgepde_runtime.errors import BundleError, EdgePDEError
 from edgepde_runtime.manifest import FORMAT_VERSION, FileEntry, InputSpec, Manifest, OutputSpec
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from . import card
 from .errors import TargetError
 from .exchange import building
+from .native import Native
 from .passes.clean import serialize
 
 UNHASHED = "0" * 64
@@ -36,6 +38,7 @@ class BundleContent:
     """Everything a bundle says, before hashes; the certificate's model_hash is UNHASHED until it is written.
 
     model: as `lowering.prepare.prepare` returns it. golden: members of golden.npz. card: a family's own words.
+    native: what is wanted of the C99 target.
     """
 
     name: str
@@ -47,12 +50,15 @@ class BundleContent:
     card: card.Notes = field(default_factory=card.Notes)
     ledger: Mapping[str, Any] | None = None
     report: Mapping[str, NDArray[np.floating]] | None = None
+    native: Native | None = None
 
 
 def write(target: Path, content: BundleContent) -> Path:
     """Write the bundle to folder `target`, whole or not at all; an existing bundle there is replaced, nothing else is.
 
-    Raises TargetError naming what is in the way (not a bundle, read-only, full), BundleError for a rule broken.
+    The bundle then counts as written on this machine, so that its own C code may be run here.
+    Raises TargetError naming what is in the way (not a bundle, read-only, full), BundleError for a rule broken, and
+    what the C99 target raises.
     """
     target = Path(target)
     check_target(target)
@@ -66,6 +72,7 @@ def write(target: Path, content: BundleContent) -> Path:
         reason = error.strerror or str(error)
         kept = "the bundle that was there is kept" if target.exists() else "nothing was left behind"
         raise TargetError(f"{target}: cannot be written: {reason}; {kept}") from error
+    trust.remember(hashlib.sha256(files[reader.INDEX]).hexdigest())
     return target
 
 
@@ -120,6 +127,11 @@ def _files(content: BundleContent) -> dict[str, bytes]:
         inputs=content.inputs,
         outputs=content.outputs,
     )
+    if content.native is not None:
+        code = content.native.files(files["model.onnx"], manifest, certificate)
+        files |= code
+        listed = {name: FileEntry(hashlib.sha256(data).hexdigest(), len(data)) for name, data in code.items()}
+        manifest = replace(manifest, files={**manifest.files, **listed})
     return {**files, reader.INDEX: manifest.to_json().encode()}
 
 

@@ -21,10 +21,11 @@ from .errors import SourceError
 from .limits import MaxError, check_limits, smallest_limit
 from .lowering.module import Compression, Naming
 from .lowering.module import lower as lower_module
+from .native import asked
 from .passes.simplify import Log, to_stderr
 from .source import is_callable_source, load_module
 
-TARGETS = ("onnx",)
+TARGETS = ("onnx", "c99")
 
 
 def export(
@@ -32,9 +33,12 @@ def export(
     target: str | Path,
     *,
     domain: Box | str | None = None,
-    targets: Sequence[str] = TARGETS,
+    targets: Sequence[str] = ("onnx",),
+    cc: Sequence[str] = (),
     max_error: MaxError = None,
     min_class: str | None = None,
+    max_ram_kb: str | float | None = None,
+    max_flash_kb: str | float | None = None,
     data: str | Path | None = None,
     naming: Naming | None = None,
     seed: int = 0,
@@ -43,24 +47,27 @@ def export(
     """Write the bundle of `obj` to folder `target` and return its path; nothing is written where a limit is exceeded.
 
     obj: torch.nn.Module | result of compress | path of a run | "FILE.py:callable" | path of MODEL.onnx.
-    Raises UnsupportedModel, InputError, SourceError, DataError, BoundExceeded, NotVerified or TargetError.
+    targets: "onnx" (always written) and "c99". cc: triples the C code is compiled for, into lib/<triple>/.
+    max_ram_kb, max_flash_kb: what the compiled model may need on the worst of its targets.
+    Raises UnsupportedModel, InputError, SourceError, DataError, BoundExceeded, NotVerified, CompilerError or
+    TargetError.
     """
     check_targets(targets)
     target = Path(target)
     check_target(target)
+    native = asked(tuple(targets), tuple(cc), max_ram_kb, max_flash_kb, log)
     box = parse_domain(domain) if isinstance(domain, str) else domain
     held_out = Path(data) if data is not None else None
-    content = _content(obj, box, {"naming": naming, "data": held_out, "seed": seed, "log": log}, max_error)
-    content = replace(content, name=naming.name if naming else _name(content.name, target))
+    options = {"naming": naming, "data": held_out, "seed": seed, "log": log, "c99": native is not None}
+    content = _content(obj, box, options, max_error)
+    content = replace(content, name=naming.name if naming else _name(content.name, target), native=native)
     check_limits(content.certificate, max_error, min_class)
     return write(target, content)
 
 
 def check_targets(targets: Sequence[str]) -> None:
-    """Raises UnsupportedModel for a target of a later version, InputError for one nobody knows."""
+    """Raises InputError for a target nobody knows."""
     for name in targets:
-        if name == "c99":
-            raise UnsupportedModel("the C99 target is not in this version; --target onnx is")
         if name not in TARGETS:
             raise InputError(f"--target expected {', '.join(TARGETS)}, got {name!r}")
 
@@ -105,7 +112,7 @@ def _run(path: Path, box: Box | None, options: dict[str, Any], max_error: MaxErr
         )
     lower = importlib.import_module(f"{lowering.__name__}.{family}").lower
     content: BundleContent = lower(
-        path, domain=box, data=options["data"], log=options["log"], max_error=smallest_limit(max_error)
+        path, domain=box, max_error=smallest_limit(max_error), **{k: options[k] for k in ("data", "log", "c99")}
     )
     return content
 

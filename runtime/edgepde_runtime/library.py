@@ -77,16 +77,18 @@ def _shared(compiler: Compiler, folder: Path, work: Path, stem: str) -> tuple[tu
     objects = []
     for name, flags in sets.items():
         suffix = (f"-DEDGEPDE_ISA={name}",) if many else ()
-        objects.append(_object(compiler, folder, work / f"{stem}_{name}.o", f"{stem}.c", (*HOSTED, *flags, *suffix)))
+        objects.append(
+            compile_object(compiler, folder, work / f"{stem}_{name}.o", f"{stem}.c", (*HOSTED, *flags, *suffix))
+        )
     chosen = (*HOSTED, *(("-DEDGEPDE_DISPATCH_X86",) if many else ()))
-    objects.append(_object(compiler, folder, work / "dispatch.o", DISPATCH, chosen))
+    objects.append(compile_object(compiler, folder, work / "dispatch.o", DISPATCH, chosen))
     compiler.run(["-shared", "-s", "-o", "library", *(path.name for path in objects)], work)
     return HOSTED, tuple(sets)
 
 
 def _archive(compiler: Compiler, folder: Path, work: Path, stem: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     flags = (*SMALL, *BARE_METAL[compiler.triple])
-    made = _object(compiler, folder, work / f"{stem}.o", f"{stem}.c", flags)
+    made = compile_object(compiler, folder, work / f"{stem}.o", f"{stem}.c", flags)
     execute([f"{compiler.tools}ar", "rcsD", "library", made.name], work)
     return flags, ("scalar",)
 
@@ -99,7 +101,8 @@ def _sets(compiler: Compiler, work: Path) -> dict[str, tuple[str, ...]]:
     return {"scalar": ()}
 
 
-def _object(compiler: Compiler, folder: Path, out: Path, source: str, flags: Sequence[str]) -> Path:
+def compile_object(compiler: Compiler, folder: Path, out: Path, source: str, flags: Sequence[str]) -> Path:
+    """One source of `folder` compiled to `out`; raises CompilerError, also where it calls an fma of a library."""
     compiler.run([*flags, *INCLUDES, "-c", source, "-o", str(out)], folder)
     foreign = FOREIGN_FMA & undefined_symbols([out]) if sys.platform.startswith("linux") else frozenset()
     if foreign:

@@ -139,7 +139,16 @@ class TestExport:
         [
             ("fourier", (), 3, "module 1 (Fourier): node"),
             ("poisoned", (), 3, "parameter 2.bias: expected finite numbers"),
-            ("net", ("--target", "c99"), 3, "the C99 target is not in this version"),
+            ("net", ("--target", "tflite"), 2, "--target expected onnx, c99, got 'tflite'"),
+            ("net", ("--cc", "aarch64-linux-gnu"), 2, "--cc is about the C99 code: add --target c99"),
+            ("net", ("--max-ram-kb", "1"), 2, "--max-ram-kb is about the C99 code: add --target c99"),
+            (
+                "net",
+                ("--target", "c99", "--max-flash-kb", "0"),
+                2,
+                "--max-flash-kb: expected a number above 0, got '0'",
+            ),
+            ("net", ("--target", "c99", "--cc", "../etc"), 2, "--cc: expected a triple such as"),
             ("net", ("--max-error", "1e-30"), 1, "output y: device error bound"),
             ("net", ("--min-class", "sound"), 4, "output y: the terms after model are measured"),
             ("net", ("--max-error", "u=1"), 2, "output 'u' is unknown"),

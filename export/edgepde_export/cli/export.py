@@ -8,6 +8,21 @@ from typing import Annotated
 
 import typer
 
+TripleList = Annotated[
+    list[str] | None,
+    typer.Option("--cc", metavar="TRIPLE", help="Compile the C code for this machine too, into lib/; repeatable."),
+]
+TargetList = Annotated[
+    list[str] | None,
+    typer.Option("--target", help="What to write: onnx (always), c99 (the model as C code); repeatable."),
+]
+Ram = Annotated[
+    str | None, typer.Option("--max-ram-kb", metavar="K", help="Most RAM of the compiled model: scratch and stack.")
+]
+Flash = Annotated[
+    str | None, typer.Option("--max-flash-kb", metavar="K", help="Most flash of the compiled model: weights and code.")
+]
+
 
 def command(
     *,
@@ -19,7 +34,8 @@ def command(
         str | None,
         typer.Option("--domain", metavar="LOW:HIGH,...", help="Box of inputs, per column; x=-1:1,t=0:1 names them."),
     ] = None,
-    target: Annotated[list[str] | None, typer.Option("--target", help="What to write: onnx.")] = None,
+    target: TargetList = None,
+    cc: TripleList = None,
     max_error: Annotated[
         str | None,
         typer.Option("--max-error", metavar="E", help="Largest error after the model's own; 1e-3 or u=1e-3,u_x=1e-2."),
@@ -30,6 +46,8 @@ def command(
             "--min-class", metavar="sound|statistical|measured", help="Weakest class of those terms that may pass."
         ),
     ] = None,
+    max_ram_kb: Ram = None,
+    max_flash_kb: Flash = None,
     data: Annotated[
         Path | None, typer.Option("--data", metavar="FILE.npz", help="True values, to measure the model's own error.")
     ] = None,
@@ -39,7 +57,8 @@ def command(
 
     A run of `edgepde train` knows its box; a module of your own (FILE.py:callable, called without arguments) or an ONNX
     file needs --domain. Nothing is written where a layer is unsupported (exit 3, the layer is named), a bound is above
-    --max-error (exit 1) or a class below --min-class (exit 4). The next stage is `edgepde verify BUNDLE`.
+    --max-error, RAM or flash above its limit (exit 1), or a class below --min-class (exit 4). The next stage is
+    `edgepde verify BUNDLE`.
     """
     from ..exporting import export
 
@@ -48,6 +67,9 @@ def command(
         out,
         domain=domain,
         targets=target or ("onnx",),
+        cc=cc or (),
+        max_ram_kb=max_ram_kb,
+        max_flash_kb=max_flash_kb,
         max_error=max_error,
         min_class=min_class,
         data=data,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edgepde.certify.search import worst_point
 from edgepde.certify.steep import Steep, steepest
 
+from .. import native
 from ..bundle import UNHASHED
 from ..passes.simplify import Log
 
@@ -53,10 +54,10 @@ class Networks:
     narrow: Network
 
 
-def load_backends(model: bytes, log: Log) -> dict[str, Backend]:
-    """The backends here that run the model; `log` hears of the others.
+def load_backends(model: bytes, log: Log, c99: native.Signature | None = None) -> dict[str, Backend]:
+    """The backends here that run the model; `log` hears of the others. c99: with it, the signature of the C code.
 
-    Raises UnsupportedModel with each one's reason where none runs it.
+    Raises UnsupportedModel with each one's reason where none runs it, or naming the node that has no C.
     """
     from edgepde_runtime import choose
 
@@ -68,6 +69,8 @@ def load_backends(model: bytes, log: Log) -> dict[str, Backend]:
         except BackendError as error:
             reasons.append(str(error))
             log(f"not covered by the certificate: {reasons[-1]}")
+    if c99 is not None and (compiled := native.backend(model, c99, log)) is not None:
+        loaded[compiled.name] = compiled
     if not loaded:
         raise UnsupportedModel(f"no backend runs the graph: {'; '.join(reasons)}")
     return loaded

@@ -55,11 +55,13 @@ def lower(
     data: Path | None = None,
     seed: int = 0,
     log: Log = to_stderr,
+    c99: bool = False,
 ) -> BundleContent:
     """The bundle of a module x [M, d] -> y [M, ...], float32 or float64 as its parameters are.
 
-    data: held-out values for the model term. Raises UnsupportedModel naming the module, parameter or node; InputError
-    where the box has another number of columns than the module takes; DataError for bad data.
+    data: held-out values for the model term. c99: the certificate is to cover the C code too.
+    Raises UnsupportedModel naming the module, parameter or node; InputError where the box has another number of columns
+    than the module takes; DataError for bad data.
     """
     naming = naming or Naming()
     dtype = check_parameters(module)
@@ -74,7 +76,7 @@ def lower(
     networks = _networks(device, wide, compression)
     golden = golden_points(box, GOLDEN, seed, dtype)
     points = np.concatenate([golden, golden_points(box, DENSE, seed + 1, dtype)])
-    backends = measured.load_backends(serialize(model), log)
+    backends = measured.load_backends(serialize(model), log, ((spec,), (output,)) if c99 else None)
     return BundleContent(
         name=naming.name,
         model=model,

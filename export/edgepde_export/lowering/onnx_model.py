@@ -40,8 +40,11 @@ def lower(
     data: Path | None = None,
     seed: int = 0,
     log: Log = to_stderr,
+    c99: bool = False,
 ) -> BundleContent:
     """The bundle of an ONNX file x [M, d] -> y [M, ...]; the reference is the same graph in float64.
+
+    c99: the certificate is to cover the C code too.
 
     Raises SourceError for a file that is no ONNX model, UnsupportedModel naming what the runtime cannot run, InputError
     where the box has another number of columns than the input.
@@ -58,7 +61,7 @@ def lower(
     truth = held_out.read(data, box, shape) if data is not None else None
     points = np.concatenate([golden, golden_points(box, DENSE, seed + 1, dtype)])
     networks = measured.Networks(wide, wide, False, _evaluated(model, naming, "float32"))
-    backends = measured.load_backends(serialize(model), log)
+    backends = measured.load_backends(serialize(model), log, ((spec,), (output,)) if c99 else None)
     return BundleContent(
         name=naming.name,
         model=model,

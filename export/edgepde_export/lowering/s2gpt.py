@@ -44,20 +44,22 @@ def lower(
     data: Path | None = None,
     log: Log = to_stderr,
     max_error: float | None = None,
+    c99: bool = False,
 ) -> BundleContent:
     """The bundle of a run, compressed or not. data: held-out values for the model term.
 
     max_error: what field table and rounding may cost together; the table of an uncompressed run is made for half of it.
+    c99: the certificate is to cover the C code too.
 
     Raises InputError for a --domain (the run has its own box), RunError for a run that cannot be read.
     """
     if domain is not None:
         raise InputError(f"{path}: --domain is for modules of your own; this run has the box it was trained for")
     with one_thread():
-        return _content(path, data, log, DEFAULT_ERROR if max_error is None else max_error / 2.0)
+        return _content(path, data, log, DEFAULT_ERROR if max_error is None else max_error / 2.0, c99)
 
 
-def _content(path: Path, data: Path | None, log: Log, allowed: float) -> BundleContent:
+def _content(path: Path, data: Path | None, log: Log, allowed: float, c99: bool) -> BundleContent:
     loaded = load(path)
     held_out = _held_out(loaded, data)
     log("measuring what the field table costs")
@@ -65,9 +67,9 @@ def _content(path: Path, data: Path | None, log: Log, allowed: float) -> BundleC
     problem = loaded.problem
     sample = sample_of(problem, loaded.axes)
     model = prepare(_graph(small, problem), log)
-    backends = load_backends(serialize(model), log)
-    log("measuring the error against the reference solution")
     inputs, outputs = signature(problem, residual_threshold(small.model, problem))
+    backends = load_backends(serialize(model), log, (inputs, outputs) if c99 else None)
+    log("measuring the error against the reference solution")
     return BundleContent(
         name=f"s2gpt_{problem.name}",
         model=model,

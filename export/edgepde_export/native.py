@@ -1,0 +1,129 @@
+"""The C99 target: c99/ with its plan, lib/<triple>/, and the backend they make while the certificate is measured."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import final
+
+from edgepde_runtime import compiler, dynload, library
+from edgepde_runtime.backends.c99 import C99Backend
+from edgepde_runtime.certificate import TERMS, BoxEntry, Certificate, OutputCertificate, Term, index
+from edgepde_runtime.errors import CompilerError, InputError
+from edgepde_runtime.limits import positive
+from edgepde_runtime.manifest import FORMAT_VERSION, InputSpec, Manifest, OutputSpec
+from edgepde_runtime.onnxfile import model_hash, parse
+from edgepde_runtime.plan import Plan
+
+from .passes.simplify import Log, to_stderr
+
+Signature = tuple[tuple[InputSpec, ...], tuple[OutputSpec, ...]]
+TARGET = "c99"
+
+
+@final
+@dataclass(frozen=True)
+class Native:
+    """What was asked of the C99 target: triples to compile for, and limits in KB."""
+
+    cc: tuple[str, ...] = ()
+    max_ram_kb: float | None = None
+    max_flash_kb: float | None = None
+    log: Log = to_stderr
+
+    def files(self, model: bytes, manifest: Manifest, certificate: Certificate) -> dict[str, bytes]:
+        """The files of c99/ and lib/ by their name in the bundle; `manifest` does not list them yet.
+
+        Raises UnsupportedModel naming the node, CompilerError, BoundExceeded above a limit, NotVerified where a limit
+        cannot be checked.
+        """
+        from .c99 import plan
+
+        sources = generate(model, manifest, certificate)
+        made = {f"c99/{name}": data for name, data in sources.items()}
+        with tempfile.TemporaryDirectory(prefix="edgepde-") as temporary:
+            folder = unpacked(sources, Path(temporary) / "c99")
+            planned = plan.make(folder, Plan(manifest.model_hash, _weights(model), ()), self.cc, self.log)
+            plan.enforce(planned, self.max_ram_kb, self.max_flash_kb)
+            for triple in self.cc:
+                name = library.file_name(library.stem_of(folder), triple)
+                built = library.build(folder, Path(temporary) / name, triple)
+                made[f"lib/{triple}/{name}"] = built.path.read_bytes()
+                self.log(f"c99: lib/{triple}/{name}: {built.path.stat().st_size} bytes by {built.compiler}")
+        return {**made, "c99/plan.json": planned.to_json().encode()}
+
+
+def asked(
+    targets: tuple[str, ...], cc: tuple[str, ...], max_ram_kb: object, max_flash_kb: object, log: Log
+) -> Native | None:
+    """What was asked of the C99 target, None where nothing was.
+
+    Raises InputError for an option that needs the target, a wrong or repeated triple; BudgetError for a limit that is
+    not above 0; CompilerError for a triple nobody here compiles for.
+    """
+    given = {"--cc": cc, "--max-ram-kb": max_ram_kb, "--max-flash-kb": max_flash_kb}
+    if TARGET not in targets:
+        for name, value in given.items():
+            if value:
+                raise InputError(f"{name} is about the C99 code: add --target {TARGET}")
+        return None
+    if len(set(cc)) != len(cc):
+        raise InputError(f"--cc: expected each triple once, got {', '.join(cc)}")
+    for triple in cc:
+        compiler.for_target(triple)
+    limits = [
+        None if given[name] is None else positive(given[name], name) for name in ("--max-ram-kb", "--max-flash-kb")
+    ]
+    return Native(cc, limits[0], limits[1], log)
+
+
+def generate(model: bytes, manifest: Manifest, certificate: Certificate) -> Mapping[str, bytes]:
+    """The files of c99/ by name; raises UnsupportedModel naming the node that has no C."""
+    made: Mapping[str, bytes] = import_module(f"{__package__}.c99").generate(model, manifest, certificate)
+    return made
+
+
+def backend(model: bytes, signature: Signature, log: Log) -> C99Backend | None:
+    """The model compiled for this machine, to be measured before there is a bundle; None without a compiler.
+
+    Raises UnsupportedModel naming the node that has no C, CompilerError where the C does not compile.
+    """
+    inputs, outputs = signature
+    manifest = Manifest(FORMAT_VERSION, "model", model_hash(model), {}, {}, inputs, outputs)
+    sources = generate(model, manifest, _unmeasured(manifest))
+    if compiler.find() is None:
+        log(f"not covered by the certificate: backend c99: {compiler.NO_COMPILER}")
+        return None
+    with tempfile.TemporaryDirectory(prefix="edgepde-") as temporary:
+        folder = unpacked(sources, Path(temporary) / "c99")
+        try:
+            built = library.build(folder, Path(temporary) / "model.so")
+        except CompilerError as error:
+            raise CompilerError(f"c99/ does not compile: {error}") from None
+        data = built.path.read_bytes()
+    log(f"c99: compiled by {built.compiler} for {', '.join(built.isas)}")
+    return C99Backend(manifest, dynload.load(data, "the compiled model"), "the compiled model")
+
+
+def unpacked(sources: Mapping[str, bytes], folder: Path) -> Path:
+    """The files written below `folder`, which is returned."""
+    for name, data in sources.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return folder
+
+
+def _weights(model: bytes) -> int:
+    return sum(array.nbytes for array in parse(model).graph.initializers.values())
+
+
+def _unmeasured(manifest: Manifest) -> Certificate:
+    """A certificate that says nothing yet."""
+    terms = dict.fromkeys(TERMS, Term.not_verified("not measured yet"))
+    entries = [OutputCertificate.from_terms(o.name, o.unit, terms) for o in manifest.outputs if not o.diagnostic]
+    box = tuple(BoxEntry(s.name, c.name, c.unit, c.low, c.high) for s in manifest.inputs for c in s.columns)
+    return Certificate(manifest.model_hash, (TARGET,), box, (), "none", index(entries))
