@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, final
 
+import edgepde_runtime
 import numpy as np
 from edgepde_runtime import ops as room_folder
 from edgepde_runtime.errors import UnsupportedModel
 from edgepde_runtime.rooms import Room
 from numpy.typing import NDArray
 
-from .dims import Shape, dim, features
+from .dims import Shape, features
 from .operations import MOST_OPERANDS, Copy, Lanes, Operation, Scalars, Steps, axes_of
 from .value import Store, Value, broadcast, spelled
 
@@ -101,6 +102,10 @@ class Builder:
         output = self.new(code, broadcast([v.shape for v in operands]), varying=any(v.varying for v in operands))
         return self.add(Scalars(tuple(operands), output, call.label, template, tuple(files)))
 
+    def running(self, call: Call, value: Value) -> Value:
+        """The value with elements that run on: itself, or a copy."""
+        return value if value.apart is None else self.contiguous(call, value, value.shape)
+
     def contiguous(self, call: Call, value: Value, shape: Shape) -> Value:
         """The value repeated to `shape`, in memory of its own."""
         output = self.new(value.code, shape, varying=value.varying)
@@ -130,7 +135,12 @@ def refuse_sizes(value: Value) -> None:
 
 
 def viewed(value: Value, shape: Shape) -> Value:
-    """The same elements in another shape."""
+    """The same elements in another shape; of a value that does not run on only sizes of 1 may come or go."""
+    if value.apart is not None:
+        steps = iter([s for s, d in zip(value.apart, value.shape, strict=True) if d != ()])
+        if [d for d in shape if d != ()] != [d for d in value.shape if d != ()]:
+            raise UnsupportedModel(f"expected elements that run on, got {spelled(value.shape)}")
+        return Value(value.store, shape, value.offset, apart=tuple(0 if d == () else next(steps) for d in shape))
     if features(shape) != value.count and value.data is None:
         raise UnsupportedModel(f"expected {value.count} elements per row, got {spelled(shape)}")
     return Value(value.store, shape, value.offset, value.data, value.sized)
@@ -158,6 +168,7 @@ def kernel_text(room: Room) -> str:
     return path.read_text("utf-8") if path.is_file() else ""
 
 
-def one(*counts: int) -> Shape:
-    """A shape of numbers."""
-    return tuple(dim(n) for n in counts)
+def lanes_text() -> str:
+    """What every lane function may use."""
+    return (resources.files(edgepde_runtime) / "kernels" / "lanes.h").read_text("utf-8")
+

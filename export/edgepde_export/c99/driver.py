@@ -50,7 +50,7 @@ class Driver:
         for op in operations:
             used.update(dict.fromkeys(sorted(op.reads() | op.writes(), key=lambda s: s.label)))
         for store in used:
-            if store in self.tiled.offsets:
+            if store in self.tiled.offsets and store.count:
                 kind = C_TYPES[store.code]
                 at = f"EP_AT({self.tiled.offsets[store]}, {self.single.offsets[store]})"
                 code.line(f"{kind} *const {store.label} = ({kind} *)(void *)(s + {at});")
@@ -60,7 +60,7 @@ class Driver:
         return [i for i in self.entry.inputs if i.value.store in read and not i.value.varying]
 
     def _uniform_parameters(self, operations: Sequence[Operation]) -> list[str]:
-        return [f"const {C_TYPES[i.value.code]} *{self.ids[i.name]}" for i in self._inputs_read(operations)]
+        return [f"const {C_TYPES[i.value.code]} *{i.value.store.label}" for i in self._inputs_read(operations)]
 
     def _before(self, operations: Sequence[Operation]) -> str:
         code = Code()
@@ -143,6 +143,9 @@ class Driver:
         inside = [op for op in self.operations if op.varying]
         outer_only = [o for o in entry.outputs if entry.lane not in o.symbols]
         code.line("int flags = 0;")
+        for given in entry.inputs:
+            if given not in (*self._inputs_read(self.operations), *self._lane_inputs()):
+                code.line(f"(void){self.ids[given.name]};")
         self._places(code, [], [o.value.store for o in outer_only])
         if before:
             arguments = [self.ids[i.name] for i in self._inputs_read(before)]

@@ -236,7 +236,7 @@ class Dense(Operation):
             else:
                 code.line(f"if (L == 1) {row}")
                 code.lines.append("#if EP_VECTOR_BYTES")
-                code.line(f"else {name}_lanes(L, {k}, {n}, {source}, {pointer(w)}, {n}, 1, {start}, {target});")
+                code.line(f"else {name}_lanes(L, {k}, {n}, {source}, {pointer(w)}, {n}, {start}, {target});")
                 code.lines.append("#endif")
 
 
@@ -311,7 +311,7 @@ class Copy(Operation):
         axes = merged(self.axes) or [(1, (1, 1))]
         start, end = _moved(pointer(x), self.source, x.varying), _moved(pointer(self.output), self.target, self.varying)
         run = axes[-1][0] if axes[-1][1] == (1, 1) and x.varying == self.varying else 0
-        loops = axes[:-1] if run else axes
+        loops = axes[:-1] if run or axes[-1][0] == 1 else axes
         kind = C_TYPES[self.output.code]
         with code.loops([(INDICES[i], n) for i, (n, _) in enumerate(loops)]):
             source = at(start, [(INDICES[i], s[0]) for i, (_, s) in enumerate(loops)], lanes=x.varying)

@@ -94,6 +94,8 @@ def _label(program: Program) -> None:
     for given in whole.entry.inputs:
         name = program.ids[given.name]
         given.value.store.label = f"tile_{name}" if given.value.varying else name
+    if len(program.parts) > 1:
+        program.parts[1].entry.outputs[0].value.store.label = "solved"
     number = 0
     for part in program.parts:
         for op in part.operations:

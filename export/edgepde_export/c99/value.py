@@ -38,6 +38,7 @@ class Value:
     """Elements of a store from `offset` on, in the order of `shape`.
 
     data: the elements, where they are known at export. sized: `data` came from free sizes, as stand-ins.
+    apart: strides of dimensions that do not run on, None where they do.
     """
 
     store: Store
@@ -45,6 +46,7 @@ class Value:
     offset: int = 0
     data: NDArray[Any] | None = field(default=None, repr=False)
     sized: bool = False
+    apart: tuple[int, ...] | None = None
 
     @property
     def code(self) -> str:
@@ -68,6 +70,8 @@ class Value:
 
     def strides(self) -> list[int]:
         """Elements of one row from one index to the next, per dimension."""
+        if self.apart is not None:
+            return list(self.apart)
         found, step = [], 1
         for size in reversed(self.shape):
             found.append(step)

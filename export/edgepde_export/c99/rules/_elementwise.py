@@ -6,7 +6,7 @@ import numpy as np
 from edgepde_runtime.errors import UnsupportedModel
 from edgepde_runtime.rooms import Room
 
-from ..building import FLOATS, Builder, Call, kernel_text
+from ..building import FLOATS, Builder, Call, kernel_text, lanes_text
 from ..value import NUMBERS, Value, constant
 
 _INTEGERS = {
@@ -19,8 +19,10 @@ _UNSIGNED = {"i64": "(uint64_t)", "i32": "(uint32_t)"}
 
 
 def applies(room: Room) -> bool:
-    """Whether the room's kernel is a lane function of its name."""
-    return f"static inline ep_f32 ep_{room.folder}_f32(" in kernel_text(room)
+    """Whether the room has a kernel and the lane function of its name gives numbers."""
+    function = f"static inline ep_f32 ep_{room.folder}_f32("
+    own = kernel_text(room)
+    return bool(own) and (function in own or function in lanes_text())
 
 
 def rule(call: Call, builder: Builder) -> tuple[Value, ...]:

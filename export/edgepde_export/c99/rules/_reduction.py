@@ -12,7 +12,7 @@ from ..value import Value
 
 def reduced(call: Call, builder: Builder, *, mean: bool) -> tuple[Value, ...]:
     """Neighbouring axes at once, others one group after the other from the last."""
-    x, given = call.value(0), call.known(1)
+    x, given = builder.running(call, call.value(0)), call.known(1)
     rank = len(x.shape)
     if x.code not in FLOATS:
         raise UnsupportedModel(f"expected float32 or float64, got {x.code}")

@@ -6,7 +6,7 @@ from edgepde_runtime.errors import UnsupportedModel
 
 from ..building import Builder, Call
 from ..dims import features, symbols
-from ..operations import Copy
+from ..operations import Copy, empty
 from ..value import Value, spelled
 
 
@@ -22,12 +22,11 @@ def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
         if [d for i, d in enumerate(part.shape) if i != axis] != [d for i, d in enumerate(shape) if i != axis]:
             raise UnsupportedModel(f"expected equal sizes but for axis {axis}, got {spelled(part.shape)}")
     output = builder.new(parts[0].code, tuple(shape), varying=any(p.varying for p in parts))
-    inner = features(output.shape[axis + 1 :])
-    outer, step, place = features(output.shape[:axis]), features(output.shape[axis:]), 0
+    strides, place = output.strides(), 0
     for part in parts:
-        run = features((part.shape[axis],)) * inner
-        if run and outer:
-            axes = [(outer, (run, step)), (run, (1, 1))]
+        if not empty(part.shape):
+            counts = [features((d,)) for d in part.shape]
+            axes = list(zip(counts, zip(part.strides(), strides, strict=True), strict=True))
             builder.add(Copy((part,), output, call.label, axes, 0, place))
-        place += run
+        place += features((part.shape[axis],)) * strides[axis]
     return (output,)

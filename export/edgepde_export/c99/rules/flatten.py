@@ -7,8 +7,8 @@ from ..dims import dim, flat
 from ..value import Value
 
 
-def rule(call: Call, _: Builder) -> tuple[Value, ...]:
+def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     """The same elements."""
-    x, axis = call.value(0), int(call.attributes["axis"])
+    x, axis = builder.running(call, call.value(0)), int(call.attributes["axis"])
     axis += len(x.shape) if axis < 0 else 0
     return (viewed(x, (dim(*flat(x.shape[:axis])), dim(*flat(x.shape[axis:])))),)

@@ -13,7 +13,7 @@ from ..value import Value
 
 def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     """Along an axis of numbers."""
-    x, index = call.value(0), call.value(1)
+    x, index = builder.running(call, call.value(0)), builder.running(call, call.value(1))
     axis = int(call.attributes["axis"]) % len(x.shape)
     if symbols((x.shape[axis],)):
         raise UnsupportedModel(f"axis {axis} is a free size: rows would not stay apart")

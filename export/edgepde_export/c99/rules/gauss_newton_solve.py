@@ -13,7 +13,7 @@ from ..value import Store, Value, spelled
 
 def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     """Every operand must be the same for all rows of a tile."""
-    operands = [call.value(i) for i in range(8)]
+    operands = [builder.running(call, call.value(i)) for i in range(8)]
     lift, basis, coefficients, _, start, terms, matrix, _ = operands
     if any(v.varying for v in operands):
         raise UnsupportedModel("its operands differ between the rows of a tile")

@@ -14,7 +14,7 @@ from .mat_mul import product
 
 def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     """alpha A' B' + beta C, the bias inside the sum where C is a constant row."""
-    a, b, c = call.value(0), call.value(1), call.optional(2)
+    a, b, c = builder.running(call, call.value(0)), builder.running(call, call.value(1)), call.optional(2)
     x = builder.permuted(call, a, [1, 0]) if call.attributes["transA"] else a
     w = _turned(call, builder, b) if call.attributes["transB"] else b
     y = product(call, builder, x, w)

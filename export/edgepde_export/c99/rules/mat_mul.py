@@ -12,7 +12,7 @@ from ..value import Value, spelled
 
 def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     """[.., P, K] [.., K, N] -> [.., P, N]; a vector on either side loses its dimension again."""
-    a, b = call.value(0), call.value(1)
+    a, b = builder.running(call, call.value(0)), builder.running(call, call.value(1))
     left, right = len(a.shape) == 1, len(b.shape) == 1
     x = viewed(a, ((), *a.shape)) if left else a
     w = viewed(b, (*b.shape, ())) if right else b

@@ -17,4 +17,5 @@ def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     sizes = evaluate(x.shape, builder.stand_ins)
     keep = not call.attributes["allowzero"]
     target = [sizes[i] if n == 0 and keep else int(n) for i, n in enumerate(shape)]
+    x = builder.running(call, x)
     return (viewed(x, regroup(x.shape, target, builder.stand_ins)),)
