@@ -47,7 +47,11 @@ static const ep_ort_room *const *chosen(const char **isa) {
     *isa = "avx2";
     if (fma) return avx2;
 #endif
+#ifdef __aarch64__
+    *isa = "neon";
+#else
     *isa = "scalar";
+#endif
     return scalar;
 }
 
