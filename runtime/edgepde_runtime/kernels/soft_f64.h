@@ -17,7 +17,7 @@ static inline uint64_t ep_unpack_f64(double x, int *exponent) {
 }
 
 /* mantissa 2^(exponent - 1085) rounded to nearest even; bit 62 of the mantissa is set, bit 0 also stands for a rest. */
-static inline double ep_round_f64(uint64_t sign, uint64_t mantissa, int exponent) {
+static inline double ep_rounded_f64(uint64_t sign, uint64_t mantissa, int exponent) {
     int shift = exponent < 1 ? 11 - exponent : 10;
     uint64_t half, rest;
     if (exponent > 2046) return ep_from_bits_f64(sign | EP_EXPONENT_F64);
@@ -54,7 +54,7 @@ static inline double ep_fma_finite_f64(double a, double b, double c) {
     }
     if (!(sum.high | sum.low)) return 0.0;
     for (; !(sum.high >> 62); ea--) sum = ep_add_u128(sum, sum);
-    return ep_round_f64(sign, sum.high | (sum.low != 0), ea + 1085);
+    return ep_rounded_f64(sign, sum.high | (sum.low != 0), ea + 1085);
 }
 
 static inline double ep_fma1_f64(double a, double b, double c) {

@@ -1,0 +1,9 @@
+/* a == b: ep_equal_f32 and ep_equal_f64 are arithmetic of lanes. */
+#ifndef EDGEPDE_EQUAL_H
+#define EDGEPDE_EQUAL_H
+
+#include "lanes.h"
+
+
+
+#endif
