@@ -27,6 +27,11 @@ LANE = GCC_X86[2]
 PRINT = '#include "edgepde_hash.h"\n#include "edgepde_print.h"\n'
 
 
+def mode(bits: int) -> str:
+    """What sets these bits in the register of floating-point modes."""
+    return f"EDGEPDE_CONTROL={bits}u"
+
+
 def made(body: str, kind: Target, folder: Path) -> str:
     """What a program with this main prints."""
     source = folder / "made.c"
@@ -122,11 +127,21 @@ def test_memory_of_a_bare_core_is_as_c_expects(core: Target, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_the_self_test_sees_a_second_rounding(kind: Target, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("part", "on_x86", "on_arm"),
+    [
+        (1, "EDGEPDE_ROUNDED_TWICE", "EDGEPDE_ROUNDED_TWICE"),
+        (2, mode(0x6000), mode(3 << 22)),
+        (4, mode(0x8040), mode(1 << 24)),
+    ],
+    ids=["rounded twice", "towards zero", "no denormals"],
+)
+def test_the_self_test_sees(part: int, on_x86: str, on_arm: str, kind: Target, tmp_path: Path) -> None:
     require(kind)
     run(build(kind, [SELF_TEST], tmp_path))
-    with pytest.raises(RunFailed, match="status 1:\nfma 000000003f800002"):
-        run(build(kind, [SELF_TEST], tmp_path, defines=["EDGEPDE_ROUNDED_TWICE"]))
+    with pytest.raises(RunFailed, match="status 1:\nselftest ") as failed:
+        run(build(kind, [SELF_TEST], tmp_path, defines=[on_x86 if kind.native else on_arm]))
+    assert int(str(failed.value).split()[-1], 16) & 7 == part
 
 
 def test_sources_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ ZIG = (
     _zig("x86_64-v3", "x86_64-linux-musl", "x86_64_v3", processor="avx2 fma"),
     _zig("x86_64-baseline", "x86_64-linux-musl", "x86_64"),
     _zig("aarch64", "aarch64-linux-musl", "generic", "aarch64"),
-    _zig("armv7hf-cortex_a7", "arm-linux-musleabihf", "cortex_a7-neon", "arm"),
+    _zig("armv7hf-without-neon", "arm-linux-musleabihf", "cortex_a7-neon", "arm"),
     _zig("riscv64", "riscv64-linux-musl", "baseline_rv64", "riscv64"),
 )
 ALL = (*IDENTITY, RISCV, *ZIG)

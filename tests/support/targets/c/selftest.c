@@ -1,20 +1,41 @@
-/* Status 0 where the fused multiply-add rounds once; one that rounds twice gives 0x3f800002.
+/* Status 0 where the arithmetic is what the kernels ask for; else prints what ep_selftest found.
  *
- * EDGEPDE_ROUNDED_TWICE makes that mistake on purpose.
+ * Mistakes on purpose: EDGEPDE_ROUNDED_TWICE, and EDGEPDE_CONTROL, bits to set in the register of floating-point modes.
  */
 #include "arithmetic.h"
-#include "edgepde_print.h"
 
 #ifdef EDGEPDE_ROUNDED_TWICE
 #define ep_fma1_f32(a, b, c) ((float)((double)(a) * (double)(b) + (double)(c)))
 #endif
+#include "edgepde_print.h"
+#include "selftest.h"
+
+#ifdef EDGEPDE_CONTROL
+static void change_modes(void) {
+#if defined(__x86_64__)
+    uint32_t modes;
+    __asm__ volatile("stmxcsr %0" : "=m"(modes));
+    modes |= EDGEPDE_CONTROL;
+    __asm__ volatile("ldmxcsr %0" : : "m"(modes));
+#elif defined(__aarch64__)
+    uint64_t modes;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(modes));
+    __asm__ volatile("msr fpcr, %0" : : "r"(modes | EDGEPDE_CONTROL));
+#else
+    uint32_t modes;
+    __asm__ volatile("vmrs %0, fpscr" : "=r"(modes));
+    __asm__ volatile("vmsr fpscr, %0" : : "r"(modes | EDGEPDE_CONTROL));
+#endif
+}
+#endif
 
 int main(void) {
-    volatile uint32_t a = 0x39800100u, b = 0x397ffe00u, c = 0x3f800001u;
-    float sum = ep_fma1_f32(ep_from_bits_f32(a), ep_from_bits_f32(b), ep_from_bits_f32(c));
-    if (ep_bits_f32(sum) == 0x3f800001u) {
-        return 0;
+#ifdef EDGEPDE_CONTROL
+    change_modes();
+#endif
+    int failed = ep_selftest();
+    if (failed) {
+        ep_print_line("selftest", (uint64_t)failed);
     }
-    ep_print_line("fma", ep_bits_f32(sum));
-    return 1;
+    return failed ? 1 : 0;
 }
