@@ -128,7 +128,7 @@ def _files(content: BundleContent) -> dict[str, bytes]:
         outputs=content.outputs,
     )
     if content.native is not None:
-        code = content.native.files(files["model.onnx"], manifest, certificate)
+        code = content.native.files(files["model.onnx"], manifest, certificate, content.golden)
         files |= code
         listed = {name: FileEntry(hashlib.sha256(data).hexdigest(), len(data)) for name, data in code.items()}
         manifest = replace(manifest, files={**manifest.files, **listed})

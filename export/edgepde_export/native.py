@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import final
+from typing import TypeAlias, final
 
+import numpy as np
 from edgepde_runtime import compiler, dynload, library
 from edgepde_runtime.backends.c99 import C99Backend
 from edgepde_runtime.certificate import TERMS, BoxEntry, Certificate, OutputCertificate, Term, index
@@ -17,9 +17,11 @@ from edgepde_runtime.limits import positive
 from edgepde_runtime.manifest import FORMAT_VERSION, InputSpec, Manifest, OutputSpec
 from edgepde_runtime.onnxfile import model_hash, parse
 from edgepde_runtime.plan import Plan
+from numpy.typing import NDArray
 
 from .passes.simplify import Log, to_stderr
 
+Golden: TypeAlias = Mapping[str, NDArray[np.floating]]
 Signature = tuple[tuple[InputSpec, ...], tuple[OutputSpec, ...]]
 TARGET = "c99"
 
@@ -34,7 +36,7 @@ class Native:
     max_flash_kb: float | None = None
     log: Log = to_stderr
 
-    def files(self, model: bytes, manifest: Manifest, certificate: Certificate) -> dict[str, bytes]:
+    def files(self, model: bytes, manifest: Manifest, certificate: Certificate, golden: Golden) -> dict[str, bytes]:
         """The files of c99/ and lib/ by their name in the bundle; `manifest` does not list them yet.
 
         Raises UnsupportedModel naming the node, CompilerError, BoundExceeded above a limit, NotVerified where a limit
@@ -42,7 +44,7 @@ class Native:
         """
         from .c99 import plan
 
-        sources = generate(model, manifest, certificate)
+        sources = generate(model, manifest, certificate, golden)
         made = {f"c99/{name}": data for name, data in sources.items()}
         with tempfile.TemporaryDirectory(prefix="edgepde-") as temporary:
             folder = unpacked(sources, Path(temporary) / "c99")
@@ -80,10 +82,11 @@ def asked(
     return Native(cc, limits[0], limits[1], log)
 
 
-def generate(model: bytes, manifest: Manifest, certificate: Certificate) -> Mapping[str, bytes]:
+def generate(model: bytes, manifest: Manifest, certificate: Certificate, golden: Golden) -> Mapping[str, bytes]:
     """The files of c99/ by name; raises UnsupportedModel naming the node that has no C."""
-    made: Mapping[str, bytes] = import_module(f"{__package__}.c99").generate(model, manifest, certificate)
-    return made
+    from .c99 import generate as write
+
+    return write(model, manifest, certificate, golden)
 
 
 def backend(model: bytes, signature: Signature, log: Log) -> C99Backend | None:
@@ -93,7 +96,7 @@ def backend(model: bytes, signature: Signature, log: Log) -> C99Backend | None:
     """
     inputs, outputs = signature
     manifest = Manifest(FORMAT_VERSION, "model", model_hash(model), {}, {}, inputs, outputs)
-    sources = generate(model, manifest, _unmeasured(manifest))
+    sources = generate(model, manifest, _unmeasured(manifest), _middle(inputs))
     if compiler.find() is None:
         log(f"not covered by the certificate: backend c99: {compiler.NO_COMPILER}")
         return None
@@ -115,6 +118,12 @@ def unpacked(sources: Mapping[str, bytes], folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     return folder
+
+
+def _middle(inputs: tuple[InputSpec, ...]) -> Golden:
+    """One row of each input, in the middle of its box."""
+    rows = {s.name: [[(c.low + c.high) / 2 for c in s.columns]] for s in inputs}
+    return {f"input/{s.name}": np.array(rows[s.name], dtype=s.dtype) for s in inputs}
 
 
 def _weights(model: bytes) -> int:

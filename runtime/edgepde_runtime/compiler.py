@@ -45,8 +45,12 @@ class Compiler:
     @property
     def words(self) -> str:
         """The command as typed."""
-        module = self.argv[1:3] == ("-m", "ziglang")
-        return shlex.join(("python", *self.argv[1:]) if module else self.argv)
+        return shlex.join(("python", *self.argv[1:]) if self.is_zig else self.argv)
+
+    @property
+    def is_zig(self) -> bool:
+        """Whether it is the package ziglang."""
+        return self.argv[1:3] == ("-m", "ziglang")
 
     @property
     def identity(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,12 @@ from . import nets
 
 HERE = compiler.host_triple()
 needs_cc = pytest.mark.skipif(compiler.find() is None, reason="no C compiler")
-Generate = Callable[[bytes, Manifest, Certificate], dict[str, bytes]]
 
 
-def generate(model: bytes, manifest: Manifest, certificate: Certificate) -> dict[str, bytes]:
+def generate(model: bytes, manifest: Manifest, certificate: Certificate, *golden: Any) -> dict[str, bytes]:
     """C for an MLP d -> n -> 1 with tanh; the certificate's box must be the manifest's."""
+    (given,) = golden
+    assert given["input/x"].shape[1] == 2
     assert {entry.column for entry in certificate.box} == {c.name for c in manifest.inputs[0].columns}
     weights = {w.shape: np.asarray(w, np.float64) for w in parse(model).graph.initializers.values()}
     first = next(w for shape, w in weights.items() if len(shape) == 2 and 1 not in shape)
@@ -51,9 +51,9 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> list[Manifest]:
     """The generator above; the manifests it was given."""
     seen: list[Manifest] = []
 
-    def spy(model: bytes, manifest: Manifest, certificate: Certificate) -> dict[str, bytes]:
+    def spy(model: bytes, manifest: Manifest, certificate: Certificate, *golden: Any) -> dict[str, bytes]:
         seen.append(manifest)
-        return generate(model, manifest, certificate)
+        return generate(model, manifest, certificate, *golden)
 
     monkeypatch.setattr(native, "generate", spy)
     return seen
@@ -112,8 +112,8 @@ def test_a_bundle_written_here_runs_its_code_here(tmp_path: Path, monkeypatch: p
 def test_an_error_of_the_c_code_is_in_the_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     exact = read(made(tmp_path / "a")[0]).certificate.outputs["y"].terms["rounding"].value
 
-    def wrong(model: bytes, manifest: Manifest, certificate: Certificate) -> dict[str, bytes]:
-        files = generate(model, manifest, certificate)
+    def wrong(model: bytes, manifest: Manifest, certificate: Certificate, *golden: Any) -> dict[str, bytes]:
+        files = generate(model, manifest, certificate, *golden)
         return {**files, "toy.c": files["toy.c"].replace(b"y[m] = sum", b"y[m] = sum + 0.125f")}
 
     monkeypatch.setattr(native, "generate", wrong)
@@ -218,8 +218,8 @@ def test_a_node_without_c_stops_the_export(tmp_path: Path, monkeypatch: pytest.M
 
 @needs_cc
 def test_a_stack_without_a_bound_is_no_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def indirect(model: bytes, manifest: Manifest, certificate: Certificate) -> dict[str, bytes]:
-        files = generate(model, manifest, certificate)
+    def indirect(model: bytes, manifest: Manifest, certificate: Certificate, *golden: Any) -> dict[str, bytes]:
+        files = generate(model, manifest, certificate, *golden)
         text = b"    int (*volatile leap)(size_t, const float *, int *) = EDGEPDE_NAME(toy_check);\n"
         text += b"    return all | leap(M, x, NULL);\n}\n"
         return {**files, "toy.c": files["toy.c"].rpartition(b"    return all;")[0] + text}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -88,8 +89,8 @@ def _measure(compiler: Compiler, folder: Path, log: Log) -> _Measured | None:
     flags = (*library.SMALL, *BARE_METAL.get(compiler.triple, ("-fPIC",)))
     with tempfile.TemporaryDirectory(prefix="edgepde-") as temporary:
         work = Path(temporary).resolve()
-        reports = stack.GCC_FLAGS if compiler.accepts(stack.GCC_FLAGS, work) else stack.CLANG_FLAGS
-        made = library.compile_object(compiler, folder, work / f"{stem}.o", f"{stem}.c", (*flags, *reports))
+        reported = (*flags, *_reports(compiler, work, stem))
+        made = library.compile_object(compiler, folder, work / f"{stem}.o", f"{stem}.c", reported)
         red_zone = RED_ZONE if compiler.triple.startswith("x86_64") else 0
         depth = stack.worst_stack(work, f"{stem}_run", red_zone=red_zone)
         if depth.bytes is None:
@@ -99,6 +100,13 @@ def _measure(compiler: Compiler, folder: Path, log: Log) -> _Measured | None:
         scratch = _scratch(compiler, folder, work, stem, flags)
     words = f"{compiler.words} {_version(compiler)}".strip()
     return _Measured(Target(compiler.triple, words, flags, scratch, depth.bytes, sizes.code), sizes.constants)
+
+
+def _reports(compiler: Compiler, work: Path, stem: str) -> Sequence[str]:
+    """Flags for a report of the stack beside the object; zig compiles elsewhere and has to be told where."""
+    if compiler.is_zig:
+        return (*stack.CLANG_FLAGS, "-Xclang", "-stack-usage-file", "-Xclang", str(work / f"{stem}.su"))
+    return stack.GCC_FLAGS if compiler.accepts(stack.GCC_FLAGS, work) else stack.CLANG_FLAGS
 
 
 def _scratch(compiler: Compiler, folder: Path, work: Path, stem: str, flags: Sequence[str]) -> int:
@@ -115,5 +123,5 @@ def _scratch(compiler: Compiler, folder: Path, work: Path, stem: str, flags: Seq
 
 def _version(compiler: Compiler) -> str:
     """The version in the first line of --version, "" where it says none."""
-    line = compiler.version
-    return next((word for word in line.split() if word[0].isdigit()), "")
+    found = re.search(r"\b\d+(\.\d+)+", compiler.version)
+    return found[0] if found else ""
