@@ -15,6 +15,7 @@ from edgepde_runtime.errors import UnsupportedModel
 from edgepde_runtime.rooms import Room
 from numpy.typing import NDArray
 
+from .code import Axis
 from .dims import Shape, features
 from .operations import MOST_OPERANDS, Copy, Lanes, Operation, Scalars, Steps, axes_of
 from .value import Store, Value, broadcast, spelled
@@ -78,7 +79,8 @@ class Builder:
         code = operands[0].code
         if len(codes) != 1 or code not in FLOATS:
             raise UnsupportedModel(f"expected float32 or float64 operands, got {', '.join(sorted(codes))}")
-        texts, kept = [], []
+        texts: list[str] = []
+        kept: list[Value] = []
         for value in operands:
             refuse_sizes(value)
             if value.data is not None and value.data.size == 1:
@@ -119,7 +121,8 @@ class Builder:
         if moving == sorted(moving):
             return Value(value.store, shape, value.offset)
         strides = value.strides()
-        axes, step = [], 1
+        axes: list[Axis] = []
+        step = 1
         for i in reversed(order):
             count, inner = features((value.shape[i],)), strides[i]
             axes.append((count, (inner, step)))
@@ -171,4 +174,3 @@ def kernel_text(room: Room) -> str:
 def lanes_text() -> str:
     """What every lane function may use."""
     return (resources.files(edgepde_runtime) / "kernels" / "lanes.h").read_text("utf-8")
-

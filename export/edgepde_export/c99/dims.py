@@ -70,7 +70,9 @@ def wanted(size: int, values: dict[str, int]) -> tuple[int, tuple[str, ...]]:
             size //= prime
             found.append(name)
     if size > LARGEST:
-        raise UnsupportedModel(f"expected a size that is a number times the free sizes, got one computed otherwise ({size})")
+        raise UnsupportedModel(
+            f"expected a size that is a number times the free sizes, got one computed otherwise ({size})"
+        )
     return size, tuple(sorted(found))
 
 
@@ -106,7 +108,7 @@ def _take(queue: list[Factor], number: int, names: tuple[str, ...], *, last: boo
             taken.append(factor)
             continue
         common = math.gcd(factor, left) if left else factor
-        if left == 1 or (common != factor and common != left):
+        if left == 1 or common not in (factor, left):
             raise UnsupportedModel("a reshape cuts a free size from its rows")
         queue[end] = factor // common if common else 0
         if queue[end] == 1 or not common:

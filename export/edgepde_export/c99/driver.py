@@ -119,7 +119,9 @@ class Driver:
             code.line(f"memcpy({name}, {place}, rows * sizeof *{name});")
         else:
             code.line("for (size_t l = 0; l < rows; l++)")
-            code.line(f"    for (size_t c = 0; c < {count}; c++) {name}[l * {count} + c] = ({place})[c * {step} + {lane}];")
+            code.line(
+                f"    for (size_t c = 0; c < {count}; c++) {name}[l * {count} + c] = ({place})[c * {step} + {lane}];"
+            )
         if output.diagnostic:
             self._judge(code, output, f"{name}[l]", "rows")
             return
@@ -180,7 +182,7 @@ class Driver:
         size = self.ids[entry.lane] if entry.lane is not None else "1"
         uniform = [self.ids[i.name] for i in self._inputs_read(inside)]
         loop = f"for (size_t m = 0, n; m < {size}; m += n)"
-        guard = "" if entry.outer is None else f"if (!(flags & EP_NOT_CONVERGED)) "
+        guard = "" if entry.outer is None else "if (!(flags & EP_NOT_CONVERGED)) "
         with code.block(f"{guard}{loop}"):
             places = [f"{self.ids[i.name]} + m * {i.columns}" for i in self._lane_inputs()]
             outputs = [f"{self.ids[o.name]} + m * {o.value.count}" for o in self._lane_outputs()]
@@ -214,13 +216,11 @@ class Driver:
 
     def _run(self) -> str:
         entry, code = self.entry, Code()
-        sizes = ", ".join(self.ids[s] for s in entry.symbols)
         for test in self._size_tests():
             code.line(f"if ({test}) return EP_BAD_SIZE;")
         code.line("unsigned char *const s = (unsigned char *)scratch;")
         code.line("int flags = 0;")
         self.boxes(code, {})
-        del sizes
         arguments = [self.ids[entry.lane]] if entry.lane is not None else []
         for given in entry.inputs:
             moved = entry.outer is not None and given.rows == entry.outer
@@ -246,6 +246,8 @@ class Driver:
         tests: dict[str, None] = {}
         for factors, width in arrays:
             names = [self.ids[f] for f in factors if isinstance(f, str)]
+            if not names:
+                continue
             row = width * int(product([f for f in factors if isinstance(f, int)], self.ids) or 1)
             limit = " / ".join([f"EP_MOST / {row}", *names[:-1]])
             tests[f"{names[-1]} > {limit}"] = None
@@ -259,10 +261,9 @@ class Driver:
             name, kind = self.ids[given.name], given.value.code
             with code.block(""):
                 target = flags.get(given.name, "NULL")
-                rows = self.ids[given.rows]
-                code.line(
-                    f"const int found = ep_box_{kind}({rows}, {given.columns}, {name}, {name}_low, {name}_high, {target});"
-                )
+                rows = self.ids[given.rows] if given.rows else "1"
+                limits = f"{name}_low, {name}_high"
+                code.line(f"const int found = ep_box_{kind}({rows}, {given.columns}, {name}, {limits}, {target});")
                 code.line("if (found < 0) return found;")
                 code.line("flags |= found;")
 

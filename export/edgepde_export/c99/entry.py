@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from edgepde_runtime.errors import UnsupportedModel
 
-from .dims import Factor, Shape, flat, numbers, symbols
+from .dims import Factor, flat, numbers, symbols
 from .value import C_TYPES, Value, spelled
 
 
 @dataclass(frozen=True)
 class Input:
-    """A parameter: rows and columns of one element type; `box` low and high per column, empty where nothing is checked."""
+    """A parameter: rows and columns of one type; `box` low and high per column, empty where nothing is checked."""
 
     name: str
     value: Value
@@ -21,8 +21,8 @@ class Input:
 
     @property
     def rows(self) -> str:
-        """The symbol of its rows."""
-        return symbols(self.value.shape)[0]
+        """The symbol of its rows, "" where all sizes are numbers."""
+        return next(iter(symbols(self.value.shape)), "")
 
     @property
     def columns(self) -> int:
@@ -61,10 +61,17 @@ class Entry:
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
 
+    @property
+    def names(self) -> list[str]:
+        """Inputs, then outputs, in order."""
+        return [*(i.name for i in self.inputs), *(o.name for o in self.outputs)]
+
     def check(self) -> None:
         """Raises UnsupportedModel for an output whose rows would not lie together."""
         for output in self.outputs:
             names = output.symbols
+            if not self.symbols:
+                continue
             if len(names) > len(set(names)) or names not in ((self.outer,), (self.lane,), (self.outer, self.lane)):
                 raise UnsupportedModel(
                     f"output {output.name!r}: expected sizes beginning with {' or '.join(self.symbols)}, "
@@ -93,8 +100,3 @@ def product(factors: list[Factor], ids: Mapping[str, str]) -> str:
 def after(factors: list[Factor], i: int, ids: Mapping[str, str]) -> str:
     """Elements from one index of factor i to the next."""
     return product(factors[i + 1 :], ids)
-
-
-def rows_shape(shape: Shape) -> str:
-    """A shape as documentation."""
-    return spelled(shape)

@@ -95,9 +95,7 @@ def _with_bias(op: Lanes, makers: dict[Store, Operation], uses: Counter[Store], 
         row = other.data is not None and other.count == features(other.shape[-1:]) == maker.columns
         if maker.output.shape == value.shape and row and other.data is not None:
             bias = constant(np.ascontiguousarray(other.data.reshape(-1)))
-            return Dense(
-                (*maker.inputs, bias), op.output, maker.label, maker.rows, maker.terms, maker.columns
-            )
+            return Dense((*maker.inputs, bias), op.output, maker.label, maker.rows, maker.terms, maker.columns)
     return None
 
 
@@ -111,6 +109,4 @@ def _with_activation(op: Lanes, makers: dict[Store, Operation], uses: Counter[St
         return op
     if not _single(value, op, uses, kept):
         return op
-    return Dense(
-        maker.inputs, op.output, maker.label, maker.rows, maker.terms, maker.columns, op.steps, op.files
-    )
+    return Dense(maker.inputs, op.output, maker.label, maker.rows, maker.terms, maker.columns, op.steps, op.files)

@@ -22,9 +22,10 @@ def write(program: Program, source: Source, manifest: Manifest, certificate: Cer
 {_inputs(program, manifest)}
 {_outputs(program, manifest, certificate)}
  *
- * Every function returns a negative number and leaves the outputs as they were when it refuses: -1 a size is 0 or an array
- * would not fit into memory, -2 an input is NaN or infinite. Otherwise it has computed, and the value is the OR of all rows'
- * flags: 1 outside the box, 2 not converged or not finite (the row's answers are NaN), 4 residual above its threshold.
+ * Every function returns a negative number and leaves the outputs as they were when it refuses: -1 a size is 0 or an
+ * array would not fit into memory, -2 an input is NaN or infinite. Otherwise it has computed, and the value is the OR
+ * of all rows' flags: 1 outside the box, 2 not converged or not finite (the row's answers are NaN), 4 residual above
+ * its threshold.
  * Nothing is allocated or kept: scratch belongs to the caller, {upper}_SCRATCH_BYTES aligned to 64 bytes (8 where
  * there is no vector unit). Calls with scratches of their own may run at the same time.
  */

@@ -29,8 +29,10 @@ class Life:
     last: int
 
 
-def lives(uniform: list[Operation], tiled: list[Operation], inputs: Iterable[Value], outputs: Iterable[Value]) -> dict[Store, Life]:
-    """Steps run uniform ones first, then the tile's, again and again: what a tile reads from before lives to the end."""
+def lives(
+    uniform: list[Operation], tiled: list[Operation], inputs: Iterable[Value], outputs: Iterable[Value]
+) -> dict[Store, Life]:
+    """Uniform steps run first, then the tile's, over and over: what a tile reads from before lives to the end."""
     found: dict[Store, Life] = {}
     order = [*uniform, *tiled]
     end, start = len(order), len(uniform)

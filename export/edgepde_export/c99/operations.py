@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import final
 
@@ -15,7 +16,7 @@ LETTERS = "abcd"
 MOST_OPERANDS = len(LETTERS)
 
 Steps = tuple[tuple[str, tuple[int, ...]], ...]
-"""Expressions in order, the last is the result: a template and what fills it, operand i or, as ~j, the result of step j."""
+"""Expressions, the last is the result: a template and what fills it, operand i or, as ~j, the result of step j."""
 
 
 def spelled_step(step: tuple[str, tuple[int, ...]]) -> str:
@@ -68,7 +69,11 @@ class Functions:
         self.kernel(*files)
         template, used = steps[-1]
         plain = template.split("(")[0]
-        if len(steps) == 1 and used == tuple(range(arity)) and template == f"{plain}({', '.join(map('{{{}}}'.format, used))})":
+        if (
+            len(steps) == 1
+            and used == tuple(range(arity))
+            and template == f"{plain}({', '.join(map('{{{}}}'.format, used))})"
+        ):
             return plain
         key = ("lane", code, str(arity), repr(steps))
         if key not in self._names:
@@ -159,7 +164,9 @@ class Lanes(Operation):
                 code.line(call(name, str(count), places, steps))
                 return
             with code.loops([("e", count)]):
-                code.line(call(name, "1", [at(p, [("e", s)]) for p, s in zip(places, steps, strict=True)], (0,) * len(steps)))
+                code.line(
+                    call(name, "1", [at(p, [("e", s)]) for p, s in zip(places, steps, strict=True)], (0,) * len(steps))
+                )
             return
         varying = [v.varying for v in (*self.inputs, self.output)]
         if all(step == (1 if varies else 0) for step, varies in zip(steps, varying, strict=True)):
@@ -298,9 +305,9 @@ class Sum(Operation):
 @final
 @dataclass(eq=False)
 class Copy(Operation):
-    """Elements moved: part of the output takes elements of the input with other strides; more than one fill a Concat."""
+    """Part of the output takes elements of the input with other strides; several fill a Concat."""
 
-    axes: list[Axis]
+    axes: Sequence[Axis]
     source: int
     target: int
 

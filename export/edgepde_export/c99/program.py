@@ -9,11 +9,12 @@ from edgepde_runtime.errors import UnsupportedModel
 from edgepde_runtime.manifest import InputSpec, Manifest
 from edgepde_runtime.onnxmodel import Model
 
+from .building import FLOATS
 from .entry import Entry, Input, Output
 from .fuse import fuse
 from .names import distinct, identifier
 from .operations import Operation, Solve
-from .tracing import Traced, trace
+from .tracing import trace
 from .value import Value
 
 MOST_FREE = 2
@@ -43,13 +44,16 @@ def program(model: Model, manifest: Manifest) -> Program:
     if len(traced.symbols) > MOST_FREE or len(traced.outer) > 1:
         raise UnsupportedModel(f"expected at most {MOST_FREE} free sizes, got {', '.join(traced.symbols)}")
     specs = {spec.name: spec for spec in manifest.inputs}
+    for name, value in traced.outputs.items():
+        if value.code not in FLOATS:
+            raise UnsupportedModel(f"output {name!r}: expected float32 or float64, got {value.code}")
     inputs = tuple(Input(name, value, _box(specs[name])) for name, value in traced.inputs.items())
     outputs = tuple(
         Output(spec.name, traced.outputs[spec.name], spec.diagnostic, spec.threshold) for spec in manifest.outputs
     )
     outer = traced.outer[0] if traced.outer else None
     run = _part(Entry("run", traced.symbols, outer, traced.lane, inputs, outputs), traced.operations)
-    parts = (run, *_split(run, traced))
+    parts = (run, *_split(run))
     names = [*traced.symbols, *(i.name for i in inputs), *(o.name for o in outputs)]
     ids = distinct([*names, *([COEFFICIENTS] if len(parts) > 1 else [])])
     return Program(identifier(manifest.name), parts, ids)
@@ -64,7 +68,7 @@ def _part(entry: Entry, operations: tuple[Operation, ...]) -> Part:
     return Part(entry, fuse(operations, [o.value for o in entry.outputs]))
 
 
-def _split(run: Part, traced: Traced) -> tuple[Part, ...]:
+def _split(run: Part) -> tuple[Part, ...]:
     """Solve once, evaluate often: the graph before and after its only solver."""
     solvers = [op for op in run.operations if isinstance(op, Solve)]
     entry = run.entry

@@ -21,7 +21,7 @@ DTYPES = {"f32": "float32", "f64": "float64"}
 Golden = Mapping[str, NDArray[np.floating]]
 
 
-def files(program: Program, golden: Golden, certificate: Certificate) -> dict[str, str]:
+def files(program: Program, golden: Golden | None, certificate: Certificate) -> dict[str, str]:
     """Text by file name."""
     entry = program.parts[0].entry
     base = {"name": program.name, "upper": program.name.upper()}
@@ -30,8 +30,9 @@ def files(program: Program, golden: Golden, certificate: Certificate) -> dict[st
         "Makefile": base,
         "CMakeLists.txt": base,
         "example.c": {**base, **_example(program, entry)},
-        "test_golden.c": {**base, **_golden(program, entry, golden, certificate)},
     }
+    if golden is not None:
+        made["test_golden.c"] = {**base, **_golden(program, entry, golden, certificate)}
     return {name: fill(name, facts) for name, facts in made.items()}
 
 
@@ -70,7 +71,7 @@ def _example(program: Program, entry: Entry) -> dict[str, str]:
         declared.append(f"    {C_TYPES[output.value.code]} {ids[output.name]}[{count}];")
         name = ids[output.name]
         prints.append(f'    for (size_t i = 0; i < {count}; i++) printf("{name} %.9g\\n", (double){name}[i]);')
-    arguments = ["1"] * len(entry.symbols) + [ids[p.name] for p in (*entry.inputs, *entry.outputs)]
+    arguments = ["1"] * len(entry.symbols) + [ids[name] for name in entry.names]
     return {"declarations": "\n".join(declared), "prints": "\n".join(prints), "arguments": ", ".join(arguments)}
 
 
@@ -84,9 +85,7 @@ def _golden(program: Program, entry: Entry, golden: Golden, certificate: Certifi
         name, kind = ids[output.name], output.value.code
         count = _count(output, rows)
         arrays.append(f"static {C_TYPES[kind]} {name}[{count}];\n")
-        checks.append(
-            f'    for (size_t i = 0; i < {count}; i++) printf("{name}[%zu] %a\\n", i, (double){name}[i]);'
-        )
+        checks.append(f'    for (size_t i = 0; i < {count}; i++) printf("{name}[%zu] %a\\n", i, (double){name}[i]);')
         bound = None if output.diagnostic else certificate.outputs[output.name].device_total
         if bound is None:
             continue
@@ -96,7 +95,7 @@ def _golden(program: Program, entry: Entry, golden: Golden, certificate: Certifi
         arrays.append(f"static const double {name}_reference[{count}] = {{{values}}};\n")
         checks.append(f"    wrong += beyond_{kind}({count}, {name}, {name}_reference, {float(bound).hex()});")
     comparison = "".join(_comparison(kind) for kind in sorted(kinds))
-    arguments = [str(rows[s]) for s in entry.symbols] + [ids[p.name] for p in (*entry.inputs, *entry.outputs)]
+    arguments = [str(rows[s]) for s in entry.symbols] + [ids[name] for name in entry.names]
     return {
         "arrays": "".join(arrays),
         "comparison": comparison,
@@ -132,5 +131,3 @@ def _array(name: str, given: Input, values: NDArray[np.floating]) -> str:
     typed = np.ascontiguousarray(values, dtype=DTYPES[kind])
     texts = ", ".join(literal_in_array(v) for v in typed.ravel())
     return f"static const {C_TYPES[kind]} {name}[{typed.size}] = {{{texts}}};\n"
-
-

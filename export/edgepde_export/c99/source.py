@@ -74,8 +74,10 @@ _PLACES = """#define EP_MOST ((size_t)PTRDIFF_MAX)
 
 
 def _includes(functions: Functions, program: Program) -> str:
-    """Kernel files that are included once; those written for one type or activation are included where they are used."""
-    several = {text.split('"kernels/')[1].split('"')[0] for text in functions.definitions.values() if "#include" in text}
+    """Kernel files that are included once; those for one type or activation stand where they are used."""
+    several = {
+        text.split('"kernels/')[1].split('"')[0] for text in functions.definitions.values() if "#include" in text
+    }
     names = sorted({*functions.kernels, "generic.h"} - several)
     system = "#include <math.h>\n\n" if needs_math(program) else ""
     return system + "".join(f'#include "kernels/{name}"\n' for name in names)
@@ -149,8 +151,7 @@ def _array(label: str, store: Store, padded: bool) -> str:
 def literal_in_array(value: np.generic) -> str:
     """A number in a constant initialiser."""
     if value.dtype.kind == "f" and np.isinf(value):
-        sign, largest = "-" if value < 0 else "", "INFINITY"
-        return f"{sign}{largest}"
+        return "-INFINITY" if float(value) < 0 else "INFINITY"
     return literal(value)
 
 
@@ -169,6 +170,8 @@ def _limits(program: Program) -> str:
     lines = []
     for given in program.parts[0].entry.inputs:
         kind, name = given.value.code, program.ids[given.name]
+        if not given.box:
+            continue
         number = np.float32 if kind == "f32" else np.float64
         for end, values in zip(("low", "high"), zip(*given.box, strict=True), strict=True):
             texts = ", ".join(literal(number(v)) for v in values)

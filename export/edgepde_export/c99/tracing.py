@@ -24,7 +24,7 @@ _GROW = {"Expand", "ConstantOfShape", "Tile", "Range"}
 
 @dataclass(frozen=True)
 class Traced:
-    """A graph as steps: `symbols` in order of the inputs, `lane` the one whose rows lie side by side (None: none does)."""
+    """A graph as steps: `symbols` in order of the inputs, `lane` the one whose rows lie side by side, or None."""
 
     symbols: tuple[str, ...]
     lane: str | None
@@ -80,8 +80,6 @@ def _solved(graph: Graph) -> Any:
 
 
 def _output(info: ValueInfo, value: Value) -> Value:
-    if value.code not in ("f32", "f64"):
-        raise UnsupportedModel(f"output {info.name!r}: expected float32 or float64, got {value.code}")
     if value.sized or features(value.shape) == 0:
         raise UnsupportedModel(f"output {info.name!r}: expected numbers, got sizes or nothing ({spelled(value.shape)})")
     return value

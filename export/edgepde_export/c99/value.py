@@ -63,16 +63,12 @@ class Value:
         """Elements of one row."""
         return features(self.shape)
 
-    @property
-    def constant(self) -> bool:
-        """Whether its elements are known at export."""
-        return self.data is not None
-
     def strides(self) -> list[int]:
         """Elements of one row from one index to the next, per dimension."""
         if self.apart is not None:
             return list(self.apart)
-        found, step = [], 1
+        found: list[int] = []
+        step = 1
         for size in reversed(self.shape):
             found.append(step)
             step *= features((size,))
@@ -89,14 +85,9 @@ def code_of(dtype: np.dtype[Any], where: str) -> str:
 def constant(data: NDArray[Any], label: str = "", *, sized: bool = False, shape: Shape | None = None) -> Value:
     """A value known at export."""
     array = np.ascontiguousarray(data).reshape(np.shape(data))
-    dims: Shape = tuple(dim(n) for n in array.shape) if shape is None else shape
+    dims: Shape = shape if shape is not None else tuple(map(dim, array.shape))
     store = Store("constant", code_of(array.dtype, label or "constant"), int(array.size), False, label, array)
     return Value(store, dims, data=array, sized=sized)
-
-
-def rank_error(what: str, shape: Shape) -> UnsupportedModel:
-    """A refusal that shows the shape."""
-    return UnsupportedModel(f"{what}, got {spelled(shape)}")
 
 
 def spelled(shape: Shape) -> str:

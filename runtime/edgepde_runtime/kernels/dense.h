@@ -65,7 +65,7 @@ EP_INLINE void EP_FULL_NAME(_panel)(const int vectors, size_t K, size_t N, const
 
 /* One row, lanes across outputs: x [K], w [K, N] in rows of wk numbers, bias [N] or NULL, y [N].
  * Rows of w and the bias must be readable up to one vector past their end. */
-EP_INLINE void EP_FULL_NAME(_row)(size_t K, size_t N, const EP_NUMBER *x, const EP_NUMBER *w, size_t wk,
+EP_APART void EP_FULL_NAME(_row)(size_t K, size_t N, const EP_NUMBER *x, const EP_NUMBER *w, size_t wk,
                                   const EP_NUMBER *bias, EP_NUMBER *y) {
     size_t o = 0;
     for (; o + 3 * EP_WIDTH < N; o += 4 * EP_WIDTH)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgepde_runtime.errors import UnsupportedModel
 
 from ..building import Builder, Call
+from ..code import Axis
 from ..dims import features, symbols
 from ..operations import Copy, empty
 from ..value import Value, spelled
@@ -26,7 +27,7 @@ def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     for part in parts:
         if not empty(part.shape):
             counts = [features((d,)) for d in part.shape]
-            axes = list(zip(counts, zip(part.strides(), strides, strict=True), strict=True))
+            axes: list[Axis] = list(zip(counts, zip(part.strides(), strides, strict=True), strict=True))
             builder.add(Copy((part,), output, call.label, axes, 0, place))
         place += features((part.shape[axis],)) * strides[axis]
     return (output,)

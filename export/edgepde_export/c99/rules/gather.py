@@ -6,6 +6,7 @@ import numpy as np
 from edgepde_runtime.errors import UnsupportedModel
 
 from ..building import Builder, Call
+from ..code import Axis
 from ..dims import dim, features, symbols
 from ..operations import Copy, Take
 from ..value import Value
@@ -31,15 +32,13 @@ def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     return (_chosen(call, builder, x, np.where(picks < 0, picks + size, picks), axis, (outer, size, inner)),)
 
 
-def _chosen(
-    call: Call, builder: Builder, x: Value, picks: np.ndarray, axis: int, sizes: tuple[int, int, int]
-) -> Value:
+def _chosen(call: Call, builder: Builder, x: Value, picks: np.ndarray, axis: int, sizes: tuple[int, int, int]) -> Value:
     outer, size, inner = sizes
     shape = (*x.shape[:axis], *(dim(n) for n in picks.shape), *x.shape[axis + 1 :])
     if picks.size == 1 and outer == 1:
         return Value(x.store, shape, x.offset + int(picks.reshape(())) * inner)
     output = builder.new(x.code, shape, varying=x.varying)
     for place, pick in enumerate(picks.ravel().tolist()):
-        axes = [(outer, (size * inner, picks.size * inner)), (inner, (1, 1))]
+        axes: list[Axis] = [(outer, (size * inner, picks.size * inner)), (inner, (1, 1))]
         builder.add(Copy((x,), output, call.label, axes, pick * inner, place * inner))
     return output

@@ -23,7 +23,9 @@ def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     count, width = terms.data.shape
     constraints = matrix.data.shape[0]
     if coefficients.count != count * rows or start.count != unknowns or lift.count != factors * rows:
-        raise UnsupportedModel(f"operands do not fit together: lift {spelled(lift.shape)}, start {spelled(start.shape)}")
+        raise UnsupportedModel(
+            f"operands do not fit together: lift {spelled(lift.shape)}, start {spelled(start.shape)}"
+        )
     batch = start.shape[:1] if symbols(start.shape) else lift.shape[:1]
     sizes = (factors, rows, unknowns, count, width, constraints)
     scratch = Store("scratch", "f64", scratch_doubles(*sizes), False)
@@ -51,4 +53,3 @@ def scratch_doubles(factors: int, rows: int, unknowns: int, terms: int, width: i
         + 2 * up(unknowns)
         + (chunk + up(unknowns) + 1) * up(unknowns + 1)
     )
-

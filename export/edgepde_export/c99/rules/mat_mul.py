@@ -33,6 +33,8 @@ def product(call: Call, builder: Builder, x: Value, w: Value) -> Value:
     batch, rest = w.shape[:-2], x.shape[:-2]
     varying = x.varying or w.varying
     if all(d == () for d in batch) and not w.varying:
+        if w.data is None:  # a layer reads its weights past their end, which a caller's array does not allow
+            w = builder.contiguous(call, w, w.shape)
         shape = (*rest, x.shape[-2], w.shape[-1])
         output = builder.new(x.code, shape, varying=varying)
         return builder.add(Dense((x, w), output, call.label, features(x.shape[:-1]), terms, columns))
