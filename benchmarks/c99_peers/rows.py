@@ -86,15 +86,15 @@ def times(found: Found, peaks: Mapping[str, float]) -> list[Row]:
         scale, unit = (1e3, "ms") if case in QUERY_MS else (1e6, "us")
         for rival in rivals:
             note, samples = found.words(case, rival), found.seconds(case, rival)
+            target = QUERY_MS[case] if case in QUERY_MS and rival in (C512, BIND) else None
             if samples is None:
-                rows.append(Row(case, rival, unit, None, note=note))
+                rows.append(Row(case, rival, unit, None, target, note=note))
                 continue
             low, median, high = (scale * float(q) for q in np.quantile(samples, (0.25, 0.5, 0.75)))
             if case in work and peaks:
                 share = work[case] * scale / median / max(peaks.values())
                 note = "; ".join(filter(None, (f"{share:.0%} of fma peak", note)))
             note = f"min {scale * float(samples.min()):.3g}; {note}".rstrip("; ")
-            target = QUERY_MS[case] if case in QUERY_MS and rival in (C512, BIND) else None
             rows.append(Row(case, rival, unit, median, target, spread=(low, high), note=note))
     return rows
 

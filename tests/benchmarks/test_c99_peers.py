@@ -41,6 +41,11 @@ def test_a_rival_that_failed_has_no_figure_but_its_reason() -> None:
     assert found.best(CASE, [BINDING]) is None
 
 
+def test_a_query_that_failed_keeps_its_target() -> None:
+    (row,) = rows.times(rows.Found([outcome(BIND, case=COEFFICIENTS, failed="no library")]), {})
+    assert (row.measured, row.target, row.note) == (None, 0.3, "no library")
+
+
 def test_outcomes_of_one_case_are_pooled() -> None:
     found = rows.Found([outcome(C512, 1e-4, case=COEFFICIENTS), outcome(C512, 3e-4, case=COEFFICIENTS)])
     (row,) = rows.times(found, {})
