@@ -10,11 +10,11 @@
 #include "exponential.h"
 
 /* max(x, 0), or -0 */
-static inline ep_f32 ep_gelu_limit_f32(ep_f32 x) {
+static inline ep_f32 ep_rectified_f32(ep_f32 x) {
     return ep_pick_f32(ep_set_u32(0) - (EP_AS_U32(x) >> 31), x * ep_set_f32(0.0f), x);
 }
 
-static inline ep_f64 ep_gelu_limit_f64(ep_f64 x) {
+static inline ep_f64 ep_rectified_f64(ep_f64 x) {
     return ep_pick_f64(ep_set_u64(0) - (EP_AS_U64(x) >> 63), x * ep_set_f64(0.0), x);
 }
 
@@ -37,7 +37,7 @@ static inline ep_f32 ep_gelu_f32(ep_f32 x) {
     p = ep_fma_f32(p, u, ep_set_f32(0x1.82b4bcp-1f));
     p = ep_fma_f32(p, d, d * error * p) * left;
     low = ep_fma_f32(a, e, ep_set_f32(0.0f) - a * e);
-    return ep_fma_f32(a * e, p, ep_fma_f32(low, p, ep_gelu_limit_f32(x)));
+    return ep_fma_f32(a * e, p, ep_fma_f32(low, p, ep_rectified_f32(x)));
 }
 
 static inline ep_f64 ep_gelu_f64(ep_f64 x) {
@@ -72,7 +72,7 @@ static inline ep_f64 ep_gelu_f64(ep_f64 x) {
     p = ep_fma_f64(p, u, ep_set_f64(0x1.86c626e278bb3p-1));
     p = ep_fma_f64(p, d, d * error * p) * left;
     low = ep_fma_f64(a, e, ep_set_f64(0.0) - a * e);
-    return ep_fma_f64(a * e, p, ep_fma_f64(low, p, ep_gelu_limit_f64(x)));
+    return ep_fma_f64(a * e, p, ep_fma_f64(low, p, ep_rectified_f64(x)));
 }
 
 static inline ep_f32 ep_gelu_tanh_f32(ep_f32 x) {
@@ -91,7 +91,7 @@ static inline ep_f32 ep_gelu_tanh_f32(ep_f32 x) {
     sum = z * left;
     y = z / ep_fma_f32(z, left, ep_set_f32(1.0f));
     y = ep_pick_f32(ep_less_f32(sum, ep_set_f32(0.25f)), ep_fma_f32(sum, minus * y, z), y);
-    return ep_fma_f32(a * left, minus * y, ep_gelu_limit_f32(x));
+    return ep_fma_f32(a * left, minus * y, ep_rectified_f32(x));
 }
 
 static inline ep_f64 ep_gelu_tanh_f64(ep_f64 x) {
@@ -110,7 +110,7 @@ static inline ep_f64 ep_gelu_tanh_f64(ep_f64 x) {
     sum = z * left;
     y = z / ep_fma_f64(z, left, ep_set_f64(1.0));
     y = ep_pick_f64(ep_less_f64(sum, ep_set_f64(0.25)), ep_fma_f64(sum, minus * y, z), y);
-    return ep_fma_f64(a * left, minus * y, ep_gelu_limit_f64(x));
+    return ep_fma_f64(a * left, minus * y, ep_rectified_f64(x));
 }
 
 #endif
