@@ -12,6 +12,13 @@ from .dims import Shape, flat
 from .value import C_TYPES, Store, Value, operand_strides
 
 INDICES = "ijklmnpq"
+NOTHING = {
+    "f32": "ep_from_bits_f32(0x7fc00000u)",
+    "f64": "ep_from_bits_f64(0x7ff8000000000000u)",
+    "i64": "0",
+    "i32": "0",
+    "u8": "0",
+}
 LETTERS = "abcd"
 MOST_OPERANDS = len(LETTERS)
 
@@ -360,6 +367,45 @@ class Take(Operation):
             f"ep_take_{self.output.code}_{index.code}({numbers}, {pointer(data)}, {pointer(index)}, {varies}, "
             f"{pointer(self.output)});"
         )
+
+
+@final
+@dataclass(eq=False)
+class Windows(Operation):
+    """y[j, i] = data[place(index[j]) + i * apart]: rows of a table that is never written down.
+
+    digits: counts and strides, slowest first, that make the place of a row of its number.
+    """
+
+    size: int
+    picks: int
+    inner: int
+    digits: tuple[tuple[int, int], ...]
+    apart: int
+
+    def write(self, code: Code, functions: Functions) -> None:
+        """A gather through the digits of the index."""
+        data, index = self.inputs
+        functions.kernel("take.h")
+        lanes = "L" if self.varying else "1"
+        lane = "l" if index.varying else "0"
+        kind = C_TYPES[self.output.code]
+        step = "L" if index.varying else "1"
+        with code.block(f"for (size_t j = 0; j < {self.picks}; j++) for (size_t l = 0; l < {lanes}; l++)"):
+            code.line(f"const int64_t given = {pointer(index)}[j * {step} + {lane}];")
+            code.line(f"const int64_t row = given < 0 ? given + {self.size} : given;")
+            code.line(f"const int inside = row >= 0 && row < {self.size};")
+            code.line("const size_t r = inside ? (size_t)row : 0;")
+            terms, below = [], 1
+            for count, stride in reversed(self.digits):
+                digit = f"r / {below}" if below > 1 else "r"
+                terms.append(f"{digit} % {count} * {stride}")
+                below *= count
+            code.line(f"const {kind} *const p = {pointer(data)} + {' + '.join(terms)};")
+            code.line(f"{kind} *const q = {pointer(self.output)} + j * {self.inner} * {lanes} + l;")
+            code.line(
+                f"for (size_t i = 0; i < {self.inner}; i++) q[i * {lanes}] = inside ? p[i * {self.apart}] : {NOTHING[self.output.code]};"
+            )
 
 
 @final

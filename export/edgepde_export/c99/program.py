@@ -16,6 +16,7 @@ from .names import distinct, identifier
 from .operations import Operation, Solve
 from .tracing import trace
 from .value import Value
+from .windows import read_in_place
 
 MOST_FREE = 2
 COEFFICIENTS = "coefficients"
@@ -65,7 +66,8 @@ def _box(spec: InputSpec) -> tuple[tuple[float, float], ...]:
 
 def _part(entry: Entry, operations: tuple[Operation, ...]) -> Part:
     entry.check()
-    return Part(entry, fuse(operations, [o.value for o in entry.outputs]))
+    outputs = [o.value for o in entry.outputs]
+    return Part(entry, read_in_place(fuse(operations, outputs), outputs))
 
 
 def _split(run: Part) -> tuple[Part, ...]:
