@@ -403,9 +403,8 @@ class Windows(Operation):
                 below *= count
             code.line(f"const {kind} *const p = {pointer(data)} + {' + '.join(terms)};")
             code.line(f"{kind} *const q = {pointer(self.output)} + j * {self.inner} * {lanes} + l;")
-            code.line(
-                f"for (size_t i = 0; i < {self.inner}; i++) q[i * {lanes}] = inside ? p[i * {self.apart}] : {NOTHING[self.output.code]};"
-            )
+            value = f"inside ? p[i * {self.apart}] : {NOTHING[self.output.code]}"
+            code.line(f"for (size_t i = 0; i < {self.inner}; i++) q[i * {lanes}] = {value};")
 
 
 @final
