@@ -12,13 +12,25 @@ from edgepde_export import export, native
 from edgepde_export.c99 import plan as planning
 from edgepde_export.errors import BoundExceeded
 from edgepde_runtime import compiler, load, trust
+from edgepde_runtime.__main__ import main
+from edgepde_runtime.backends.c99 import load_bundle
 from edgepde_runtime.box import Box
 from edgepde_runtime.bundle import read
 from edgepde_runtime.certificate import Certificate
-from edgepde_runtime.errors import BackendError, BudgetError, CompilerError, InputError, NotVerified, UnsupportedModel
+from edgepde_runtime.errors import (
+    BackendError,
+    BudgetError,
+    CompilerError,
+    EdgePDEError,
+    InputError,
+    NotVerified,
+    UnsupportedModel,
+)
 from edgepde_runtime.manifest import Manifest
 from edgepde_runtime.onnxfile import parse
 from edgepde_runtime.plan import Plan, Target
+from hypothesis import given
+from hypothesis import strategies as st
 from support import c99
 from torch import nn
 
@@ -248,6 +260,55 @@ def test_options_are_refused_before_any_work(
 ) -> None:
     with pytest.raises(error, match=message):
         export("nowhere", tmp_path / "b", targets=targets, **options)
+
+
+def told(call: Any) -> tuple[object, ...]:
+    """Flags, or the kind and words of the refusal."""
+    try:
+        return ("flags", call())
+    except EdgePDEError as error:
+        return (type(error), str(error))
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose C is the real generator's."""
+    return made(tmp_path_factory.mktemp("generated"))[0]
+
+
+@needs_cc
+class TestGenerated:
+    """The real generator's code behind the same interfaces."""
+
+    number = st.one_of(st.sampled_from([np.nan, np.inf, -np.inf, 1.0, -1.0, 0.0, 1e30]), st.floats(-1.1, 1.1))
+
+    @given(st.lists(number, min_size=2, max_size=80), st.booleans())
+    def test_bind_is_that_of_the_reference(self, generated: Path, values: list[float], flag: bool) -> None:
+        x = np.array(values[: len(values) // 2 * 2], np.float64).astype(np.float32).reshape(-1, 2)
+        policy = "flag" if flag else "raise"
+        with np.errstate(all="ignore"):
+            ours, theirs = (load(generated, b, out_of_box=policy).bind(x) for b in ("c99", "reference"))
+            for bound in (ours, theirs):
+                bound.outputs["y"][...] = 7.0
+            assert told(ours) == told(theirs)
+        np.testing.assert_allclose(ours.outputs["y"], theirs.outputs["y"], rtol=1e-5, atol=1e-5)
+
+    def test_every_instruction_set_gives_the_same_bits(self, generated: Path) -> None:
+        model = load(generated, "c99")
+        backend = load_bundle(read(generated))
+        x = Box([-1, 0], [1, 1]).sample(1000, np.random.default_rng(0)).astype(np.float32)
+        seen = {isa: model(x).tobytes() for isa in ("scalar", "avx2", "avx512", "neon") if backend.use(isa)}
+        assert seen
+        assert len(set(seen.values())) == 1
+
+    def test_verify_passes_on_it(self, generated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert (
+            main(["verify", str(generated), "--seconds", "0.02", "--max-flash-kb", "100", "--max-ram-kb", "100"]) == 4
+        )
+        said = capsys.readouterr().out
+        assert "golden y on c99" in said
+        assert "FAIL" not in said
+        assert "1 not verified" in said
 
 
 def test_the_table_names_every_target() -> None:

@@ -6,24 +6,36 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from edgepde_runtime import compiler, trust
+from support import c99
 from support.bundles import mlp_bundle, residual_bundle
 
 
+def on_c99(request: pytest.FixtureRequest) -> bool:
+    """Whether the test runs on the backend c99, and so needs bundles with C code."""
+    spec = getattr(request.node, "callspec", None)
+    return spec is not None and spec.params.get("backend") == "c99"
+
+
 @pytest.fixture
-def mlp(tmp_path: Path) -> Path:
+def mlp(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """The MLP bundle."""
-    return mlp_bundle(tmp_path / "mlp")
+    return (c99.mlp_bundle if on_c99(request) else mlp_bundle)(tmp_path / "mlp")
 
 
 @pytest.fixture
-def solver(tmp_path: Path) -> Path:
+def solver(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """The bundle with a residual output."""
-    return residual_bundle(tmp_path / "solver")
+    return (c99.solver_bundle if on_c99(request) else residual_bundle)(tmp_path / "solver")
 
 
-@pytest.fixture(params=["reference", "ort"])
-def backend(request: pytest.FixtureRequest) -> str:
-    """Every backend that needs no native code of the bundle."""
+@pytest.fixture(params=["reference", "ort", "c99"])
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every backend; on c99 the fixtures mlp and solver have C code, and every bundle is trusted."""
     if request.param == "ort" and importlib.util.find_spec("onnxruntime") is None:
         pytest.skip("onnxruntime is not installed")
+    if request.param == "c99":
+        if compiler.find() is None:
+            pytest.skip("there is no C compiler")
+        monkeypatch.setattr(trust, "known", lambda _: True)
     return str(request.param)

@@ -12,6 +12,7 @@ from edgepde_runtime import Model, OutOfBoxWarning, ResidualWarning, RoundedWarn
 from edgepde_runtime.errors import BackendError, InputError, NotConverged, OutOfBox
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import c99
 from support.bundles import mlp_bundle, mlp_reference, ratio_bundle, residual_bundle
 from support.refusal import only_refused
 
@@ -362,7 +363,7 @@ def test_any_list_is_computed_or_refused(mlp: Path, value: object) -> None:
 
 @pytest.mark.parametrize("x0", [0.0, 1e-30])
 def test_a_value_that_is_not_finite_is_never_an_answer(tmp_path: Path, backend: str, x0: float) -> None:
-    model = load(ratio_bundle(tmp_path / "b"), backend)
+    model = load((c99.ratio_bundle if backend == "c99" else ratio_bundle)(tmp_path / "b"), backend)
     x = np.array([[0.5], [x0], [0.25]], np.float32)
     good = x0 != 0.0
     bound = model.bind(x)
@@ -428,6 +429,7 @@ def test_plain_calls_warn_of_what_takes_the_bound_away(solver: Path) -> None:
     assert rounded == "input points: 1 row rounded to float32, pass float32 to keep the certified bound"
 
 
+@pytest.mark.parametrize("backend", ["reference", "ort"], indirect=True)
 def test_bound_arrays_cannot_be_replaced_or_change_their_layout(mlp: Path, backend: str) -> None:
     x, out = X.copy(), np.empty((3, 1), np.float32)
     call = load(mlp, backend).bind(x, out)

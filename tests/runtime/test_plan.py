@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +162,12 @@ def test_inspect_shows_the_plan(tmp_path: Path, capsys: pytest.CaptureFixture[st
         assert said in capsys.readouterr().out
     assert main(["inspect", str(mlp_bundle(tmp_path / "d")), "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["c99"] == []
+
+
+def test_the_plan_of_the_page_is_one() -> None:
+    page = Path(__file__).parents[2] / "docs" / "bundle.md"
+    if not page.is_file():
+        pytest.skip("no docs here")
+    (text,) = [t for t in re.findall(r"```json\n(.*?)```", page.read_text(), re.DOTALL) if "weights_bytes" in t]
+    plan = Plan.from_json(text.replace("<same as in the manifest>", "0" * 64))
+    assert [t.triple for t in plan.targets] == ["arm-none-eabi"]

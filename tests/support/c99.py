@@ -168,6 +168,11 @@ POLE = """    for (size_t m = 0; m < M; ++m) {
         if (!isfinite(u[m])) { u[m] = NAN; all |= 2; }
     }"""
 
+RATIO = """    for (size_t m = 0; m < M; ++m) {
+        u[m] = sinf(x[m]) / x[m];
+        if (!isfinite(u[m])) { u[m] = NAN; all |= 2; }
+    }"""
+
 MLP = """    static const float W1[] = {%(W1)s}, b1[] = {%(b1)s}, W2[] = {%(W2)s}, b2[] = {%(b2)s};
     for (size_t m = 0; m < M; ++m) {
         float y = b2[0];
@@ -210,6 +215,11 @@ def solver_bundle(root: Path, *, threshold: float = 0.006, fails_above: float = 
 def mlp_bundle(root: Path, *, seed: int = 0, **options: Any) -> Path:
     """`bundles.mlp_bundle` with c99/."""
     return add(bundles.mlp_bundle(root, seed=seed), mlp_body(seed), **options)
+
+
+def ratio_bundle(root: Path, **options: Any) -> Path:
+    """`bundles.ratio_bundle` with c99/; sinf is the C library's."""
+    return add(bundles.ratio_bundle(root, **options), RATIO)
 
 
 def pole_bundle(root: Path) -> Path:

@@ -22,7 +22,7 @@ def command(
         str | None, typer.Option("--p99-us", metavar="T", help="99 of 100 calls take at most T microseconds.")
     ] = None,
     backend: Annotated[
-        str, typer.Option("--backend", metavar="NAME", help="What computes: auto, ort, reference.")
+        str, typer.Option("--backend", metavar="NAME", help="What computes: auto, c99, ort, reference.")
     ] = "auto",
     seconds: Annotated[str, typer.Option("--seconds", metavar="S", help="How long each latency is measured.")] = "1",
 ) -> None:
