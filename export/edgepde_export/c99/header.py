@@ -6,7 +6,7 @@ from edgepde_runtime.certificate import Certificate, upward
 from edgepde_runtime.manifest import Manifest
 
 from .driver import check_parameters
-from .program import Part, Program
+from .program import COEFFICIENTS, Part, Program
 from .source import Source
 from .value import spelled
 
@@ -68,7 +68,11 @@ def _declaration(program: Program, part: Part) -> str:
         "field": "The field from coefficients of the same parameters: as often as wanted.",
     }
     parameters = ",\n    ".join(entry.parameters(program.ids))
-    return f"/* {words[entry.name]} */\nint {program.name}_{entry.name}(\n    {parameters});\n"
+    solved = ""
+    if entry.name == COEFFICIENTS:
+        count = entry.outputs[0].value.count
+        solved = f"/* Numbers per row of coefficients. */\n#define {program.name.upper()}_COEFFICIENTS {count}\n\n"
+    return f"{solved}/* {words[entry.name]} */\nint {program.name}_{entry.name}(\n    {parameters});\n"
 
 
 def _inputs(program: Program, manifest: Manifest) -> str:

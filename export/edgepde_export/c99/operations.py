@@ -99,7 +99,8 @@ class Functions:
     def dense(self, code: str, act: str) -> str:
         """The prefix of a dense layer with this activation."""
         self.kernel("dense.h")
-        return self._included("dense", "dense.h", code, {"EP_ACT": act})
+        plain = act == f"ep_same_{code}"
+        return self._included("dense", "dense.h", code, {"EP_ACT": act, "EP_ACTS": str(int(not plain))})
 
     def included(self, stem: str, file: str, code: str) -> str:
         """The name or prefix of what a kernel file defines for one element type."""
@@ -250,7 +251,7 @@ class Dense(Operation):
             else:
                 code.line(f"if (L == 1) {row}")
                 code.lines.append("#if EP_VECTOR_BYTES")
-                code.line(f"else {name}_lanes(L, {k}, {n}, {source}, {pointer(w)}, {n}, {start}, {target});")
+                code.line(f"else {name}_lanes({k}, {n}, {source}, {pointer(w)}, {n}, {start}, {target});")
                 code.lines.append("#endif")
 
 

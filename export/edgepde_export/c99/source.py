@@ -92,12 +92,9 @@ def _names(program: Program) -> str:
 
 def _label(program: Program) -> None:
     """Names of stores in C."""
-    whole = program.parts[0]
-    for given in whole.entry.inputs:
-        name = program.ids[given.name]
-        given.value.store.label = f"tile_{name}" if given.value.varying else name
-    if len(program.parts) > 1:
-        program.parts[1].entry.outputs[0].value.store.label = "solved"
+    for given in (i for part in program.parts for i in part.entry.inputs):
+        name, store = program.ids[given.name], given.value.store
+        store.label = "solved" if store.kind == "scratch" else f"tile_{name}" if store.varying else name
     number = 0
     for part in program.parts:
         for op in part.operations:

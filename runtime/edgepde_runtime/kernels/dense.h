@@ -2,6 +2,7 @@
  *   EP_NAME   prefix of the functions to define: <EP_NAME>_row and <EP_NAME>_lanes
  *   EP_TYPE   f32 or f64
  *   EP_ACT    a lane function; ep_same_<type> for none
+ *   EP_ACTS   1, or 0 for none
  *
  *   y[o, l] = act(bias[o] + sum_k w[k, o] x[k, l])
  *
@@ -12,16 +13,11 @@
 #ifndef EDGEPDE_DENSE_H
 #define EDGEPDE_DENSE_H
 #define EP_EACH4(step) step(0) step(1) step(2) step(3)
-/* The block of outputs and vectors of rows that fills the registers of each processor. */
-#if EP_VECTOR_BYTES == 64
-#define EP_BLOCK_OUTPUTS 16
-#define EP_BLOCK_VECTORS 1
-#elif EP_VECTOR_BYTES == 32
-#define EP_BLOCK_OUTPUTS 4
-#define EP_BLOCK_VECTORS 2
+/* Vectors of accumulators that fill the registers of each processor. */
+#if EP_VECTOR_BYTES == 32
+#define EP_ACCUMULATORS 8
 #else
-#define EP_BLOCK_OUTPUTS 8
-#define EP_BLOCK_VECTORS 2
+#define EP_ACCUMULATORS 16
 #endif
 
 static inline size_t ep_chunk_end(size_t from, size_t count) {
@@ -75,48 +71,45 @@ EP_APART void EP_FULL_NAME(_row)(size_t K, size_t N, const EP_NUMBER *x, const E
     if (o < N) EP_FULL_NAME(_panel)(1, K, N - o, x, w + o, wk, bias ? bias + o : NULL, y + o);
 }
 
-/* `outputs` outputs of `vectors` vectors of rows; both are constants where this is inlined. */
-EP_INLINE void EP_FULL_NAME(_block)(const size_t outputs, const size_t vectors, size_t L, size_t K, const EP_NUMBER *x,
-                                    const EP_NUMBER *w, size_t wk, const EP_NUMBER *bias, EP_NUMBER *y) {
-    EP_LANES a[EP_BLOCK_OUTPUTS][EP_BLOCK_VECTORS], p[EP_BLOCK_VECTORS];
+#define EP_VECTORS (EP_TILE / EP_WIDTH)
+
+/* `outputs` outputs of a tile. */
+EP_INLINE void EP_FULL_NAME(_block)(const size_t outputs, size_t K, const EP_NUMBER *x, const EP_NUMBER *w,
+                                    size_t wk, const EP_NUMBER *bias, EP_NUMBER *y) {
+    EP_LANES a[EP_ACCUMULATORS / EP_VECTORS][EP_VECTORS], p[EP_VECTORS];
     for (size_t k = 0; k < K;) {
         const size_t to = ep_chunk_end(k, K);
         const int first = k == 0;
         for (size_t o = 0; o < outputs; o++)
-            for (size_t v = 0; v < vectors; v++) a[o][v] = EP_(set)(0);
+            for (size_t v = 0; v < EP_VECTORS; v++) a[o][v] = EP_(set)(0);
         for (; k < to; k++) {
-            for (size_t v = 0; v < vectors; v++) p[v] = EP_(load)(x + k * L + v * EP_WIDTH);
+            for (size_t v = 0; v < EP_VECTORS; v++) p[v] = EP_(load)(x + k * EP_TILE + v * EP_WIDTH);
             for (size_t o = 0; o < outputs; o++)
-                for (size_t v = 0; v < vectors; v++) a[o][v] = EP_(fma)(EP_(set)(w[k * wk + o]), p[v], a[o][v]);
+                for (size_t v = 0; v < EP_VECTORS; v++) a[o][v] = EP_(fma)(EP_(set)(w[k * wk + o]), p[v], a[o][v]);
         }
         for (size_t o = 0; o < outputs; o++)
-            for (size_t v = 0; v < vectors; v++) {
-                EP_NUMBER *out = y + o * L + v * EP_WIDTH;
+            for (size_t v = 0; v < EP_VECTORS; v++) {
+                EP_NUMBER *out = y + o * EP_TILE + v * EP_WIDTH;
                 EP_(store)(out, (first ? EP_(set)(bias ? bias[o] : 0) : EP_(load)(out)) + a[o][v]);
             }
     }
-    for (size_t o = 0; o < outputs; o++) /* apart, so that the sums above keep their registers */
-        for (size_t v = 0; v < vectors; v++) {
-            EP_NUMBER *out = y + o * L + v * EP_WIDTH;
-            EP_(store)(out, EP_ACT(EP_(load)(out)));
-        }
+    if (EP_ACTS) /* apart from the sums, which keep their registers so */
+        for (EP_NUMBER *out = y; out < y + outputs * EP_TILE; out += EP_WIDTH) EP_(store)(out, EP_ACT(EP_(load)(out)));
 }
 
-/* L rows side by side, L a multiple of 16: x [K, L], w [K, N] in rows of wk numbers, bias [N] or NULL, y [N, L]. */
-EP_APART void EP_FULL_NAME(_lanes)(size_t L, size_t K, size_t N, const EP_NUMBER *x, const EP_NUMBER *w, size_t wk,
+/* A tile of EP_TILE rows side by side: x [K, EP_TILE], w [K, N] in rows of wk numbers, bias [N] or NULL, y [N, EP_TILE]. */
+EP_APART void EP_FULL_NAME(_lanes)(size_t K, size_t N, const EP_NUMBER *x, const EP_NUMBER *w, size_t wk,
                                    const EP_NUMBER *bias, EP_NUMBER *y) {
-    const size_t wide = EP_BLOCK_OUTPUTS, step = EP_BLOCK_VECTORS * EP_WIDTH;
-    size_t o = 0;
-    for (; o + wide <= N; o += wide)
-        for (size_t l = 0; l < L; l += step)
-            EP_FULL_NAME(_block)(EP_BLOCK_OUTPUTS, EP_BLOCK_VECTORS, L, K, x + l, w + o, wk, bias ? bias + o : NULL, y + o * L + l);
-    for (; o + 4 <= N; o += 4)
-        for (size_t l = 0; l < L; l += step)
-            EP_FULL_NAME(_block)(4, EP_BLOCK_VECTORS, L, K, x + l, w + o, wk, bias ? bias + o : NULL, y + o * L + l);
-    for (; o < N; o++)
-        for (size_t l = 0; l < L; l += step)
-            EP_FULL_NAME(_block)(1, EP_BLOCK_VECTORS, L, K, x + l, w + o, wk, bias ? bias + o : NULL, y + o * L + l);
+    const size_t wide = EP_ACCUMULATORS / EP_VECTORS, half = wide > 4 ? 4 : 1, blocks = N / wide;
+    const size_t halves = N % wide / half, singles = N % wide % half;
+    for (size_t i = 0; i < blocks; i++, w += wide, y += wide * EP_TILE, bias += bias ? wide : 0)
+        EP_FULL_NAME(_block)(EP_ACCUMULATORS / EP_VECTORS, K, x, w, wk, bias, y);
+    for (size_t i = 0; i < halves; i++, w += half, y += half * EP_TILE, bias += bias ? half : 0)
+        EP_FULL_NAME(_block)(EP_ACCUMULATORS / EP_VECTORS > 4 ? 4 : 1, K, x, w, wk, bias, y);
+    for (size_t i = 0; i < singles; i++, w++, y += EP_TILE, bias += bias ? 1 : 0)
+        EP_FULL_NAME(_block)(1, K, x, w, wk, bias, y);
 }
+#undef EP_VECTORS
 #else
 /* One row: x [K], w [K, N] in rows of wk numbers, bias [N] or NULL, y [N]; four outputs at a time are independent chains. */
 static inline void EP_FULL_NAME(_row)(size_t K, size_t N, const EP_NUMBER *x, const EP_NUMBER *w, size_t wk,

@@ -15,6 +15,9 @@
 #define EP_WIDTH_f32 EP_WIDTH_F32
 #define EP_WIDTH_f64 EP_WIDTH_F64
 
+/* Rows that lie side by side where there is a vector unit. */
+#define EP_TILE 16
+
 /* The terms of one chain of a reduction; the sums of chains are added in order. */
 #define EP_CHUNK 16
 
