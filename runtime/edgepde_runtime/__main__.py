@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import sys
 from importlib import resources
+from typing import final
 
 from .errors import (
     BackendError,
@@ -70,6 +72,22 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     return parser
 
 
+@final
+class _Progress(logging.Handler):
+    """What takes long is told on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line."""
+        print(safe(record.getMessage()), file=sys.stderr)
+
+
+def _tell_progress() -> None:
+    log = logging.getLogger(__package__)
+    if not any(isinstance(handler, _Progress) for handler in log.handlers):
+        log.addHandler(_Progress())
+        log.setLevel(logging.INFO)
+
+
 def exit_code_of(error: EdgePDEError) -> int:
     """The exit code an error stands for."""
     return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), EXIT_FAIL)
@@ -81,6 +99,7 @@ def main(argv: list[str] | None = None, prog: str = "python -m edgepde_runtime")
         args = build_parser(prog).parse_args(argv)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else EXIT_USAGE
+    _tell_progress()
     try:
         code: int = args.execute(args)
         sys.stdout.flush()

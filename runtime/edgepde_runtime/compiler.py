@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -198,10 +199,11 @@ def execute(argv: Sequence[str], folder: Path, seconds: float = SECONDS) -> str:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Ends the process with everything it started: a compiler's driver has children that do the work."""
-    if hasattr(os, "killpg"):
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
+    with contextlib.suppress(ProcessLookupError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
     process.communicate()
 
 

@@ -6,12 +6,14 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from .compiler import BARE_METAL, Compiler, execute, for_target, required
 from .errors import CompilerError
 from .footprint import undefined_symbols
+from .machine import cores
 
 COMMON = ("-std=c99", "-fno-math-errno", "-ffp-contract=off", "-fno-trapping-math")
 HOSTED = (*COMMON, "-O3", "-fPIC")
@@ -74,14 +76,13 @@ def build(folder: Path, out: Path, triple: str | None = None) -> Built:
 def _shared(compiler: Compiler, folder: Path, work: Path, stem: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     sets = _sets(compiler, work)
     many = len(sets) > 1
-    objects = []
+    chosen = (*HOSTED, *(("-DEDGEPDE_DISPATCH_X86",) if many else ()))
+    jobs = [(work / "dispatch.o", DISPATCH, chosen)]
     for name, flags in sets.items():
         suffix = (f"-DEDGEPDE_ISA={name}",) if many else ()
-        objects.append(
-            compile_object(compiler, folder, work / f"{stem}_{name}.o", f"{stem}.c", (*HOSTED, *flags, *suffix))
-        )
-    chosen = (*HOSTED, *(("-DEDGEPDE_DISPATCH_X86",) if many else ()))
-    objects.append(compile_object(compiler, folder, work / "dispatch.o", DISPATCH, chosen))
+        jobs.append((work / f"{stem}_{name}.o", f"{stem}.c", (*HOSTED, *flags, *suffix)))
+    with ThreadPoolExecutor(min(cores(), len(jobs))) as pool:
+        objects = list(pool.map(lambda job: compile_object(compiler, folder, *job), jobs))
     compiler.run(["-shared", "-s", "-o", "library", *(path.name for path in objects)], work)
     return HOSTED, tuple(sets)
 

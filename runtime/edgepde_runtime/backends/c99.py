@@ -5,7 +5,9 @@ Native code of a bundle is loaded only for a caller who trusts it, or where the 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import compiler, dynload, library, trust
+from ..atomic import write_bytes
 from ..bundle import Bundle
 from ..errors import BackendError, CompilerError, InputError
 from ..fields import short
 from ..manifest import Manifest
 from . import Arrays
 
+_log = logging.getLogger("edgepde_runtime")
 LARGEST_SCRATCH = 256 * 1024 * 1024
 ALIGNMENT = 64
 BAD_SIZE, NOT_FINITE, OUTSIDE = -1, -2, -3
@@ -193,22 +197,27 @@ def _open(bundle: Bundle, data: bytes, where: str) -> C99Backend:
 
 
 def _compiled(bundle: Bundle, found: compiler.Compiler) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="edgepde-") as temporary:
-        sources, out = Path(temporary) / "c99", Path(temporary) / "model.so"
-        for name in bundle.manifest.files:
-            if name.startswith("c99/"):
-                path = Path(temporary) / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(bundle.content(name))
-        kept = trust.keep(bundle.id, found.triple, found.identity)
-        target = kept or out
-        try:
-            library.build(sources, target)
-            return target.read_bytes()
-        except CompilerError as error:
-            raise CompilerError(f"backend c99: c99/ does not compile: {error}") from None
-        except OSError as error:
-            raise BackendError(f"backend c99: {target}: {error.strerror or error}") from None
+    """The library just compiled, also kept in the cache where that can be written."""
+    kept = trust.keep(bundle.id, found.triple, found.identity)
+    _log.info("compiling c99/ of %s with %s%s", bundle.manifest.name, found.words, ", once" if kept else "")
+    try:
+        with tempfile.TemporaryDirectory(prefix="edgepde-") as temporary:
+            for name in bundle.manifest.files:
+                if name.startswith("c99/"):
+                    path = Path(temporary) / name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(bundle.content(name))
+            out = Path(temporary) / "model.so"
+            library.build(Path(temporary) / "c99", out)
+            data = out.read_bytes()
+    except CompilerError as error:
+        raise CompilerError(f"backend c99: c99/ does not compile: {error}") from None
+    except OSError as error:
+        raise BackendError(f"backend c99: {error.filename}: {error.strerror or error}") from None
+    if kept is not None:
+        with contextlib.suppress(OSError):
+            write_bytes(kept, data)
+    return data
 
 
 def _shipped(bundle: Bundle) -> str | None:
