@@ -16,6 +16,7 @@ from .rules.gauss_newton_solve import scratch_doubles
 from .value import BYTES, C_TYPES, Store
 
 TILE, SINGLE = 16, 1
+_WITHOUT_NEON = ("without_neon.h", "with_neon.h")
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,12 @@ def write(program: Program, banner: str) -> Source:
         bodies.append(driver.write())
         if part is program.parts[0]:
             bodies.append(driver.check())
-    functions.kernel("box.h")
+    functions.kernel("box.h", *_WITHOUT_NEON)
     head = [banner, _includes(functions, program), _names(program), _PLACES]
     head += [_array(label, store, label in padded) for label, store in constants.items()]
     head += [_limits(program), *functions.definitions.values(), _asserts(program)]
     return Source(
-        "\n".join(head + bodies),
+        "\n".join([*head, *bodies, f'#include "kernels/{_WITHOUT_NEON[1]}"\n']),
         tuple(functions.kernels),
         sum(s.count * BYTES[s.code] for s in constants.values()),
         max(p.bytes for p, _ in plans),
@@ -78,9 +79,9 @@ def _includes(functions: Functions, program: Program) -> str:
     several = {
         text.split('"kernels/')[1].split('"')[0] for text in functions.definitions.values() if "#include" in text
     }
-    names = sorted({*functions.kernels, "generic.h"} - several)
+    names = sorted({*functions.kernels, "generic.h"} - several - {*_WITHOUT_NEON})
     system = "#include <math.h>\n\n" if needs_math(program) else ""
-    return system + "".join(f'#include "kernels/{name}"\n' for name in names)
+    return system + "".join(f'#include "kernels/{name}"\n' for name in (_WITHOUT_NEON[0], *names))
 
 
 def _names(program: Program) -> str:
@@ -192,5 +193,6 @@ def _asserts(program: Program) -> str:
 def needs_math(program: Program) -> bool:
     """Whether a constant is infinite."""
     stores: Sequence[Store] = [s for part in program.parts for op in part.operations for s in _ordered(op)]
+    stores = [*stores, *(o.value.store for part in program.parts for o in part.entry.outputs)]
     known: Mapping[int, Store] = {id(s): s for s in stores if s.kind == "constant" and s.data is not None}
     return any(s.data is not None and s.data.dtype.kind == "f" and bool(np.isinf(s.data).any()) for s in known.values())

@@ -93,12 +93,13 @@ GCC_X86, CLANG_X86 = _x86("gcc"), _x86("clang")
 AARCH64 = (_linux("aarch64-gcc", "aarch64-linux-gnu"), _clang("aarch64-clang", "aarch64-linux-gnu"))
 _ARMHF, _VFPV4 = "arm-linux-gnueabihf", ("-mcpu=cortex-a7", "-mfpu=neon-vfpv4", "-mfloat-abi=hard")
 _VFPV3 = ("-march=armv7-a", "-mfpu=vfpv3-d16", "-mfloat-abi=hard")
-# Left to itself clang compares floats on NEON, which takes denormals for zero; gcc does not.
+# Left to itself clang computes on NEON, which takes denormals for zero; gcc does not.
+_SCALAR = ("-fno-vectorize", "-fno-slp-vectorize", "-DEDGEPDE_WITHOUT_NEON")
 CLANG_NEON = _clang("armv7hf-clang-vectorised", _ARMHF, _VFPV4, _AEABI_LONG)
 ARMV7 = (
     _linux("armv7hf-gcc-vfpv4", _ARMHF, _VFPV4, _AEABI_LONG),
     _linux("armv7hf-gcc-vfpv3", _ARMHF, _VFPV3, _AEABI_LONG | _AEABI_INT),
-    _clang("armv7hf-clang-vfpv4", _ARMHF, (*_VFPV4, "-fno-vectorize"), _AEABI_LONG),
+    _clang("armv7hf-clang-vfpv4", _ARMHF, (*_VFPV4, *_SCALAR), _AEABI_LONG),
 )
 CORTEX_M7 = (
     _cortex_m7("fpv5-sp-d16", _AEABI_LONG | _AEABI_DOUBLE),

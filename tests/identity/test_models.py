@@ -1,0 +1,118 @@
+"""Generated models print the committed hashes on every target and keep their promises; mistakes in kernels show."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support import models
+from support.targets import CLANG_NEON, GCC_X86, BuildFailed, Program, Target, build, differing, lines, require, run
+from support.targets.programs import Source
+from support.targets.promises import assert_promises
+
+Builder = Callable[[Source, Target], Program]
+NAMES = tuple(model.name for model in models.MODELS)
+LANE = next(target for target in GCC_X86 if target.name.endswith("lane"))
+WITH_LANES = tuple(target for target in GCC_X86 if not target.name.endswith("scalar"))
+
+
+def golden(source: Source) -> dict[str, str]:
+    """The lines a program has to print."""
+    return lines(source.golden.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_target_prints_the_committed_hashes(
+    target: Target, name: str, generated: dict[str, Source], built: Builder
+) -> None:
+    source = generated[name]
+    assert differing(lines(run(built(source, target))), golden(source)) == []
+
+
+@pytest.mark.parametrize("name", ["mlp_f32", "activations"])
+def test_clang_keeps_denormals_where_there_is_neon(name: str, generated: dict[str, Source], tmp_path: Path) -> None:
+    require(CLANG_NEON)
+    source = generated[name]
+    program = build(CLANG_NEON, source.sources, tmp_path, includes=source.includes)
+    assert differing(lines(run(program)), golden(source)) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_have_the_same_bits_alone_and_together(name: str, generated: dict[str, Source]) -> None:
+    hashes = golden(generated[name])
+    pairs = [(key, key.replace("together", other)) for other in ("alone", "field_alone") for key in hashes]
+    compared = [(a, b) for a, b in pairs if a != b and b in hashes]
+    assert compared
+    assert [pair for pair in compared if hashes[pair[0]] != hashes[pair[1]]] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_model_keeps_the_promises(
+    target: Target, name: str, generated: dict[str, Source], built: Builder
+) -> None:
+    assert_promises(built(generated[name], target).objects[:1], target)
+
+
+@pytest.mark.parametrize("name", [model.name for model in models.MODELS if model.large])
+def test_the_level_of_optimisation_changes_nothing(name: str, generated: dict[str, Source], tmp_path: Path) -> None:
+    source, kind = generated[name], WITH_LANES[1]
+    require(kind)
+    assert models.level(source.name, kind.optimise) != "-O3"
+    program = build(kind, source.sources, tmp_path, includes=source.includes, optimise="-O3")
+    assert differing(lines(run(program)), golden(source)) == []
+
+
+SWAPPED = "((k) < 2 ? 1 - (k) : (k))"
+MISTAKES: dict[str, tuple[str, str | Callable[[re.Match[str]], str]]] = {
+    "the first two summands swapped": (
+        r"\bk \* (wk|EP_TILE)\b|\bx\[k\]",
+        lambda found: f"{SWAPPED} * {found[1]}" if found[1] else f"x[{SWAPPED}]",
+    ),
+    "products and sums rounded apart": (
+        r"__builtin_fmaf\(a, b, c\)|\(ep_f32\)_mm\d+_fmadd_ps\([^;]*(?=;)",
+        "a * b + c",
+    ),
+    "chains of 8": (r"(#define EP_CHUNK) 16\b", r"\1 8"),
+    "the last bit of a coefficient of tanh": (r"0x1\.5554aap-1f", "0x1.5554acp-1f"),
+}
+
+
+def mutated(source: Source, folder: Path, mistake: str) -> Source:
+    """The model with its kernels changed; fails where nothing is left to change."""
+    pattern, text = MISTAKES[mistake]
+    place = source.sources[0].parent
+    copy = folder / "mutated"
+    shutil.copytree(place, copy)
+    count = 0
+    for path in sorted((copy / "kernels").glob("*.h")):
+        changed, found = re.subn(pattern, text, path.read_text("utf-8"))
+        path.write_text(changed, encoding="utf-8")
+        count += found
+    assert count > 0, f"no kernel has {pattern}: the mistake has to follow the kernels"
+    includes = tuple(copy if given == place else given for given in source.includes or ())
+    return replace(source, sources=tuple(copy / path.name for path in source.sources), includes=includes)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parametrize("kind", WITH_LANES, ids=str)
+def test_a_mistake_in_a_kernel_changes_the_hashes(
+    kind: Target, mistake: str, generated: dict[str, Source], tmp_path: Path
+) -> None:
+    require(kind)
+    source = mutated(generated["mlp_f32"], tmp_path, mistake)
+    program = build(kind, source.sources, tmp_path, includes=source.includes, optimise="-O1")
+    seen = set(differing(lines(run(program)), golden(source)))
+    assert {"alone_37", "together_37"} <= seen
+    assert not {name for name in seen if name.startswith("flags") or name == "refused"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fast_arithmetic_is_refused(name: str, generated: dict[str, Source], tmp_path: Path) -> None:
+    require(LANE)
+    source = generated[name]
+    with pytest.raises(BuildFailed, match="need IEEE-754 arithmetic"):
+        build(LANE, source.sources, tmp_path, includes=source.includes, extra=["-ffast-math"])
