@@ -2,108 +2,38 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
+from importlib import resources
 
-KEYWORDS = frozenset(
-    [
-        "auto",
-        "break",
-        "case",
-        "char",
-        "const",
-        "continue",
-        "default",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "extern",
-        "float",
-        "for",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "register",
-        "restrict",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "struct",
-        "switch",
-        "typedef",
-        "union",
-        "unsigned",
-        "void",
-        "volatile",
-        "while",
-        "alignas",
-        "alignof",
-        "bool",
-        "catch",
-        "class",
-        "constexpr",
-        "delete",
-        "explicit",
-        "export",
-        "false",
-        "friend",
-        "mutable",
-        "namespace",
-        "new",
-        "noexcept",
-        "nullptr",
-        "operator",
-        "private",
-        "protected",
-        "public",
-        "template",
-        "this",
-        "throw",
-        "true",
-        "try",
-        "typeid",
-        "typename",
-        "using",
-        "virtual",
-        "wchar_t",
-        "asm",
-        "typeof",
-        "linux",
-        "unix",
-        "errno",
-        "assert",
-        "main",
-        "I",
-        "complex",
-        "imaginary",
-        "NULL",
-    ]
-)
-_TAKEN_BY_US = frozenset({"scratch", "flags", "L", "l", "s", "m", "left"})
+# Loop indices, constants, values and functions of the driver, and whatever begins like a kernel.
+_OURS = re.compile(r"[bceijklmnopqrs]|[cvt]\d+|(tile|lane|map|dense|sum|products|ep|EP|edgepde|EDGEPDE)_.*|.*_(flags|low|high)")
+
+
+@functools.cache
+def reserved() -> frozenset[str]:
+    """Words that mean something in C, in C++ or in the generated file."""
+    text = (resources.files(__package__) / "templates" / "reserved.txt").read_text("utf-8")
+    return frozenset(word for line in text.splitlines() if not line.startswith("#") for word in line.split())
 
 
 def identifier(name: str) -> str:
-    """The name with what C does not allow as _, and one more at the end of a keyword."""
+    """The name with what C does not allow as _, and one more at the end of a reserved word."""
     plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
-    if not plain or plain[0].isdigit():
-        plain = f"m_{plain}"
-    if plain.startswith("_"):
-        plain = f"m{plain}"
-    return f"{plain}_" if plain in KEYWORDS else plain
+    if not plain or not plain[0].isalpha():
+        plain = f"m_{plain.lstrip('_')}"
+    return f"{plain}_" if plain in reserved() else plain
 
 
 def distinct(names: Iterable[str]) -> dict[str, str]:
-    """Identifiers by name, no two alike in any letter case and none of the driver's own."""
+    """Identifiers by name, no two alike in any letter case and none that the driver uses itself."""
     found: dict[str, str] = {}
     used: set[str] = set()
     for name in names:
         plain = identifier(name)
-        while plain in _TAKEN_BY_US or plain.lower() in used:
+        plain = f"m_{plain}_" if _OURS.fullmatch(plain) else plain
+        while plain.lower() in used:
             plain += "_"
         used.add(plain.lower())
         found[name] = plain
