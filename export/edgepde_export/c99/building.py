@@ -43,14 +43,16 @@ class Call:
         """An input that may be absent."""
         return self.inputs[i] if i < len(self.inputs) else None
 
-    def known(self, i: int) -> NDArray[Any] | None:
-        """The elements of an optional input that must be known at export."""
+    def known(self, i: int, *, sizes: bool = False) -> NDArray[Any] | None:
+        """The elements of an optional input that must be known at export; `sizes`: they may come from free sizes."""
         value = self.optional(i)
         if value is None:
             return None
         if value.data is None:
             name = self.room.op.inputs[min(i, len(self.room.op.inputs) - 1)].name
             raise UnsupportedModel(f"input {name!r} must be a constant for the C99 target")
+        if not sizes:
+            refuse_sizes(value)
         return value.data
 
 
@@ -68,7 +70,9 @@ class Builder:
         return Value(Store("scratch", code, features(shape), varying), shape)
 
     def add(self, operation: Operation) -> Value:
-        """Appends a step; its output."""
+        """Appends a step; its output. Raises UnsupportedModel where a free size would be used as a number."""
+        for value in operation.inputs:
+            refuse_sizes(value)
         self.operations.append(operation)
         return operation.output
 
@@ -89,6 +93,8 @@ class Builder:
                 if not any(value is k for k in kept):
                     kept.append(value)
                 texts.append(f"{{{next(i for i, k in enumerate(kept) if k is value)}}}")
+        if not kept:
+            kept, texts[0] = [operands[0]], "{0}"
         if len(kept) > MOST_OPERANDS:
             raise UnsupportedModel(f"expected at most {MOST_OPERANDS} operands, got {len(kept)}")
         steps: Steps = ((template.format(*texts), tuple(range(len(kept)))),)
@@ -99,8 +105,6 @@ class Builder:
         self, call: Call, template: str, operands: Sequence[Value], code: str, files: Sequence[str] = ()
     ) -> Value:
         """A step in plain C, any element types."""
-        for value in operands:
-            refuse_sizes(value)
         output = self.new(code, broadcast([v.shape for v in operands]), varying=any(v.varying for v in operands))
         return self.add(Scalars(tuple(operands), output, call.label, template, tuple(files)))
 
@@ -110,9 +114,13 @@ class Builder:
 
     def contiguous(self, call: Call, value: Value, shape: Shape) -> Value:
         """The value repeated to `shape`, in memory of its own."""
+        return self.copied(call.label, value, shape)
+
+    def copied(self, label: str, value: Value, shape: Shape) -> Value:
+        """As `contiguous`, for no node in particular."""
         output = self.new(value.code, shape, varying=value.varying)
         axes = axes_of(shape, [value])
-        return self.add(Copy((value,), output, call.label, axes, 0, 0))
+        return self.add(Copy((value,), output, label, axes, 0, 0))
 
     def permuted(self, call: Call, value: Value, order: Sequence[int]) -> Value:
         """The value with its dimensions in another order; the same memory where no number changes place."""
@@ -146,7 +154,7 @@ def viewed(value: Value, shape: Shape) -> Value:
         return Value(value.store, shape, value.offset, apart=tuple(0 if d == () else next(steps) for d in shape))
     if features(shape) != value.count and value.data is None:
         raise UnsupportedModel(f"expected {value.count} elements per row, got {spelled(shape)}")
-    return Value(value.store, shape, value.offset, value.data, value.sized)
+    return Value(value.store, shape, value.offset, value.data)
 
 
 def literal(value: NDArray[Any] | np.generic) -> str:

@@ -69,7 +69,7 @@ def wanted(size: int, values: dict[str, int]) -> tuple[int, tuple[str, ...]]:
         while size and size % prime == 0:
             size //= prime
             found.append(name)
-    if size > LARGEST:
+    if not 0 <= size <= LARGEST:
         raise UnsupportedModel(
             f"expected a size that is a number times the free sizes, got one computed otherwise ({size})"
         )

@@ -55,19 +55,19 @@ class Driver:
                 at = f"EP_AT({self.tiled.offsets[store]}, {self.single.offsets[store]})"
                 code.line(f"{kind} *const {store.label} = ({kind} *)(void *)(s + {at});")
 
-    def _inputs_read(self, operations: Sequence[Operation]) -> list[Input]:
-        read = {store for op in operations for store in op.reads()}
+    def _inputs_read(self, operations: Sequence[Operation], outputs: Sequence[Output] = ()) -> list[Input]:
+        read = {store for op in operations for store in op.reads()} | {o.value.store for o in outputs}
         return [i for i in self.entry.inputs if i.value.store in read and not i.value.varying]
 
-    def _uniform_parameters(self, operations: Sequence[Operation]) -> list[str]:
-        return [f"const {C_TYPES[i.value.code]} *{i.value.store.label}" for i in self._inputs_read(operations)]
+    def _uniform_parameters(self, inputs: Sequence[Input]) -> list[str]:
+        return [f"const {C_TYPES[i.value.code]} *{i.value.store.label}" for i in inputs]
 
     def _before(self, operations: Sequence[Operation]) -> str:
         code = Code()
         self._places(code, operations)
         for op in operations:
             op.write(code, self.functions)
-        head = ", ".join([*self._uniform_parameters(operations), "unsigned char *s"])
+        head = ", ".join([*self._uniform_parameters(self._inputs_read(operations)), "unsigned char *s"])
         return _function(f"static void {self._name('before')}({head})", code)
 
     def _lane_inputs(self) -> list[Input]:
@@ -77,7 +77,11 @@ class Driver:
         return [o for o in self.entry.outputs if self.entry.lane in o.symbols]
 
     def _tile_head(self, operations: Sequence[Operation]) -> list[str]:
-        found = ["const size_t L", "size_t left", *self._uniform_parameters(operations)]
+        found = [
+            "const size_t L",
+            "size_t left",
+            *self._uniform_parameters(self._inputs_read(operations, self._lane_outputs())),
+        ]
         found += [f"const {C_TYPES[i.value.code]} *{self.ids[i.name]}" for i in self._lane_inputs()]
         found += [f"{C_TYPES[o.value.code]} *{self.ids[o.name]}" for o in self._lane_outputs()]
         return [*found, "unsigned char *s"]
@@ -146,7 +150,7 @@ class Driver:
         outer_only = [o for o in entry.outputs if entry.lane not in o.symbols]
         code.line("int flags = 0;")
         for given in entry.inputs:
-            if given not in (*self._inputs_read(self.operations), *self._lane_inputs()):
+            if given not in (*self._inputs_read(self.operations, entry.outputs), *self._lane_inputs()):
                 code.line(f"(void){self.ids[given.name]};")
         self._places(code, [], [o.value.store for o in outer_only])
         if before:
@@ -180,9 +184,10 @@ class Driver:
     def _tiles(self, code: Code, inside: Sequence[Operation]) -> None:
         entry = self.entry
         size = self.ids[entry.lane] if entry.lane is not None else "1"
-        uniform = [self.ids[i.name] for i in self._inputs_read(inside)]
+        uniform = [self.ids[i.name] for i in self._inputs_read(inside, self._lane_outputs())]
         loop = f"for (size_t m = 0, n; m < {size}; m += n)"
-        guard = "" if entry.outer is None else "if (!(flags & EP_NOT_CONVERGED)) "
+        kept = entry.outer is None or any(o.diagnostic for o in self._lane_outputs())
+        guard = "" if kept else "if (!(flags & EP_NOT_CONVERGED)) "
         with code.block(f"{guard}{loop}"):
             places = [f"{self.ids[i.name]} + m * {i.columns}" for i in self._lane_inputs()]
             outputs = [f"{self.ids[o.name]} + m * {o.value.count}" for o in self._lane_outputs()]
@@ -204,6 +209,8 @@ class Driver:
         """NaN in all answers of a row in which one is not finite, or whose residual is not."""
         answers = [o for o in self._lane_outputs() if not o.diagnostic]
         residuals = [o for o in self._lane_outputs() if o.threshold is not None]
+        if not answers:
+            return
         with code.block("if (found & EP_NOT_CONVERGED) for (size_t l = m; l < m + n; l++)"):
             tests = [
                 f"ep_finite_{o.value.code}({o.value.count}, {self.ids[o.name]} + l * {o.value.count})"

@@ -77,7 +77,7 @@ class Entry:
                     f"output {output.name!r}: expected sizes beginning with {' or '.join(self.symbols)}, "
                     f"got {spelled(output.value.shape)}"
                 )
-            if isinstance(output.factors[0], int):
+            if any(isinstance(f, int) for f in output.factors[: len(names)]):
                 raise UnsupportedModel(
                     f"output {output.name!r}: expected rows first, got {spelled(output.value.shape)}"
                 )

@@ -42,7 +42,8 @@ def _needed(operations: list[Operation], wanted: set[Store]) -> list[Operation]:
 def _single(value: Value, consumer: Lanes, uses: Counter[Store], kept: set[Store]) -> bool:
     """Whether only `consumer` reads this value, whole and in its own shape."""
     same = value.shape == consumer.output.shape and value.varying == consumer.output.varying
-    return same and uses[value.store] == 1 and value.store not in kept and value.offset == 0
+    alone = uses[value.store] == 1 and [v.store for v in consumer.inputs].count(value.store) == 1
+    return same and alone and value.store not in kept and value.offset == 0
 
 
 def _with_chains(op: Lanes, makers: dict[Store, Operation], uses: Counter[Store], kept: set[Store]) -> Lanes:

@@ -42,7 +42,7 @@ def lives(
         found[store] = Life(min(life.first, when), max(life.last, when))
 
     for when, op in enumerate(order):
-        for store in op.reads() | op.writes():
+        for store in sorted(op.reads() | op.writes(), key=lambda s: s.label):
             touch(store, when)
     for value in inputs:
         if value.varying:

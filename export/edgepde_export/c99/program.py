@@ -87,15 +87,11 @@ def _split(run: Part) -> tuple[Part, ...]:
     coefficients = Entry(COEFFICIENTS, (entry.outer,), entry.outer, None, first, (solved, *early))
     given = (*entry.inputs, Input(COEFFICIENTS, solution))
     after = tuple(op for op in run.operations if solution.store not in op.writes())
-    field = _reached(Entry("field", entry.symbols, entry.outer, entry.lane, given, late), after, solution)
-    return (_part(coefficients, run.operations), field)
+    field = _part(Entry("field", entry.symbols, entry.outer, entry.lane, given, late), after)
+    return (_part(coefficients, run.operations), field) if _follows(field, solution) else ()
 
 
-def _reached(entry: Entry, operations: tuple[Operation, ...], solution: Value) -> Part:
-    """The steps of `entry` that lie after the solver."""
-    part = _part(entry, operations)
+def _follows(part: Part, solution: Value) -> bool:
+    """Whether its steps need nothing of the solver but the solution."""
     written = {store for op in part.operations for store in op.writes()} | {solution.store}
-    known = {store for op in part.operations for store in op.reads() if store.kind == "scratch"}
-    if known - written:
-        raise UnsupportedModel("the field needs more of the solver than its coefficients")
-    return part
+    return all(store in written for op in part.operations for store in op.reads() if store.kind == "scratch")

@@ -19,7 +19,9 @@ from .rules import rule_for
 from .value import Store, Value, code_of, constant, spelled
 
 LARGEST_FOLDED = 1 << 24
-_GROW = {"Expand", "ConstantOfShape", "Tile", "Range"}
+# What keeps products of free sizes products: ops whose inputs may all be such, and those of which the first may.
+_PRODUCTS = {"Concat", "Mul"}
+_MOVES = {"Cast", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def trace(model: Model) -> Traced:
     values |= {name: constant(np.asarray(data), name) for name, data in graph.initializers.items()}
     for node in graph.nodes:
         _step(node, values, builder)
-    outputs = {info.name: _output(info, values[info.name]) for info in graph.outputs}
+    outputs = {info.name: _output(info, values[info.name], builder) for info in graph.outputs}
     return Traced(names, lane, inputs, outputs, tuple(builder.operations))
 
 
@@ -79,10 +81,10 @@ def _solved(graph: Graph) -> Any:
     return lambda shapes: {s for name, shape in shapes.items() if name in wanted for s in symbols(shape)}
 
 
-def _output(info: ValueInfo, value: Value) -> Value:
+def _output(info: ValueInfo, value: Value, builder: Builder) -> Value:
     if value.sized or features(value.shape) == 0:
         raise UnsupportedModel(f"output {info.name!r}: expected numbers, got sizes or nothing ({spelled(value.shape)})")
-    return value
+    return value if value.apart is None else builder.copied(f"output {info.name!r}", value, value.shape)
 
 
 def _step(node: Node, values: dict[str, Value], builder: Builder) -> None:
@@ -114,12 +116,13 @@ def _folded(
     if any(v.data is None for v in given):
         return None
     sized = any(v.sized for v in given)
-    if sized and (room.op.name in _GROW or any(v.code not in ("i64", "i32") for v in given)):
+    moved = room.op.name in _MOVES and not any(v.sized for v in given[1:])
+    if sized and not moved and room.op.name not in _PRODUCTS:
         return None
     if any(v.shape != tuple(dim(n) for n in v.data.shape) for v in given if v.data is not None):
         return None
     results = room.run([None if v is None else v.data for v in inputs], attributes)
-    if sized and any(y.dtype.kind != "i" for y in results):
+    if sized and any(y.dtype != np.int64 for y in results):
         raise UnsupportedModel("a free size is used as a number, which the C99 target does not support")
     if sum(y.size for y in results) > LARGEST_FOLDED:
         raise UnsupportedModel(f"expected constants of at most {LARGEST_FOLDED} elements")

@@ -23,6 +23,7 @@ class Store:
 
     kind: "scratch", "input", "constant". count: elements of one row. varying: whether the rows of a tile differ and lie
     side by side, lanes innermost; a value may have the free size of rows in its shape and yet be the same for all.
+    sized: `data` came from free sizes, as stand-ins.
     """
 
     kind: str
@@ -31,27 +32,31 @@ class Store:
     varying: bool
     label: str = ""
     data: NDArray[Any] | None = None
+    sized: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Value:
     """Elements of a store from `offset` on, in the order of `shape`.
 
-    data: the elements, where they are known at export. sized: `data` came from free sizes, as stand-ins.
-    apart: strides of dimensions that do not run on, None where they do.
+    data: the elements, where they are known at export. apart: strides of dimensions that do not run on, else None.
     """
 
     store: Store
     shape: Shape
     offset: int = 0
     data: NDArray[Any] | None = field(default=None, repr=False)
-    sized: bool = False
     apart: tuple[int, ...] | None = None
 
     @property
     def code(self) -> str:
         """f32, f64, i64, i32 or u8."""
         return self.store.code
+
+    @property
+    def sized(self) -> bool:
+        """Whether it came from free sizes, as stand-ins."""
+        return self.store.sized
 
     @property
     def varying(self) -> bool:
@@ -86,8 +91,8 @@ def constant(data: NDArray[Any], label: str = "", *, sized: bool = False, shape:
     """A value known at export."""
     array = np.ascontiguousarray(data).reshape(np.shape(data))
     dims: Shape = shape if shape is not None else tuple(map(dim, array.shape))
-    store = Store("constant", code_of(array.dtype, label or "constant"), int(array.size), False, label, array)
-    return Value(store, dims, data=array, sized=sized)
+    store = Store("constant", code_of(array.dtype, label or "constant"), int(array.size), False, label, array, sized)
+    return Value(store, dims, data=array)
 
 
 def spelled(shape: Shape) -> str:

@@ -11,7 +11,7 @@ from ..value import Value, broadcast
 
 def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     """The common shape of the value and the one asked for."""
-    x, target = builder.running(call, call.value(0)), call.known(1)
+    x, target = builder.running(call, call.value(0)), call.known(1, sizes=True)
     if target is None:
         raise UnsupportedModel("expected a shape")
     shape = expanded(x.shape, [int(n) for n in target], builder)

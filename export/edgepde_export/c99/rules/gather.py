@@ -21,6 +21,8 @@ def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     size = features((x.shape[axis],))
     outer, inner = features(x.shape[:axis]), features(x.shape[axis + 1 :])
     if index.data is None:
+        if x.code == "u8":
+            raise UnsupportedModel("a computed index into truth values")
         shape = (*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
         output = builder.new(x.code, shape, varying=x.varying or index.varying)
         return (builder.add(Take((x, index), output, call.label, outer, size, index.count, inner)),)

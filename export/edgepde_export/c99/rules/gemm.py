@@ -46,6 +46,7 @@ def _scalar(call: Call, name: str, number: type[np.floating]) -> Value:
 def _turned(call: Call, builder: Builder, w: Value) -> Value:
     if len(w.shape) != 2:
         raise UnsupportedModel("expected a matrix")
+    refuse_sizes(w)
     if w.data is not None:
-        return constant(np.ascontiguousarray(w.data.T), sized=w.sized)
+        return constant(np.ascontiguousarray(w.data.T))
     return builder.permuted(call, w, [1, 0])

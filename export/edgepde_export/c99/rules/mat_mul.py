@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from edgepde_runtime.errors import UnsupportedModel
 
-from ..building import Builder, Call, refuse_sizes, viewed
+from ..building import FLOATS, Builder, Call, refuse_sizes, viewed
 from ..dims import features, symbols
 from ..operations import Dense, Products
-from ..value import Value, spelled
+from ..value import Value, broadcast, spelled
 
 
 def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
@@ -27,6 +27,8 @@ def product(call: Call, builder: Builder, x: Value, w: Value) -> Value:
     """The product of matrices of at least two dimensions each."""
     refuse_sizes(x)
     refuse_sizes(w)
+    if x.code not in FLOATS:
+        raise UnsupportedModel(f"expected float32 or float64, got {x.code}")
     if x.shape[-1] != w.shape[-2] or symbols(x.shape[-1:]):
         raise UnsupportedModel(f"cannot multiply {spelled(x.shape)} and {spelled(w.shape)} row by row")
     terms, columns = features(x.shape[-1:]), features(w.shape[-1:])
@@ -38,9 +40,9 @@ def product(call: Call, builder: Builder, x: Value, w: Value) -> Value:
         shape = (*rest, x.shape[-2], w.shape[-1])
         output = builder.new(x.code, shape, varying=varying)
         return builder.add(Dense((x, w), output, call.label, features(x.shape[:-1]), terms, columns))
-    if features(rest) != 1 and features(batch) != 1 and features(rest) != features(batch):
+    stack = broadcast([rest, batch])
+    if any(features(s) not in (1, features(stack)) for s in (rest, batch)):
         raise UnsupportedModel(f"cannot multiply stacks {spelled(x.shape)} and {spelled(w.shape)}")
-    stack = rest if len(symbols(rest)) >= len(symbols(batch)) and features(rest) >= features(batch) else batch
     count, rows = features(stack), features(x.shape[-2:-1])
     output = builder.new(x.code, (*stack, x.shape[-2], w.shape[-1]), varying=varying)
     steps = (rows * terms if features(rest) > 1 else 0, terms * columns if features(batch) > 1 else 0, rows * columns)

@@ -11,7 +11,7 @@ from ..value import Value
 
 def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     """Regroups the factors of the shape."""
-    x, shape = call.value(0), call.known(1)
+    x, shape = call.value(0), call.known(1, sizes=True)
     if shape is None:
         raise UnsupportedModel("expected a shape")
     sizes = evaluate(x.shape, builder.stand_ins)

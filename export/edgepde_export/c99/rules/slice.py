@@ -32,7 +32,7 @@ def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
 
 def _part(builder: Builder, x: Value, kept: list[range]) -> Value:
     shape = tuple(d if symbols((d,)) else dim(len(k)) for d, k in zip(x.shape, kept, strict=True))
-    if shape == x.shape:
+    if all(k == range(len(k)) for k in kept) and shape == x.shape:
         return x
     if empty(shape):
         return builder.new(x.code, shape, varying=x.varying)
