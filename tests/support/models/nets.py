@@ -73,7 +73,7 @@ def elementwise() -> list[tuple[str, int]]:
 
 
 def activations() -> Parts:
-    """u = every elementwise op on (x W + b, x), then sums of all of them; outside the box a logarithm may be missing."""
+    """u = every elementwise op on (x W + b, x), then sums of all of them; outside the box some have no logarithm."""
     w = onnx_writer
     wide = OPERANDS
     tensors: dict[str, NDArray[np.generic]] = {
