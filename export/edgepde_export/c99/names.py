@@ -8,7 +8,11 @@ from collections.abc import Iterable
 from importlib import resources
 
 # Loop indices, constants, values and functions of the driver, and whatever begins like a kernel.
-_OURS = re.compile(r"[bceijklmnopqrs]|[cvt]\d+|(tile|lane|map|dense|sum|products|ep|EP|edgepde|EDGEPDE)_.*|.*_(flags|low|high)")
+_OURS = re.compile(
+    r"[bceijklmnopqrs]|[cvt]\d+|(tile|lane|map|dense|sum|products|ep|EP|edgepde|EDGEPDE)_.*|.*_(flags|low|high)"
+)
+
+FILES = frozenset({"dispatch", "example", "test_golden"})
 
 
 @functools.cache
@@ -24,6 +28,12 @@ def identifier(name: str) -> str:
     if not plain or not plain[0].isalpha():
         plain = f"m_{plain.lstrip('_')}"
     return f"{plain}_" if plain in reserved() else plain
+
+
+def model_name(name: str) -> str:
+    """The identifier of a model, and the stem of its files: none that another file of c99/ has."""
+    plain = identifier(name)
+    return f"{plain}_" if plain in FILES else plain
 
 
 def distinct(names: Iterable[str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from edgepde_runtime.onnxmodel import Model
 from .building import FLOATS
 from .entry import Entry, Input, Output
 from .fuse import fuse
-from .names import distinct, identifier
+from .names import distinct, model_name
 from .operations import Operation, Solve
 from .tracing import trace
 from .value import Value
@@ -57,7 +57,7 @@ def program(model: Model, manifest: Manifest) -> Program:
     parts = (run, *_split(run))
     names = [*traced.symbols, *(i.name for i in inputs), *(o.name for o in outputs)]
     ids = distinct([*names, *([COEFFICIENTS] if len(parts) > 1 else [])])
-    return Program(identifier(manifest.name), parts, ids)
+    return Program(model_name(manifest.name), parts, ids)
 
 
 def _box(spec: InputSpec) -> tuple[tuple[float, float], ...]:

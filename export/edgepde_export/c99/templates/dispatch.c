@@ -1,6 +1,10 @@
 /* For hosts: the best build of the model for this processor, under names that are the same for every model. */
 #include <string.h>
 
+#ifdef EDGEPDE_DISPATCH_X86
+#include <cpuid.h>
+#endif
+
 #include "@name@.h"
 
 struct edgepde_call {
@@ -30,9 +34,20 @@ static const struct build builds[] = {
     {"avx512", @name@_run_avx512, @name@_check_avx512},
 };
 
+static unsigned enabled_states(void) {
+    unsigned low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+}
+
+/* Asked of the processor itself: not every compiler's library fills in __builtin_cpu_supports. */
 static int best(void) {
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 0;
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") ? 2 : 1;
+    const unsigned wide = bit_AVX512F | bit_AVX512DQ | bit_AVX512VL;
+    unsigned a, b, c, d, states;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_FMA)) return 0;
+    states = enabled_states();
+    if ((states & 0x06) != 0x06 || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2)) return 0;
+    return (states & 0xe6) == 0xe6 && (b & wide) == wide ? 2 : 1;
 }
 #else
 static const struct build builds[] = {
