@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,9 @@ from edgepde_runtime.onnxfile import parse
 from edgepde_runtime.plan import Plan
 from edgepde_runtime.stack import GCC_FLAGS, worst_stack
 from support import models
-from support.targets import CORTEX_M7, GCC_X86, HERE, Program, Target, build, build_objects, lines, require, run
+from support.targets import CORTEX_M7, GCC_X86, HERE, Target, build, build_objects, lines, require, run
 from support.targets.programs import Source
 
-Builder = Callable[[Source, Target], Program]
 SINGLE = next(core for core in CORTEX_M7 if core.name.endswith("-sp-d16"))
 # The goal of the target: bytes of code without weights, single precision, -Os.
 GOAL = 1536
@@ -30,14 +28,18 @@ def weight_bytes(name: str) -> int:
     return sum(np.asarray(w).nbytes for w in parse(model.make()[0]).graph.initializers.values())
 
 
-def test_the_code_of_an_mlp_is_small_on_a_cortex_m7(generated: dict[str, Source], built: Builder) -> None:
+@pytest.mark.parametrize("extra", [[], ["-ffreestanding"]], ids=["hosted", "freestanding"])
+def test_the_code_of_an_mlp_is_small_and_alone(extra: list[str], generated: dict[str, Source], tmp_path: Path) -> None:
     require(SINGLE)
     assert SINGLE.optimise == "-Os"
-    found = footprint.sizes(built(generated["mlp_f32"], SINGLE).objects[:1])
+    source = generated["mlp_f32"]
+    objects = build_objects(SINGLE, source.sources[:1], tmp_path, includes=source.includes, extra=extra)
+    found = footprint.sizes(objects)
     assert found.code <= GOAL
     assert found.written == 0
     # nothing beside the weights but the box; a number that is all of its array may be in the code
     assert found.constants - weight_bytes("mlp_f32") <= BOXES
+    assert footprint.undefined_symbols(objects) == frozenset()
 
 
 # What `measured` calls on painted stack; the largest model by far is solved once.

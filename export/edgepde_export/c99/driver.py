@@ -120,7 +120,7 @@ class Driver:
         run = f"{count} * L" if value.varying else str(count)
         step = "L" if value.varying else "1"
         if count == 1 and value.varying:
-            code.line(f"memcpy({name}, {place}, rows * sizeof *{name});")
+            code.line(f"__builtin_memcpy({name}, {place}, rows * sizeof *{name});")
         else:
             code.line("for (size_t l = 0; l < rows; l++)")
             code.line(
@@ -158,7 +158,7 @@ class Driver:
             code.line(f"{self._name('before')}({', '.join([*arguments, 's'])});")
         for output in outer_only:
             value, name = output.value, self.ids[output.name]
-            code.line(f"memcpy({name}, {_place(value)}, {value.count} * sizeof *{name});")
+            code.line(f"__builtin_memcpy({name}, {_place(value)}, {value.count} * sizeof *{name});")
             if output.diagnostic:
                 self._judge(code, output, f"{name}[l]", "1")
             else:

@@ -333,7 +333,7 @@ class Copy(Operation):
             target = at(end, [(INDICES[i], s[1]) for i, (_, s) in enumerate(loops)], lanes=self.varying)
             if run:
                 size = f"{run} * L" if self.varying else str(run)
-                code.line(f"memcpy({target}, {source}, {size} * sizeof({kind}));")
+                code.line(f"__builtin_memcpy({target}, {source}, {size} * sizeof({kind}));")
             elif not self.varying:
                 code.line(f"({target})[0] = ({source})[0];")
             else:

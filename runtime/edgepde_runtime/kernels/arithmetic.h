@@ -5,7 +5,6 @@
 #include <float.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #ifdef __FAST_MATH__
 #error "EdgePDE kernels need IEEE-754 arithmetic: compile without -ffast-math and -Ofast"
@@ -40,25 +39,25 @@
 
 static inline uint32_t ep_bits_f32(float x) {
     uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
+    __builtin_memcpy(&bits, &x, sizeof bits);
     return bits;
 }
 
 static inline float ep_from_bits_f32(uint32_t bits) {
     float x;
-    memcpy(&x, &bits, sizeof x);
+    __builtin_memcpy(&x, &bits, sizeof x);
     return x;
 }
 
 static inline uint64_t ep_bits_f64(double x) {
     uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
+    __builtin_memcpy(&bits, &x, sizeof bits);
     return bits;
 }
 
 static inline double ep_from_bits_f64(uint64_t bits) {
     double x;
-    memcpy(&x, &bits, sizeof x);
+    __builtin_memcpy(&x, &bits, sizeof x);
     return x;
 }
 

@@ -19,19 +19,19 @@ static inline int32_t ep_i32_of_f32(float x) { return ep_i32_of_f64((double)x); 
 static inline int32_t ep_i32_of_i64(int64_t x) {
     const uint32_t low = (uint32_t)((uint64_t)x & 0xffffffffu);
     int32_t y;
-    memcpy(&y, &low, sizeof y);
+    __builtin_memcpy(&y, &low, sizeof y);
     return y;
 }
 
 static inline int64_t ep_wrap_i64(uint64_t bits) {
     int64_t x;
-    memcpy(&x, &bits, sizeof x);
+    __builtin_memcpy(&x, &bits, sizeof x);
     return x;
 }
 
 static inline int32_t ep_wrap_i32(uint32_t bits) {
     int32_t x;
-    memcpy(&x, &bits, sizeof x);
+    __builtin_memcpy(&x, &bits, sizeof x);
     return x;
 }
 

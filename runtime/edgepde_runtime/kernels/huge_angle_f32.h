@@ -38,11 +38,11 @@ static inline void ep_quadrant_of_huge_f32(ep_f32 x, float limit, ep_u32 *quadra
     size_t i;
     ep_store_f32(of, x);
     ep_store_f32(rest, *r);
-    memcpy(in, quadrant, sizeof in);
+    __builtin_memcpy(in, quadrant, sizeof in);
     for (i = 0; i < EP_WIDTH_F32; i++) {
         if (!(of[i] <= limit)) in[i] = ep_huge_angle_f32(of[i], &rest[i]);
     }
-    memcpy(quadrant, in, sizeof in);
+    __builtin_memcpy(quadrant, in, sizeof in);
     *r = ep_load_f32(rest);
 }
 

@@ -52,11 +52,11 @@ static inline void ep_quadrant_of_huge_f64(ep_f64 x, double limit, ep_u64 *quadr
     size_t i;
     ep_store_f64(of, x);
     ep_store_f64(rest, *r);
-    memcpy(in, quadrant, sizeof in);
+    __builtin_memcpy(in, quadrant, sizeof in);
     for (i = 0; i < EP_WIDTH_F64; i++) {
         if (!(of[i] <= limit)) in[i] = ep_huge_angle_f64(of[i], &rest[i]);
     }
-    memcpy(quadrant, in, sizeof in);
+    __builtin_memcpy(quadrant, in, sizeof in);
     *r = ep_load_f64(rest);
 }
 

@@ -91,18 +91,18 @@ static inline ep_f64 ep_sqrt_f64(ep_f64 x) { return ep_sqrt1_f64(x); }
 
 static inline ep_f32 ep_load_f32(const float *p) {
     ep_f32 v;
-    memcpy(&v, p, sizeof v);
+    __builtin_memcpy(&v, p, sizeof v);
     return v;
 }
 
 static inline ep_f64 ep_load_f64(const double *p) {
     ep_f64 v;
-    memcpy(&v, p, sizeof v);
+    __builtin_memcpy(&v, p, sizeof v);
     return v;
 }
 
-static inline void ep_store_f32(float *p, ep_f32 v) { memcpy(p, &v, sizeof v); }
-static inline void ep_store_f64(double *p, ep_f64 v) { memcpy(p, &v, sizeof v); }
+static inline void ep_store_f32(float *p, ep_f32 v) { __builtin_memcpy(p, &v, sizeof v); }
+static inline void ep_store_f64(double *p, ep_f64 v) { __builtin_memcpy(p, &v, sizeof v); }
 
 /* The first n < EP_WIDTH lanes, the others 0; and back. */
 #if EP_VECTOR_BYTES == 64
@@ -127,18 +127,18 @@ static inline void ep_store_some_f64(double *p, ep_f64 v, size_t n) { _mm256_mas
 #else
 static inline ep_f32 ep_load_some_f32(const float *p, size_t n) {
     ep_f32 v = ep_set_f32(0.0f);
-    memcpy(&v, p, n * sizeof *p);
+    __builtin_memcpy(&v, p, n * sizeof *p);
     return v;
 }
 
 static inline ep_f64 ep_load_some_f64(const double *p, size_t n) {
     ep_f64 v = ep_set_f64(0.0);
-    memcpy(&v, p, n * sizeof *p);
+    __builtin_memcpy(&v, p, n * sizeof *p);
     return v;
 }
 
-static inline void ep_store_some_f32(float *p, ep_f32 v, size_t n) { memcpy(p, &v, n * sizeof *p); }
-static inline void ep_store_some_f64(double *p, ep_f64 v, size_t n) { memcpy(p, &v, n * sizeof *p); }
+static inline void ep_store_some_f32(float *p, ep_f32 v, size_t n) { __builtin_memcpy(p, &v, n * sizeof *p); }
+static inline void ep_store_some_f64(double *p, ep_f64 v, size_t n) { __builtin_memcpy(p, &v, n * sizeof *p); }
 #endif
 
 /* mask ? a : b, lane by lane. */

@@ -3,6 +3,8 @@
  * test_triples(kind, count, seed, worst): how many of `count` triples differ; kinds 0 any bits, 1 cancellation,
  * 2 results near the smallest numbers, 3 sums near half way, 4 far apart, 5 special values. worst: the last of them.
  */
+#include <string.h>
+
 #include "selftest.h"
 
 #ifdef __x86_64__

@@ -154,7 +154,7 @@ static inline void ep_gauss_newton_add(const ep_gauss_newton *p, size_t count) {
 }
 
 static inline void ep_gauss_newton_normal(const ep_gauss_newton *p) {
-    memset(p->normal, 0, sizeof(double) * EP_GAUSS_NEWTON_UP(p->N) * p->columns);
+    __builtin_memset(p->normal, 0, sizeof(double) * EP_GAUSS_NEWTON_UP(p->N) * p->columns);
     for (size_t first = 0; first < p->R; first += EP_GAUSS_NEWTON_CHUNK) {
         size_t end = ep_gauss_newton_end(first, p->R);
         ep_gauss_newton_rows(p, first, end);
@@ -164,7 +164,7 @@ static inline void ep_gauss_newton_normal(const ep_gauss_newton *p) {
         size_t end = ep_gauss_newton_end(first, p->C);
         for (size_t i = first; i < end; i++) {
             double *row = p->tile + (i - first) * p->columns;
-            memcpy(row, p->matrix + i * p->N, sizeof(double) * p->N);
+            __builtin_memcpy(row, p->matrix + i * p->N, sizeof(double) * p->N);
             row[p->N] = p->residual[p->rows + i];
         }
         ep_gauss_newton_add(p, end - first);
@@ -228,7 +228,7 @@ static inline int ep_gauss_newton_iterate(const ep_gauss_newton *p, int64_t iter
         double reached = ep_gauss_newton_evaluate(p, p->trial);
         done = determined && damping <= 1e-6 && ep_gauss_newton_finite(cost) && ep_gauss_newton_small(p, c, tolerance);
         if (reached <= cost) {
-            memcpy(c, p->trial, sizeof(double) * p->N);
+            __builtin_memcpy(c, p->trial, sizeof(double) * p->N);
             cost = reached;
             damping = damping * 1e-2 < 1e-14 ? 1e-14 : damping * 1e-2;
         } else {
@@ -259,14 +259,14 @@ static inline void ep_gauss_newton_solve_row(size_t F, size_t R, size_t N, size_
     p.scale = p.normal + EP_GAUSS_NEWTON_UP(N) * p.columns;
     p.step = p.scale + p.columns;
     p.trial = p.step + EP_GAUSS_NEWTON_UP(N);
-    memset(scratch, 0, EP_GAUSS_NEWTON_SOLVE_SCRATCH(F, R, N, T, K, C));
+    __builtin_memset(scratch, 0, EP_GAUSS_NEWTON_SOLVE_SCRATCH(F, R, N, T, K, C));
     *converged = 0;
     for (size_t i = 0; i < T * K; i++)
         if (terms[i] < 0 || (uint64_t)terms[i] > F) {
             for (size_t n = 0; n < N; n++) solution[n] = ep_from_bits_f64(UINT64_C(0x7ff8000000000000));
             return;
         }
-    if (N) memcpy(solution, start, sizeof(double) * N);
+    if (N) __builtin_memcpy(solution, start, sizeof(double) * N);
     *converged = (unsigned char)ep_gauss_newton_iterate(&p, max_iterations, tolerance, solution);
 }
 
