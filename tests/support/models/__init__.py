@@ -10,13 +10,15 @@ A program prints "<what>_<rows> <hash>" for batches of rows and for the same row
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from edgepde_export.c99 import generate
 from edgepde_runtime.certificate import Certificate
 from edgepde_runtime.manifest import Manifest
+from numpy.typing import NDArray
 from support.models import nets
 from support.targets.programs import Source
 
@@ -60,13 +62,19 @@ def sources(folder: Path, models: Sequence[Model] = MODELS) -> tuple[Source, ...
     return tuple(_source(model, folder / model.name) for model in models)
 
 
-def _source(model: Model, folder: Path) -> Source:
+def written(model: Model, folder: Path, golden: Mapping[str, NDArray[np.floating]] | None = None) -> Path:
+    """The files of c99/ below `folder`, which is returned."""
     data, manifest, certificate = model.make()
-    for name, text in generate(data, manifest, certificate).items():
+    for name, text in generate(data, manifest, certificate, golden).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text)
-    (folder / "main.c").write_text(_main(model, manifest), encoding="utf-8")
+    return folder
+
+
+def _source(model: Model, folder: Path) -> Source:
+    written(model, folder)
+    (folder / "main.c").write_text(_main(model, model.make()[1]), encoding="utf-8")
     return Source(model.name, (folder / f"{model.name}.c", folder / "main.c"), (folder, HERE))
 
 

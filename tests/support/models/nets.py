@@ -23,15 +23,23 @@ def weights(shape: Sequence[int], seed: int, dtype: DTypeLike, reach: float) -> 
     return ((raw >> np.uint64(40)).astype(np.float64) * (2.0**-23 * reach) - reach).astype(dtype).reshape(shape)
 
 
+def mlp_layers(dtype: str, columns: int, wide: int, deep: int) -> list[tuple[NDArray[np.floating], ...]]:
+    """Matrix and bias of every layer."""
+    shapes = enumerate(pairwise([columns, *[wide] * deep, 1]))
+    return [
+        (weights(shape, 2 * i, dtype, 1.0 if i == 0 else 0.25), weights(shape[1:], 2 * i + 1, dtype, 0.5))
+        for i, shape in shapes
+    ]
+
+
 def mlp(name: str, dtype: str, columns: int, wide: int, deep: int) -> Parts:
     """columns - wide x deep - 1 with tanh between the layers, inputs in -1 .. 1."""
     w = onnx_writer
-    widths = [columns, *[wide] * deep, 1]
+    layers = mlp_layers(dtype, columns, wide, deep)
     nodes, tensors, last = [], {}, "x"
-    for i, (a, b) in enumerate(pairwise(widths)):
-        tensors[f"w{i}"] = weights((a, b), 2 * i, dtype, 1.0 if i == 0 else 0.25)
-        tensors[f"b{i}"] = weights((b,), 2 * i + 1, dtype, 0.5)
-        end = i == len(widths) - 2
+    for i, (matrix, bias) in enumerate(layers):
+        tensors |= {f"w{i}": matrix, f"b{i}": bias}
+        end = i == len(layers) - 1
         nodes.append(w.node("Gemm", [last, f"w{i}", f"b{i}"], ["u" if end else f"z{i}"]))
         nodes += [] if end else [w.node("Tanh", [f"z{i}"], [f"h{i}"])]
         last = f"h{i}"
@@ -54,6 +62,15 @@ def packed(
 def mlp_f32() -> Parts:
     """The PINN the speed is measured with."""
     return mlp("mlp_f32", "float32", 3, 64, 4)
+
+
+def mlp_reference(x: NDArray[np.floating]) -> NDArray[np.float64]:
+    """`mlp_f32` in float64."""
+    *inner, (matrix, bias) = [[a.astype(np.float64) for a in layer] for layer in mlp_layers("float32", 3, 64, 4)]
+    y = x.astype(np.float64)
+    for w, b in inner:
+        y = np.tanh(y @ w + b)
+    return y @ matrix + bias
 
 
 def mlp_f64() -> Parts:
