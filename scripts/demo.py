@@ -20,7 +20,7 @@ def main() -> int:
     run, bundle, report = (str(FOLDER / name) for name in ("run", "bundle", "report.html"))
     stages = [
         ["train", "s2gpt_burgers", "--quick", "--out", run],
-        ["export", run, "--out", bundle],
+        ["export", run, "--out", bundle, "--target", "c99"],
         ["verify", bundle, "--max-error", MAX_ERROR],
         ["report", bundle, "--out", report],
     ]
