@@ -54,14 +54,14 @@ static inline ep_f64 ep_exp_rest_f64(ep_f64 t, ep_f64 rounded) {
 
 /* 2^k exp(r) for |k| <= 255 (2047) as a product: a first factor in range, and a power of two that is left to do. */
 static inline ep_f32 ep_exp_halved_f32(ep_f32 r, ep_f32 rounded, ep_f32 *left) {
-    ep_f32 one = ep_set_f32(1.0f), y = ep_fma_f32(ep_fma_f32(ep_exp_second_f32(r), r, one), r, one);
+    ep_f32 y = ep_expm1_near_0_f32(r) + ep_set_f32(1.0f);
     ep_u32 whole = EP_AS_U32(rounded) - ep_set_u32(0x4b3fff00u), half = whole >> 1;
     *left = EP_AS_F32((whole - half - ep_set_u32(1u)) << 23);
     return y * EP_AS_F32((half - ep_set_u32(1u)) << 23);
 }
 
 static inline ep_f64 ep_exp_halved_f64(ep_f64 r, ep_f64 rounded, ep_f64 *left) {
-    ep_f64 one = ep_set_f64(1.0), y = ep_fma_f64(ep_fma_f64(ep_exp_second_f64(r), r, one), r, one);
+    ep_f64 y = ep_expm1_near_0_f64(r) + ep_set_f64(1.0);
     ep_u64 whole = EP_AS_U64(rounded) - ep_set_u64(0x4337fffffffff800u), half = whole >> 1;
     *left = EP_AS_F64((whole - half - ep_set_u64(1u)) << 52);
     return y * EP_AS_F64((half - ep_set_u64(1u)) << 52);

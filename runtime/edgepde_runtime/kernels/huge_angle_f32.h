@@ -19,7 +19,8 @@ static inline uint32_t ep_huge_angle_f32(float x, float *r) {
         part = (uint64_t)two_over_pi[start / 32 + k] << 32 | two_over_pi[start / 32 + k + 1];
         words[k] = (uint32_t)(part << start % 32 >> 32);
     }
-    turns = ((uint64_t)(mantissa * words[0]) << 32) + (uint64_t)mantissa * words[1] + ((uint64_t)mantissa * words[2] >> 32);
+    turns = ((uint64_t)(mantissa * words[0]) << 32) + (uint64_t)mantissa * words[1];
+    turns += (uint64_t)mantissa * words[2] >> 32;
     quadrant = (uint32_t)((turns + ((uint64_t)1 << 61)) >> 62);
     turns <<= 2;
     negative = (uint32_t)(turns >> 63);

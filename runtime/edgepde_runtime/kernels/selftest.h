@@ -1,4 +1,4 @@
-/* What the kernels ask of a processor and its start-up code: one rounding in fma, to nearest, and denormals that live. */
+/* What the kernels ask of a processor and its start-up code: one rounding in fma, to nearest, denormals that live. */
 #ifndef EDGEPDE_SELFTEST_H
 #define EDGEPDE_SELFTEST_H
 

@@ -30,7 +30,7 @@ static inline double ep_rounded_f64(uint64_t sign, uint64_t mantissa, int expone
     return ep_from_bits_f64(sign | mantissa);
 }
 
-/* a b + c where a, b, c are finite and a b is not 0: 128 bits, the leading one of c at bit 124, of a b there or above. */
+/* a b + c where a, b, c are finite and a b is not 0, in 128 bits: c leads at bit 124, a b there or above. */
 static inline double ep_fma_finite_f64(double a, double b, double c) {
     int ea, eb, ec, distance;
     uint64_t sign = (ep_bits_f64(a) ^ ep_bits_f64(b)) & EP_SIGN_F64, sign_c = ep_bits_f64(c) & EP_SIGN_F64;

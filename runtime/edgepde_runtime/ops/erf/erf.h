@@ -10,7 +10,8 @@
 static inline ep_f32 ep_erf_f32(ep_f32 x) {
     ep_f32 a = ep_lesser_f32(ep_set_f32(4.0f), ep_magnitude_f32(x)); /* erf(4) rounds to 1 */
     ep_f32 one = ep_set_f32(1.0f), minus = ep_set_f32(-1.0f), square = a * a, t = a * (minus * a);
-    ep_f32 rounded = ep_exp_rounded_f32(t), d = minus / (a + ep_set_f32(2.0f)), u = ep_fma_f32(d, ep_set_f32(4.0f), one);
+    ep_f32 rounded = ep_exp_rounded_f32(t), d = minus / (a + ep_set_f32(2.0f));
+    ep_f32 u = ep_fma_f32(d, ep_set_f32(4.0f), one);
     ep_f32 s = EP_AS_F32((EP_AS_U32(rounded) << 23) + ep_set_u32(0x3f800000u));
     ep_f32 e = ep_fma_f32(s, ep_expm1_near_0_f32(ep_exp_rest_f32(t, rounded)), s);
     ep_f32 p = ep_set_f32(0x1.4771fcp-14f), q = ep_set_f32(-0x1.a258fp-6f);
@@ -31,7 +32,8 @@ static inline ep_f32 ep_erf_f32(ep_f32 x) {
 static inline ep_f64 ep_erf_f64(ep_f64 x) {
     ep_f64 a = ep_lesser_f64(ep_set_f64(6.0), ep_magnitude_f64(x)); /* erf(6) rounds to 1 */
     ep_f64 one = ep_set_f64(1.0), minus = ep_set_f64(-1.0), square = a * a, t = a * (minus * a);
-    ep_f64 rounded = ep_exp_rounded_f64(t), d = minus / (a + ep_set_f64(2.5)), u = ep_fma_f64(d, ep_set_f64(5.0), one);
+    ep_f64 rounded = ep_exp_rounded_f64(t), d = minus / (a + ep_set_f64(2.5));
+    ep_f64 u = ep_fma_f64(d, ep_set_f64(5.0), one);
     ep_f64 s = EP_AS_F64((EP_AS_U64(rounded) << 52) + ep_set_u64(0x3ff0000000000000u));
     ep_f64 e = ep_fma_f64(s, ep_expm1_near_0_f64(ep_exp_rest_f64(t, rounded)), s);
     ep_f64 p = ep_set_f64(-0x1.b17a0f1e966dcp-31), q = ep_set_f64(-0x1.3e1b62653911cp-15);

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from ..rounding import Rounding
 
-ROUNDING = Rounding(ulps=None, own_ulps=(1.0, 1.2))
+ROUNDING = Rounding(ulps=None, own_ulps=(1.1, 1.4))

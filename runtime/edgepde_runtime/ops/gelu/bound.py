@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from ..rounding import Rounding
 
-ROUNDING = Rounding(roundings=8, ulps=None, cancels=True, own_ulps=(4.0, 4.5))
+ROUNDING = Rounding(roundings=8, ulps=None, cancels=True, own_ulps=(4.0, 10.5))

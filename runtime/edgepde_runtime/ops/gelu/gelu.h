@@ -79,7 +79,8 @@ static inline ep_f32 ep_gelu_tanh_f32(ep_f32 x) {
     ep_f32 zero = ep_set_f32(0.0f), minus = ep_set_f32(-1.0f);
     ep_f32 a = ep_lesser_f32(ep_set_f32(10.8f), ep_magnitude_f32(x));
     ep_f32 square = a * a, square_low = ep_fma_f32(a, a, zero - square);
-    ep_f32 cube = ep_set_f32(0x1.2444f2p-4f), linear = ep_set_f32(0x1.988454p+0f), product = ep_fma_f32(cube, square, zero);
+    ep_f32 cube = ep_set_f32(0x1.2444f2p-4f), linear = ep_set_f32(0x1.988454p+0f);
+    ep_f32 product = ep_fma_f32(cube, square, zero);
     ep_f32 sum = linear + product, back = sum - linear, low = (linear - (sum - back)) + (product - back);
     ep_f32 t, rounded, left, z, y;
     low = ep_fma_f32(cube, square_low, low + ep_fma_f32(cube, square, zero - product));
@@ -88,9 +89,8 @@ static inline ep_f32 ep_gelu_tanh_f32(ep_f32 x) {
     low = ep_fma_f32(a, low, ep_fma_f32(a, sum, t));
     rounded = ep_exp_rounded_f32(t);
     z = ep_exp_halved_f32(ep_exp_rest_f32(t, rounded) - low, rounded, &left);
-    sum = z * left;
     y = z / ep_fma_f32(z, left, ep_set_f32(1.0f));
-    y = ep_pick_f32(ep_less_f32(sum, ep_set_f32(0.25f)), ep_fma_f32(sum, minus * y, z), y);
+    y = ep_fma_f32(-z * left, y, z);
     return ep_fma_f32(a * left, minus * y, ep_rectified_f32(x));
 }
 
@@ -98,7 +98,8 @@ static inline ep_f64 ep_gelu_tanh_f64(ep_f64 x) {
     ep_f64 zero = ep_set_f64(0.0), minus = ep_set_f64(-1.0);
     ep_f64 a = ep_lesser_f64(ep_set_f64(21.6), ep_magnitude_f64(x));
     ep_f64 square = a * a, square_low = ep_fma_f64(a, a, zero - square);
-    ep_f64 cube = ep_set_f64(0x1.2444f2a4d8b4bp-4), linear = ep_set_f64(0x1.9884533d43651p+0), product = ep_fma_f64(cube, square, zero);
+    ep_f64 cube = ep_set_f64(0x1.2444f2a4d8b4bp-4), linear = ep_set_f64(0x1.9884533d43651p+0);
+    ep_f64 product = ep_fma_f64(cube, square, zero);
     ep_f64 sum = linear + product, back = sum - linear, low = (linear - (sum - back)) + (product - back);
     ep_f64 t, rounded, left, z, y;
     low = ep_fma_f64(cube, square_low, low + ep_fma_f64(cube, square, zero - product));
@@ -107,9 +108,8 @@ static inline ep_f64 ep_gelu_tanh_f64(ep_f64 x) {
     low = ep_fma_f64(a, low, ep_fma_f64(a, sum, t));
     rounded = ep_exp_rounded_f64(t);
     z = ep_exp_halved_f64(ep_exp_rest_f64(t, rounded) - low, rounded, &left);
-    sum = z * left;
     y = z / ep_fma_f64(z, left, ep_set_f64(1.0));
-    y = ep_pick_f64(ep_less_f64(sum, ep_set_f64(0.25)), ep_fma_f64(sum, minus * y, z), y);
+    y = ep_fma_f64(-z * left, y, z);
     return ep_fma_f64(a * left, minus * y, ep_rectified_f64(x));
 }
 

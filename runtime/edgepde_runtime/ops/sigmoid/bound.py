@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from ..rounding import Rounding
 
-ROUNDING = Rounding(roundings=2, ulps=None, own_ulps=(2.0, 2.5))
+ROUNDING = Rounding(roundings=2, ulps=None, own_ulps=(1.8, 3.6))

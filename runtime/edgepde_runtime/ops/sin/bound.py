@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from ..rounding import Rounding
 
-ROUNDING = Rounding(ulps=None, own_ulps=(1.6, 2.0))
+ROUNDING = Rounding(ulps=None, own_ulps=(1.6, 3.6))

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from ..rounding import Rounding
 
-ROUNDING = Rounding(roundings=2, ulps=None, own_ulps=(2.6, 3.0))
+ROUNDING = Rounding(roundings=2, ulps=None, own_ulps=(3.0, 4.2))

@@ -9,7 +9,8 @@
 static inline ep_f32 ep_softplus_f32(ep_f32 x) {
     ep_f32 zero = ep_set_f32(0.0f), t = zero - ep_lesser_f32(ep_set_f32(104.0f), ep_magnitude_f32(x));
     ep_f32 rounded = ep_exp_rounded_f32(t), z = ep_exp_scaled_f32(ep_exp_rest_f32(t, rounded), rounded);
-    ep_f32 u = z / ep_fma_f32(z, ep_set_f32(0.5f), ep_set_f32(1.0f)), square = u * u, q = ep_set_f32(0x1.1f0578p-11f);
+    ep_f32 u = z / ep_fma_f32(z, ep_set_f32(0.5f), ep_set_f32(1.0f)), square = u * u;
+    ep_f32 q = ep_set_f32(0x1.1f0578p-11f);
     q = ep_fma_f32(q, square, ep_set_f32(0x1.1eb3a2p-9f));
     q = ep_fma_f32(q, square, ep_set_f32(0x1.99d29ep-7f));
     q = ep_fma_f32(q, square, ep_set_f32(0x1.5555p-4f));
@@ -19,7 +20,8 @@ static inline ep_f32 ep_softplus_f32(ep_f32 x) {
 static inline ep_f64 ep_softplus_f64(ep_f64 x) {
     ep_f64 zero = ep_set_f64(0.0), t = zero - ep_lesser_f64(ep_set_f64(746.0), ep_magnitude_f64(x));
     ep_f64 rounded = ep_exp_rounded_f64(t), z = ep_exp_scaled_f64(ep_exp_rest_f64(t, rounded), rounded);
-    ep_f64 u = z / ep_fma_f64(z, ep_set_f64(0.5), ep_set_f64(1.0)), square = u * u, q = ep_set_f64(0x1.5c8969115e94cp-24);
+    ep_f64 u = z / ep_fma_f64(z, ep_set_f64(0.5), ep_set_f64(1.0)), square = u * u;
+    ep_f64 q = ep_set_f64(0x1.5c8969115e94cp-24);
     q = ep_fma_f64(q, square, ep_set_f64(0x1.559e8d9b1d5e2p-23));
     q = ep_fma_f64(q, square, ep_set_f64(0x1.efdcab9b345bep-21));
     q = ep_fma_f64(q, square, ep_set_f64(0x1.10677c8cb01f4p-18));

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from ..rounding import Rounding
 
-ROUNDING = Rounding(ulps=None, own_ulps=(2.0, 2.5))
+ROUNDING = Rounding(ulps=None, own_ulps=(2.0, 3.1))
