@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ from edgepde_export.c99.rules import rule_for
 from edgepde_runtime.errors import UnsupportedModel
 from edgepde_runtime.rooms import Room, rooms
 from support.c99_cases import DISTINCT, Rowed, Single, rowed, single, wrong
-from support.generated import Generated, builds, needs_cc, part, same_bits
+from support.generated import Array, Generated, builds, needs_cc, part, same_bits
 from support.rooms import cases_of
 
 Model = TypeVar("Model", Single, Rowed)
@@ -141,3 +141,32 @@ def test_what_is_refused_is_refused_for_a_reason_with_the_node() -> None:
 @pytest.mark.parametrize("name", REASONS)
 def test_every_reason_is_needed(name: str) -> None:
     assert any(REASONS[name] in message for message in refusals().values())
+
+
+# What the target is for: op by op, each must have a case that runs in both ways.
+PROMISED = (  # noqa: SIM905 - one line per name says less
+    "Gemm MatMul Add Sub Mul Div Neg Tanh Sin Cos Exp Log Sqrt Sigmoid Softplus Relu Gelu Erf Pow Cast Clip Concat "
+    "Slice Gather Reshape Squeeze Unsqueeze Expand Transpose ReduceSum ReduceMean Where Greater IsNaN Identity"
+).split()
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_every_promised_op_runs_in_the_precisions_of_its_cases_and_over_rows(name: str) -> None:
+    room = rooms()["", name]
+    fixed, free, _ = sorted_out(room)
+    assert len(fixed) > 1
+    assert len(free) > 1
+    assert floats(one.inputs.values() for one in fixed.values()) == floats(inputs for _, inputs, _ in cases_of(room))
+
+
+def floats(inputs: Iterable[Iterable[Array | None]]) -> set[str]:
+    """The types of numbers among them that the target has."""
+    return {x.dtype.name for given in inputs for x in given if x is not None} & {"float32", "float64"}
+
+
+def test_the_solver_runs_on_all_of_its_cases_of_one_row() -> None:
+    room = rooms()["edgepde", "gauss_newton_solve"]
+    fixed, _, _ = sorted_out(room)
+    expected = {f"{name}-constant" for name, inputs, _ in cases_of(room) if np.shape(inputs[4])[0] == 1}
+    assert len(expected) > 15
+    assert expected <= fixed.keys()
