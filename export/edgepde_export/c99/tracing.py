@@ -47,7 +47,7 @@ def trace(model: Model) -> Traced:
     names = tuple(dict.fromkeys(s for shape in shapes.values() for s in symbols(shape)))
     solved = _solved(graph)
     free = [s for s in names if s not in solved(shapes)]
-    lane = free[-1] if free else None
+    lane = _inner(free, graph)
     builder = Builder(stand_ins(names), lane)
     values: dict[str, Value] = {}
     for info in graph.inputs:
@@ -79,6 +79,12 @@ def _solved(graph: Graph) -> Any:
         if node.op_type == "gauss_newton_solve" or wanted & set(node.outputs):
             wanted |= set(node.inputs)
     return lambda shapes: {s for name, shape in shapes.items() if name in wanted for s in symbols(shape)}
+
+
+def _inner(free: list[str], graph: Graph) -> str | None:
+    """The symbol whose rows lie innermost in outputs that have several, else the last."""
+    shapes = [[s for s in info.shape or () if s in free] for info in graph.outputs]
+    return str(next((s[-1] for s in shapes if len(s) > 1), free[-1])) if free else None
 
 
 def _output(info: ValueInfo, value: Value, builder: Builder) -> Value:

@@ -91,7 +91,8 @@ def constant(data: NDArray[Any], label: str = "", *, sized: bool = False, shape:
     """A value known at export."""
     array = np.ascontiguousarray(data).reshape(np.shape(data))
     dims: Shape = shape if shape is not None else tuple(map(dim, array.shape))
-    store = Store("constant", code_of(array.dtype, label or "constant"), int(array.size), False, label, array, sized)
+    code = code_of(array.dtype, f"constant {label!r}" if label else "constant")
+    store = Store("constant", code, int(array.size), False, label, array, sized)
     return Value(store, dims, data=array)
 
 
