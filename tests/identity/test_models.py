@@ -10,7 +10,19 @@ from pathlib import Path
 
 import pytest
 from support import models
-from support.targets import CLANG_NEON, GCC_X86, BuildFailed, Program, Target, build, differing, lines, require, run
+from support.targets import (
+    CLANG_NEON,
+    CORTEX_M55,
+    GCC_X86,
+    BuildFailed,
+    Program,
+    Target,
+    build,
+    differing,
+    lines,
+    require,
+    run,
+)
 from support.targets.programs import Source
 from support.targets.promises import assert_promises
 
@@ -34,11 +46,22 @@ def test_every_target_prints_the_committed_hashes(
 
 
 @pytest.mark.parametrize("name", ["mlp_f32", "activations"])
-def test_clang_keeps_denormals_where_there_is_neon(name: str, generated: dict[str, Source], tmp_path: Path) -> None:
-    require(CLANG_NEON)
+@pytest.mark.parametrize("kind", [CLANG_NEON, CORTEX_M55], ids=str)
+def test_denormals_are_kept_where_a_vector_unit_has_none(
+    kind: Target, name: str, generated: dict[str, Source], tmp_path: Path
+) -> None:
+    require(kind)
     source = generated[name]
-    program = build(CLANG_NEON, source.sources, tmp_path, includes=source.includes)
+    program = build(kind, source.sources, tmp_path, includes=source.includes, optimise="-O3")
     assert differing(lines(run(program)), golden(source)) == []
+
+
+@pytest.mark.parametrize("kind", [CLANG_NEON, CORTEX_M55], ids=str)
+def test_the_vector_unit_would_flush_them(kind: Target, generated: dict[str, Source], tmp_path: Path) -> None:
+    require(kind)
+    source = mutated(generated["activations"], tmp_path, "vector units that flush")
+    program = build(kind, source.sources, tmp_path, includes=source.includes, optimise="-O3")
+    assert {"alone_05", "together_05"} <= set(differing(lines(run(program)), golden(source)))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -77,6 +100,7 @@ MISTAKES: dict[str, tuple[str, str | Callable[[re.Match[str]], str]]] = {
         "a * b + c",
     ),
     "chains of 8": (r"(#define EP_CHUNK) 16\b", r"\1 8"),
+    "vector units that flush": (r"#pragma (clang attribute|GCC) p.*|#pragma GCC optimize.*", ""),
     "the last bit of a coefficient of tanh": (r"0x1\.5554aap-1f", "0x1.5554acp-1f"),
 }
 
@@ -97,7 +121,7 @@ def mutated(source: Source, folder: Path, mistake: str) -> Source:
     return replace(source, sources=tuple(copy / path.name for path in source.sources), includes=includes)
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parametrize("mistake", [mistake for mistake in MISTAKES if "vector" not in mistake])
 @pytest.mark.parametrize("kind", WITH_LANES, ids=str)
 def test_a_mistake_in_a_kernel_changes_the_hashes(
     kind: Target, mistake: str, generated: dict[str, Source], tmp_path: Path

@@ -50,14 +50,14 @@ def test_a_mistake_in_a_sum_changes_its_hash(mistake: str, seen: set[str], tmp_p
 
 def test_flushed_denormals_change_hashes(tmp_path: Path) -> None:
     require(CLANG_NEON)
-    pretending = ["EDGEPDE_WITHOUT_NEON"]
+    pretending = ["EDGEPDE_ARM_SCALAR"]
     printed = lines(run(build(CLANG_NEON, LANES.sources, tmp_path, defines=pretending)))
     assert set(differing(printed, golden(LANES))) == {"equal_f32", "less_f32", "pick_f32"}
 
 
 def test_clang_on_neon_is_refused(tmp_path: Path) -> None:
     require(CLANG_NEON)
-    with pytest.raises(BuildFailed, match=r"flushes denormals: put without_neon\.h before the kernels"):
+    with pytest.raises(BuildFailed, match=r"flushes denormals: put arm_scalar_begin\.h before the kernels"):
         build(CLANG_NEON, LANES.sources, tmp_path)
 
 

@@ -16,7 +16,7 @@ from .rules.gauss_newton_solve import scratch_doubles
 from .value import BYTES, C_TYPES, Store
 
 TILE, SINGLE = 16, 1
-_WITHOUT_NEON = ("without_neon.h", "with_neon.h")
+_ARM_SCALAR = ("arm_scalar_begin.h", "arm_scalar_end.h")
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ def write(program: Program, banner: str) -> Source:
         bodies.append(driver.write())
         if part is program.parts[0]:
             bodies.append(driver.check())
-    functions.kernel("box.h", *_WITHOUT_NEON)
+    functions.kernel("box.h", *_ARM_SCALAR)
     head = [banner, _includes(functions, program), _names(program), _PLACES]
     head += [_array(label, store, label in padded) for label, store in constants.items()]
     head += [_limits(program), *functions.definitions.values(), _asserts(program)]
     return Source(
-        "\n".join([*head, *bodies, f'#include "kernels/{_WITHOUT_NEON[1]}"\n']),
+        "\n".join([*head, *bodies, f'#include "kernels/{_ARM_SCALAR[1]}"\n']),
         tuple(functions.kernels),
         sum(s.count * BYTES[s.code] for s in constants.values()),
         max(p.bytes for p, _ in plans),
@@ -79,9 +79,9 @@ def _includes(functions: Functions, program: Program) -> str:
     several = {
         text.split('"kernels/')[1].split('"')[0] for text in functions.definitions.values() if "#include" in text
     }
-    names = sorted({*functions.kernels, "generic.h"} - several - {*_WITHOUT_NEON})
+    names = sorted({*functions.kernels, "generic.h"} - several - {*_ARM_SCALAR})
     system = "#include <math.h>\n\n" if needs_math(program) else ""
-    return system + "".join(f'#include "kernels/{name}"\n' for name in (_WITHOUT_NEON[0], *names))
+    return system + "".join(f'#include "kernels/{name}"\n' for name in (_ARM_SCALAR[0], *names))
 
 
 def _names(program: Program) -> str:

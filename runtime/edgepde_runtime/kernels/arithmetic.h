@@ -12,8 +12,8 @@
 #if FLT_EVAL_METHOD != 0
 #error "EdgePDE kernels need float and double to be evaluated in their own precision (on i386: -msse2 -mfpmath=sse)"
 #endif
-#if defined(__clang__) && defined(__arm__) && defined(__ARM_NEON) && !defined(EDGEPDE_WITHOUT_NEON)
-#error "clang computes on NEON, which flushes denormals: put without_neon.h before the kernels and with_neon.h at the end, or compile with -fno-vectorize -fno-slp-vectorize -DEDGEPDE_WITHOUT_NEON"
+#if ((defined(__arm__) && defined(__clang__) && defined(__ARM_NEON)) || defined(__ARM_FEATURE_MVE)) && !defined(EDGEPDE_ARM_SCALAR)
+#error "this vector unit flushes denormals: put arm_scalar_begin.h before the kernels and arm_scalar_end.h at the end, or compile with -fno-vectorize -fno-slp-vectorize (gcc: -fno-tree-vectorize -fno-tree-slp-vectorize) and -DEDGEPDE_ARM_SCALAR"
 #endif
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF

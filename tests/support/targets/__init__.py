@@ -23,7 +23,7 @@ main and needs no stdio. Objects of the program under test keep their promises o
 from support.targets.build import BuildFailed, RunFailed, build, build_objects, kernel_folders, run
 from support.targets.present import available, require
 from support.targets.programs import differing, lines
-from support.targets.table import ALL, CLANG_NEON, CORTEX_M7, GCC_X86, IDENTITY, KINDS, RISCV, ZIG
+from support.targets.table import ALL, CLANG_NEON, CORTEX_M7, CORTEX_M55, GCC_X86, IDENTITY, KINDS, RISCV, ZIG
 from support.targets.target import CONTRACT, HERE, Program, Target
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "CLANG_NEON",
     "CONTRACT",
     "CORTEX_M7",
+    "CORTEX_M55",
     "GCC_X86",
     "HERE",
     "IDENTITY",

@@ -63,15 +63,19 @@ def _clang(name: str, triple: str, flags: tuple[str, ...] = (), helpers: frozens
 
 
 def _cortex_m7(fpu: str, helpers: frozenset[str]) -> Target:
-    """A bare Cortex-M7 on QEMU's mps2-an500, printing through semihosting."""
-    machine = ("-M", "mps2-an500", "-display", "none", "-monitor", "none", "-serial", "none")
+    """A bare Cortex-M7 on QEMU's mps2-an500."""
+    return _bare(f"cortex-m7-{fpu}", "mps2-an500", ("-mcpu=cortex-m7", f"-mfpu={fpu}"), "mps2.ld", helpers)
+
+
+def _bare(name: str, board: str, core: tuple[str, ...], script: str, helpers: frozenset[str]) -> Target:
+    """A bare Cortex-M on one of QEMU's boards, printing through semihosting."""
+    machine = ("-M", board, "-display", "none", "-monitor", "none", "-serial", "none")
     console = ("-chardev", "stdio,id=out", "-semihosting-config", "enable=on,target=native,chardev=out")
-    core = ("-mthumb", "-mcpu=cortex-m7", "-mfloat-abi=hard", f"-mfpu={fpu}")
-    link = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments", "-T", str(HERE / "mps2.ld"))
+    link = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments", "-T", str(HERE / script))
     return Target(
-        f"cortex-m7-{fpu}",
+        name,
         ("arm-none-eabi-gcc",),
-        (*core, "-ffunction-sections", "-fdata-sections"),
+        ("-mthumb", "-mfloat-abi=hard", *core, "-ffunction-sections", "-fdata-sections"),
         ("qemu-system-arm", *machine, *console, "-kernel"),
         optimise="-Os",
         helpers=helpers,
@@ -94,7 +98,7 @@ AARCH64 = (_linux("aarch64-gcc", "aarch64-linux-gnu"), _clang("aarch64-clang", "
 _ARMHF, _VFPV4 = "arm-linux-gnueabihf", ("-mcpu=cortex-a7", "-mfpu=neon-vfpv4", "-mfloat-abi=hard")
 _VFPV3 = ("-march=armv7-a", "-mfpu=vfpv3-d16", "-mfloat-abi=hard")
 # Left to itself clang computes on NEON, which takes denormals for zero; gcc does not.
-_SCALAR = ("-fno-vectorize", "-fno-slp-vectorize", "-DEDGEPDE_WITHOUT_NEON")
+_SCALAR = ("-fno-vectorize", "-fno-slp-vectorize", "-DEDGEPDE_ARM_SCALAR")
 CLANG_NEON = _clang("armv7hf-clang-vectorised", _ARMHF, _VFPV4, _AEABI_LONG)
 ARMV7 = (
     _linux("armv7hf-gcc-vfpv4", _ARMHF, _VFPV4, _AEABI_LONG),
@@ -105,6 +109,8 @@ CORTEX_M7 = (
     _cortex_m7("fpv5-sp-d16", _AEABI_LONG | _AEABI_DOUBLE),
     _cortex_m7("fpv5-d16", _AEABI_LONG),
 )
+# gcc and clang give loops of floats to its vector unit, which takes denormals for zero.
+CORTEX_M55 = _bare("cortex-m55", "mps3-an547", ("-mcpu=cortex-m55",), "mps3.ld", _AEABI_LONG)
 RISCV = _linux("riscv64-gcc", "riscv64-linux-gnu")
 
 # One of each kind of object file and compiler.
