@@ -48,7 +48,6 @@ MEASURED = """
 #include "main.c"
 void measured(void);
 void measured(void) {{
-    unsigned char *const scratch = memory + (64 - (size_t)memory % 64) % 64;
     {call}
 }}
 """

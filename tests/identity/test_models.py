@@ -134,6 +134,21 @@ def test_a_mistake_in_a_kernel_changes_the_hashes(
     assert not {name for name in seen if name.startswith("flags") or name == "refused"}
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [*((name, kind) for name in ("mlp_f32", "activations") for kind in WITH_LANES), ("s2gpt_burgers", WITH_LANES[0])],
+    ids=str,
+)
+def test_generated_code_stays_in_its_memory_and_is_defined(
+    name: str, kind: Target, generated: dict[str, Source], tmp_path: Path
+) -> None:
+    require(kind)
+    source = generated[name]
+    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    program = build(kind, source.sources, tmp_path, includes=source.includes, optimise="-O1", extra=flags)
+    assert differing(lines(run(program)), golden(source)) == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_fast_arithmetic_is_refused(name: str, generated: dict[str, Source], tmp_path: Path) -> None:
     require(LANE)
