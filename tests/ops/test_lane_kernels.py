@@ -174,7 +174,7 @@ def test_symmetry_is_exact(name: str, sign: int, dtype: type, kernels: Any) -> N
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", ["tanh", "sigmoid", "exp", "erf", "log"])
+@pytest.mark.parametrize("name", ["tanh", "exp", "erf", "log"])
 def test_monotone(name: str, dtype: type, kernels: Any) -> None:
     x = np.sort(paired(sweep(dtype)))
     y = kernels("gcc", "scalar").run(name, x[x > 0] if name == "log" else x)
