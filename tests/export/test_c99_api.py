@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import edgepde_runtime
@@ -234,6 +235,18 @@ def test_scratch_is_the_callers_and_its_contents_do_not_matter(rows: Api, grid: 
             assert again.code == first.code
             for name, y in first.outputs.items():
                 assert y.tobytes() == again.outputs[name].tobytes()
+
+
+@everywhere
+def test_calls_with_scratches_of_their_own_run_side_by_side(grid: Api) -> None:
+    given = [grid_inputs([0.1 * k, 0.95, 0.3], 400 + k) for k in range(1, 5)]
+    expected = [grid.call(g).outputs["u"].tobytes() for g in given]
+
+    def often(k: int) -> bool:
+        return all(grid.call(given[k]).outputs["u"].tobytes() == expected[k] for _ in range(50))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(often, range(4)))
 
 
 @pytest.fixture(scope="module")

@@ -319,6 +319,16 @@ def _beside(net: Net, pool: dict[str, int], a: str, b: str, draw: Draw, rng: Rng
     return net.add("Concat", a, b, width=pool[a] + pool[b], axis=1) if pool[a] + pool[b] <= 130 else ""
 
 
+def _by_a_part(net: Net, pool: dict[str, int], a: str, b: str, draw: Draw, rng: Rng) -> str:
+    """A fresh value times one of its own columns, which lies in the same memory."""
+    del b, rng
+    width = pool[a]
+    fresh = net.add("Tanh", net.add("Add", a, net.hold(np.array(0.25)), width=width), width=width)
+    first = draw(st.integers(0, width - 1))
+    held = [net.hold(np.array([n])) for n in (first, first + 1, 1)]
+    return net.add("Mul", *_ordered(draw, fresh, net.add("Slice", fresh, *held, width=1)), width=width)
+
+
 def _reduced(net: Net, pool: dict[str, int], a: str, b: str, draw: Draw, rng: Rng) -> str:
     del b, rng, pool
     return net.add(draw(st.sampled_from(("ReduceMean", "ReduceSum"))), a, net.hold(np.array([1])), width=1)
@@ -348,6 +358,7 @@ def _constant(net: Net, pool: dict[str, int], a: str, b: str, draw: Draw, rng: R
 _GROWTH = {
     "activation": _activation,
     "beside": _beside,
+    "by a part": _by_a_part,
     "chosen": _chosen,
     "columns": _columns,
     "constant": _constant,
