@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support.targets import (
     CLANG_NEON,
+    CORTEX_M55,
     GCC_X86,
     BuildFailed,
     Target,
@@ -55,8 +56,9 @@ def test_flushed_denormals_change_hashes(tmp_path: Path) -> None:
     assert set(differing(printed, golden(LANES))) == {"equal_f32", "less_f32", "pick_f32"}
 
 
-def test_clang_on_neon_is_refused(tmp_path: Path) -> None:
-    require(CLANG_NEON)
+@pytest.mark.parametrize("kind", [CLANG_NEON, CORTEX_M55], ids=str)
+def test_a_vector_unit_without_denormals_is_refused(kind: Target, tmp_path: Path) -> None:
+    require(kind)
     with pytest.raises(BuildFailed, match=r"flushes denormals: put arm_scalar_begin\.h before the kernels"):
         build(CLANG_NEON, LANES.sources, tmp_path)
 
