@@ -23,7 +23,7 @@ from .propagate import Enclosure
 
 MARGIN = 1.1
 SECONDS, BOXES = 60.0, 4_000_000
-WORKING_SET = 1 << 19
+WORKING_SET = 1 << 17
 PROBES, FINEST = 48, 7
 Array = NDArray[np.float64]
 

@@ -57,7 +57,8 @@ class Enclosure:
         """Bounds [B, m] of the value over each box; NaN counts as infinite."""
         low, high = polynomial.extremes(self.poly)
         slack = self.rest + 64.0 * UNIT * self.poly.abs().sum(dim=1) + TINY
-        return torch.nan_to_num(low - slack, nan=-torch.inf), torch.nan_to_num(high + slack, nan=torch.inf)
+        low, high = low - slack, high + slack
+        return torch.where(low.isnan(), -torch.inf, low), torch.where(high.isnan(), torch.inf, high)
 
     def magnitude(self) -> Tensor:
         """A bound [B, m] of |value| over each box."""
@@ -74,21 +75,21 @@ def cube(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
 
 def one(net: Network, low: Tensor, high: Tensor, scale: Tensor) -> Enclosure:
     """net over boxes [B, d]; scale [m] weighs the outputs in strain."""
-    steps = [(_input(low, high),)]
+    steps: list[tuple[Step, ...]] = [(_input(low, high),)]
     for node in net.nodes[1:]:
         steps.append((_nodes.single(node, [steps[s][0].out for s in node.sources]),))
-    return _backward((net,), steps, scale)
+    return weighed((net,), steps, scale)
 
 
 def difference(f: Network, g: Network, low: Tensor, high: Tensor, scale: Tensor) -> Enclosure:
     """f - g, two networks of one structure, over boxes [B, d]."""
-    start = _input(low, high)
-    zero = Step(Taylor(torch.zeros_like(start.out.poly), start.out.rest), start.made)
-    steps = [(start, zero)]
+    first = _input(low, high)
+    zero = Step(Taylor(torch.zeros_like(first.out.poly), first.out.rest), first.made)
+    steps: list[tuple[Step, ...]] = [(first, zero)]
     for node_f, node_g in zip(f.nodes[1:], g.nodes[1:], strict=True):
         given = [(steps[s][0].out, steps[s][1].out) for s in node_f.sources]
         steps.append(_nodes.difference(node_f, node_g, given))
-    return _backward((g, f), steps, scale)
+    return weighed((g, f), steps, scale)
 
 
 def apart(f: Network, g: Network, low: Tensor, high: Tensor, scale: Tensor) -> Enclosure:
@@ -119,13 +120,16 @@ def _same(a: Node, b: Node) -> bool:
     return not (isinstance(a, Gather) and isinstance(b, Gather)) or bool(torch.equal(a.index, b.index))
 
 
+def start(low: Tensor, high: Tensor) -> Taylor:
+    """The input itself over boxes [B, d]."""
+    return Taylor(polynomial.identity(*cube(low, high)), torch.zeros_like(low))
+
+
 def _input(low: Tensor, high: Tensor) -> Step:
-    poly = polynomial.identity(*cube(low, high))
-    none = torch.zeros_like(low)
-    return Step(Taylor(poly, none), none)
+    return Step(start(low, high), torch.zeros_like(low))
 
 
-def _backward(nets: tuple[Network, ...], steps: list[tuple[Step, ...]], scale: Tensor) -> Enclosure:
+def weighed(nets: tuple[Network, ...], steps: list[tuple[Step, ...]], scale: Tensor) -> Enclosure:
     """Weigh what every rule made by its adjoint; nets and steps by side: (net,) or (g, f) with f's the difference."""
     last, out = len(steps) - 1, steps[-1][-1].out
     boxes, outputs = out.rest.shape

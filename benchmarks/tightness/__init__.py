@@ -1,0 +1,1 @@
+"""Networks to certify, and the bounds ours is held against."""

@@ -1,0 +1,253 @@
+"""What evaluating a network in float32 or float64 changes, over a box: |computed - real|, adjoint-weighted.
+
+Let h' be the computed and h the real vectors, E = h' - h, u the unit roundoff. Every operation computes with h':
+
+    affine      z' = W h' + c + e,  |e| <= gamma_n (|W| |h'| + |c|)            n by the order of summation
+                where that is known |e| <= u sum over all partial sums |p'|, p' those computed, |p' - p| <= gamma_n (...)
+    pointwise   y' = phi(z') + e,   |e| <= ulps 2 u |phi(z')|
+    sum, product                    |e| <= gamma_n sum |h'|,  |e| <= u |x'| |y'|
+
+each plus (terms + 1) 2^-126 (2^-1022 in float64), which also allows for flushing subnormal numbers to 0. With
+J an interval that holds z and z' over a sub-box and phi'(J) within m -+ w,
+
+    E_z = W E_h + e,   E_y = m E_z + e + e2,  |e2| <= w |E_z|
+
+and propagate.py's argument applies word for word: |E_out| <= sum over all vectors of |adjoint| |e|, plus w times a crude
+bound of |E_z| carried forwards. Ranges of the real vectors come from their Taylor models. The two parts returned are the
+`e` of pointwise functions, and all the rest.
+
+Assumed: round to nearest, weights and inputs are numbers of the arithmetic.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from typing import Literal
+
+import numpy as np
+import torch
+from edgepde_runtime.box import Box
+from numpy.typing import NDArray
+from torch import Tensor
+
+from . import network as nw
+from . import propagate
+from .bisect import Cover, Limits, cover
+from .engine import batch
+from .network import Network
+from .propagate import Enclosure
+from .rules import _nodes, function
+from .rules._enclosure import Step, Taylor, middle
+from .rules._smooth import SLOPE_ROUNDINGS
+
+CHUNK = 16
+MARGIN = 1.1
+SAMPLES = 2048
+SECONDS, BOXES = 20.0, 200_000
+UNPROVED_ULPS = 4.0
+Array = NDArray[np.float64]
+Order = Literal["c99", "any"]
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How the device computes: its dtype, its order of summation, and units in the last place of its functions.
+
+    order: "c99" sums chunks of 16 and then their sums; "any" is every order. ulps: by function, in float32 or float64.
+    """
+
+    dtype: Literal["float32", "float64"] = "float32"
+    order: Order = "c99"
+    ulps: Mapping[str, float] | None = None
+
+    @property
+    def unit(self) -> float:
+        """Unit roundoff u."""
+        return float(np.finfo(self.dtype).eps) / 2.0
+
+    @property
+    def tiny(self) -> float:
+        """The smallest normal number."""
+        return float(np.finfo(self.dtype).tiny)
+
+    @property
+    def largest(self) -> float:
+        """The largest finite number."""
+        return float(np.finfo(self.dtype).max)
+
+    def gamma(self, terms: int) -> float:
+        """The factor of a sum of `terms` products and a bias."""
+        n = min(terms, CHUNK) + math.ceil(terms / CHUNK) if self.order == "c99" else terms + 1
+        return self.rounded(n)
+
+    def rounded(self, n: int) -> float:
+        """n u / (1 - n u)."""
+        return n * self.unit / (1.0 - n * self.unit) if n * self.unit < 1.0 else math.inf
+
+    def miss(self, node: nw.Pointwise) -> float:
+        """The relative error of a pointwise function."""
+        if self.ulps is not None and node.function in self.ulps:
+            return self.ulps[node.function] * 2.0 * self.unit
+        return own_ulps(node.function, self.dtype, node.exponent) * 2.0 * self.unit
+
+
+@dataclass(frozen=True)
+class RoundingBound:
+    """rounding and activation [m] >= their parts of sup |computed - real| per output; boxes, seconds: what it took.
+
+    at_points [2, m]: the same formula at single points, which no splitting can go below.
+    """
+
+    rounding: Array
+    activation: Array
+    at_points: Array
+    boxes: int
+    seconds: float
+
+
+def own_ulps(name: str, dtype: str, exponent: int = 0) -> float:
+    """The error of our own kernel in units in the last place, as its op declares; the library's where there is no kernel."""
+    if name == "relu":
+        return 0.0
+    if name == "power":
+        return 0.505 * (exponent - 1)
+    if name == "reciprocal":
+        return 0.5
+    if name == "silu":
+        return own_ulps("sigmoid", dtype) + 0.51
+    declared = import_module(f"edgepde_runtime.ops.{name}.bound").ROUNDING.own_ulps
+    return UNPROVED_ULPS if declared is None else float(declared[0 if dtype == "float32" else 1])
+
+
+def bound_rounding(
+    g: Network,
+    box: Box,
+    arithmetic: Arithmetic | None = None,
+    *,
+    seconds: float = SECONDS,
+    boxes: int = BOXES,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> RoundingBound:
+    """sup over the box of |g computed - g| per output, the box split until near the worst of single points."""
+    began = time.monotonic()
+    how = arithmetic or Arithmetic()
+    g = g.to(device)
+    low, high = (torch.tensor(side, dtype=torch.float64, device=device) for side in (box.low, box.high))
+    with torch.no_grad():
+        draw = torch.Generator().manual_seed(seed)
+        points = low + torch.rand(SAMPLES, len(low), generator=draw, dtype=torch.float64).to(low.device) * (high - low)
+        parts = [analyse(g, how, p, p).rest for p in points.split(batch(g))]
+        least = torch.cat(parts).amax(dim=0)
+        limits = Limits((MARGIN * least).clamp(min=1e-300), seconds - (time.monotonic() - began), boxes, batch(g))
+        made: Cover = cover(partial(analyse, g, how), low, high, limits)
+    value = made.bound.amax(dim=0).reshape(2, -1).cpu().numpy()
+    at = least.reshape(2, -1).cpu().numpy()
+    return RoundingBound(value[0], value[1], at, made.analysed, time.monotonic() - began)
+
+
+def analyse(g: Network, how: Arithmetic, low: Tensor, high: Tensor) -> Enclosure:
+    """Over boxes [B, d]: rest [B, 2 m], the rounding parts of all outputs, then the activation parts."""
+    real = [propagate.start(low, high)]
+    rounded = [Step(real[0], torch.zeros_like(low))]
+    elementary = [torch.zeros_like(low)]
+    for node in g.nodes[1:]:
+        real.append(_nodes.single(node, [real[s] for s in node.sources]).out)
+        off = [rounded[s].out.rest for s in node.sources]
+        made, functions, slopes = _local(node, how, [real[s] for s in node.sources], off)
+        functions = torch.zeros_like(made) if functions is None else functions
+        rest = _carried(node, slopes, off) + made + functions
+        over = ~(real[-1].size + real[-1].rest + rest < how.largest)
+        rest = torch.where(over, torch.inf, rest)
+        rounded.append(Step(Taylor(real[-1].poly, rest), torch.where(over, torch.inf, made), slopes))
+        elementary.append(functions)
+    scale = low.new_ones(g.outputs)
+    first = propagate.weighed((g,), [(s,) for s in rounded], scale)
+    others = [(Step(s.out, e, s.slopes),) for s, e in zip(rounded, elementary, strict=True)]
+    second = propagate.weighed((g,), others, scale)
+    rest = torch.nan_to_num(torch.cat([first.rest, second.rest], dim=1), nan=torch.inf, posinf=torch.inf)
+    none = torch.zeros_like(first.poly)
+    return Enclosure(torch.cat([none, none], dim=2), rest, first.strain + second.strain)
+
+
+def _local(
+    node: nw.Node, how: Arithmetic, real: list[Taylor], off: list[Tensor]
+) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
+    """(e but that of functions, e of functions, slopes) for sources whose computed values are `off` at most."""
+    size = [h.size + h.rest + e for h, e in zip(real, off, strict=True)]
+    if isinstance(node, nw.Affine):
+        n = node.weight.shape[1]
+        most = how.gamma(n) * (size[0] @ node.weight.abs().T + node.bias.abs())
+        if how.order == "c99":
+            most = torch.fmin(most, _running(node, how, real[0], off[0], most))
+        return most + (2 * n + 2) * how.tiny, None, ()
+    if isinstance(node, nw.Scale):
+        return how.rounded(2) * (size[0] * node.weight.abs() + node.bias.abs()) + 4.0 * how.tiny, None, ()
+    if isinstance(node, nw.Sum):
+        return how.rounded(len(size) - 1) * torch.stack(size).sum(dim=0) + len(size) * how.tiny, None, ()
+    if isinstance(node, nw.Product):
+        slopes = tuple(real[1 - i].poly[:, 0] for i in (0, 1))
+        spread = [real[1 - i].reach + real[1 - i].rest for i in (0, 1)]
+        second = spread[0] * off[0] + spread[1] * off[1] + off[0] * off[1]
+        slack = SLOPE_ROUNDINGS * (slopes[0].abs() * off[0] + slopes[1].abs() * off[1])
+        return how.unit * size[0] * size[1] + second + slack + 2.0 * how.tiny, None, slopes
+    if isinstance(node, nw.Pointwise):
+        return _function(node, how, real[0], off[0])
+    width = len(node.index) if isinstance(node, nw.Gather) else sum(s.shape[1] for s in size)
+    return size[0].new_zeros(len(size[0]), width), None, ()
+
+
+def _running(node: nw.Affine, how: Arithmetic, h: Taylor, off: Tensor, most: Tensor) -> Tensor:
+    """The sum of u |partial sum| over chains and totals, at the centre and as far as h' moves from it."""
+    weight, centre = node.weight, h.poly[:, 0]
+    terms = weight.shape[1]
+    chunks = math.ceil(terms / CHUNK)
+    place = torch.arange(terms, device=weight.device)
+    passed = torch.minimum((place // CHUNK + 1) * CHUNK, torch.tensor(terms)) - place + chunks - place // CHUNK
+    moved = (h.reach + h.rest + off) @ (passed * weight.abs()).T
+    total, sizes = node.bias.expand(len(centre), -1), torch.zeros_like(moved)
+    for first in range(0, terms, CHUNK):
+        some = slice(first, first + CHUNK)
+        chain = (centre[:, None, some] * weight[:, some]).cumsum(dim=2)
+        total = total + chain[:, :, -1]
+        sizes = sizes + chain.abs().sum(dim=2) + total.abs()
+    return how.unit * (sizes + moved + 4.0 * (terms + chunks) * most) * (1.0 + 1e-12)
+
+
+def _function(
+    node: nw.Pointwise, how: Arithmetic, z: Taylor, off: Tensor
+) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+    phi = function(node.function, node.exponent)
+    half = (z.reach + z.rest + off) * (1.0 + 1e-15)
+    outward = 1e-15 * (z.poly[:, 0].abs() + half)
+    ends = (z.poly[:, 0] - half - outward, z.poly[:, 0] + half + outward)
+    at = (phi.derivatives(ends[0], 1), phi.derivatives(ends[1], 1))
+    m, w = middle(*phi.enclosure(1, ends, (at[0][1], at[1][1])))
+    low, high = phi.enclosure(0, ends, (at[0][0], at[1][0]))
+    if not phi.smooth:
+        settled = (ends[0] >= 0.0) | (ends[1] <= 0.0)
+        m, w = torch.where(settled, m, 0.5), torch.where(settled, w, 0.5)
+    made = w * off + SLOPE_ROUNDINGS * m.abs() * off
+    return made, how.miss(node) * torch.maximum(-low, high) + 4.0 * how.tiny, (m,)
+
+
+def _carried(node: nw.Node, slopes: tuple[Tensor, ...], off: list[Tensor]) -> Tensor:
+    """The absolute slopes times the sources' errors."""
+    if isinstance(node, nw.Affine):
+        return off[0] @ node.weight.abs().T
+    if isinstance(node, nw.Scale):
+        return off[0] * node.weight.abs()
+    if isinstance(node, nw.Gather):
+        return off[0][:, node.index]
+    if isinstance(node, nw.Concat):
+        return torch.cat(off, dim=1)
+    if isinstance(node, nw.Sum):
+        return torch.stack(off).sum(dim=0)
+    return torch.stack([m.abs() * e for m, e in zip(slopes, off, strict=True)]).sum(dim=0)
+
+
