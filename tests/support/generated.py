@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from edgepde_export.c99 import source
 from edgepde_export.c99.entry import Entry, Input, Output
-from edgepde_export.c99.fuse import fuse
 from edgepde_export.c99.generating import kernels
 from edgepde_export.c99.program import Part, Program
+from edgepde_export.c99.program import part as part_of
 from edgepde_export.c99.tracing import trace
 from edgepde_export.c99.value import Value
 from edgepde_runtime import compiler
@@ -40,8 +40,7 @@ def part(model: bytes, name: str) -> Part:
     outputs = tuple(Output(n, v, diagnostic=True) for n, v in traced.outputs.items())
     outer = traced.outer[0] if traced.outer else None
     entry = Entry(name, traced.symbols, outer, traced.lane, inputs, outputs)
-    entry.check()
-    return Part(entry, fuse(traced.operations, [o.value for o in outputs]))
+    return part_of(entry, traced.operations)
 
 
 @final

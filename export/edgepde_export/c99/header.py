@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgepde_runtime.certificate import Certificate, upward
 from edgepde_runtime.manifest import Manifest
 
+from .dims import Shape
 from .driver import check_parameters
 from .program import COEFFICIENTS, Part, Program
 from .source import Source
@@ -77,8 +78,9 @@ def _declaration(program: Program, part: Part) -> str:
 
 def _inputs(program: Program, manifest: Manifest) -> str:
     lines = []
-    for spec in manifest.inputs:
-        lines.append(f" * {program.ids[spec.name]} {spec.dtype} [{spec.shape[0]}, {spec.shape[1]}], inside the box")
+    for spec, given in zip(manifest.inputs, program.parts[0].entry.inputs, strict=True):
+        shape = _spelled(program, given.value.shape)
+        lines.append(f" * {program.ids[spec.name]} {spec.dtype} {shape}, inside the box")
         for column in spec.columns:
             unit = f" {_comment(column.unit)}" if column.unit else ""
             lines.append(f" *     {_comment(column.name)}: {column.low!r} .. {column.high!r}{unit}")
@@ -94,8 +96,12 @@ def _outputs(program: Program, manifest: Manifest, certificate: Certificate) -> 
             value = "not verified" if entry.total is None else f"{upward(entry.total)} ({entry.total_class})"
             bound = f"error at most {value}"
         unit = f" {_comment(spec.unit)}" if spec.unit else ""
-        lines.append(f" * {program.ids[spec.name]} {spec.dtype} {spelled(output.value.shape)}{unit}: {bound}")
+        lines.append(f" * {program.ids[spec.name]} {spec.dtype} {_spelled(program, output.value.shape)}{unit}: {bound}")
     return "\n".join(lines)
+
+
+def _spelled(program: Program, shape: Shape) -> str:
+    return spelled(tuple(tuple(program.ids[f] if isinstance(f, str) else f for f in d) for d in shape))
 
 
 def _comment(text: str) -> str:

@@ -10,9 +10,18 @@ from importlib import resources
 # Loop indices, constants, values and functions of the driver, and whatever begins like a kernel.
 _OURS = re.compile(
     r"[bceijklmnopqrs]|[cvt]\d+|(tile|lane|map|dense|sum|products|ep|EP|edgepde|EDGEPDE)_.*|.*_(flags|low|high)"
+    r"|(run|coefficients|field)_(before|tile|rows)"
 )
 
-FILES = frozenset({"dispatch", "example", "test_golden"})
+_HEADERS = (  # noqa: SIM905 - one line per word says less
+    "assert complex ctype errno fenv float immintrin inttypes limits locale math memory setjmp signal stdarg stdbool "
+    "stddef stdint stdio stdlib string strings tgmath time unistd wchar wctype"
+).split()
+# Other files of c99/, and headers that a compiler would no longer find.
+FILES = frozenset({"dispatch", "example", "test_golden", *_HEADERS})
+_MACROS = re.compile(
+    r"(FLT|DBL|LDBL|DECIMAL|U?INT\w*|SIZE|PTRDIFF|WCHAR|WINT|SIG_ATOMIC|CHAR|SHRT|LONG|M|FP)_[A-Z0-9_]+"
+)
 
 
 @functools.cache
@@ -36,13 +45,14 @@ def model_name(name: str) -> str:
     return f"{plain}_" if plain in FILES else plain
 
 
-def distinct(names: Iterable[str]) -> dict[str, str]:
-    """Identifiers by name, no two alike in any letter case and none that the driver uses itself."""
+def distinct(names: Iterable[str], model: str) -> dict[str, str]:
+    """Identifiers by name, no two alike in any letter case and none that the driver or the API of `model` has."""
     found: dict[str, str] = {}
     used: set[str] = set()
     for name in names:
         plain = identifier(name)
-        plain = f"m_{plain}_" if _OURS.fullmatch(plain) else plain
+        ours = _OURS.fullmatch(plain) or _MACROS.fullmatch(plain) or plain.lower().startswith(f"{model.lower()}_")
+        plain = f"m_{plain}_" if ours else plain
         while plain.lower() in used:
             plain += "_"
         used.add(plain.lower())

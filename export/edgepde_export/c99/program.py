@@ -53,18 +53,20 @@ def program(model: Model, manifest: Manifest) -> Program:
         Output(spec.name, traced.outputs[spec.name], spec.diagnostic, spec.threshold) for spec in manifest.outputs
     )
     outer = traced.outer[0] if traced.outer else None
-    run = _part(Entry("run", traced.symbols, outer, traced.lane, inputs, outputs), traced.operations)
+    run = part(Entry("run", traced.symbols, outer, traced.lane, inputs, outputs), traced.operations)
     parts = (run, *_split(run))
     names = [*traced.symbols, *(i.name for i in inputs), *(o.name for o in outputs)]
-    ids = distinct([*names, *([COEFFICIENTS] if len(parts) > 1 else [])])
-    return Program(model_name(manifest.name), parts, ids)
+    stem = model_name(manifest.name)
+    ids = distinct([*names, *([COEFFICIENTS] if len(parts) > 1 else [])], stem)
+    return Program(stem, parts, ids)
 
 
 def _box(spec: InputSpec) -> tuple[tuple[float, float], ...]:
     return tuple((column.low, column.high) for column in spec.columns)
 
 
-def _part(entry: Entry, operations: tuple[Operation, ...]) -> Part:
+def part(entry: Entry, operations: tuple[Operation, ...]) -> Part:
+    """An entry with the steps it takes, in their final form; raises UnsupportedModel as `Entry.check` does."""
     entry.check()
     outputs = [o.value for o in entry.outputs]
     return Part(entry, read_in_place(fuse(operations, outputs), outputs))
@@ -87,8 +89,8 @@ def _split(run: Part) -> tuple[Part, ...]:
     coefficients = Entry(COEFFICIENTS, (entry.outer,), entry.outer, None, first, (solved, *early))
     given = (*entry.inputs, Input(COEFFICIENTS, solution))
     after = tuple(op for op in run.operations if solution.store not in op.writes())
-    field = _part(Entry("field", entry.symbols, entry.outer, entry.lane, given, late), after)
-    return (_part(coefficients, run.operations), field) if _follows(field, solution) else ()
+    field = part(Entry("field", entry.symbols, entry.outer, entry.lane, given, late), after)
+    return (part(coefficients, run.operations), field) if _follows(field, solution) else ()
 
 
 def _follows(part: Part, solution: Value) -> bool:

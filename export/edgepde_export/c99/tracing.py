@@ -43,11 +43,12 @@ class Traced:
 def trace(model: Model) -> Traced:
     """The steps of a model's graph; raises UnsupportedModel naming the node that the C99 target cannot take."""
     graph = model.graph
-    shapes = {info.name: _shape(info) for info in graph.inputs}
+    words = {info.name for info in (*graph.inputs, *graph.outputs)}
+    shapes = {info.name: _shape(info, words) for info in graph.inputs}
     names = tuple(dict.fromkeys(s for shape in shapes.values() for s in symbols(shape)))
     solved = _solved(graph)
     free = [s for s in names if s not in solved(shapes)]
-    lane = _inner(free, graph)
+    lane = _inner(free, graph, words)
     builder = Builder(stand_ins(names), lane)
     values: dict[str, Value] = {}
     for info in graph.inputs:
@@ -63,13 +64,20 @@ def trace(model: Model) -> Traced:
     return Traced(names, lane, inputs, outputs, tuple(builder.operations))
 
 
-def _shape(info: ValueInfo) -> Shape:
+def _shape(info: ValueInfo, words: set[str]) -> Shape:
+    """The shape of an input; a symbol that is called as one of `words` gets a name of its own."""
     if info.shape is None or any(size == "" for size in info.shape):
         raise UnsupportedModel(f"input {info.name!r}: expected a size or a symbol for every dimension")
-    shape = tuple(dim(size) for size in info.shape)
+    shape = tuple(dim(_apart(size, words) if isinstance(size, str) else size) for size in info.shape)
     if features(shape) == 0:
         raise UnsupportedModel(f"input {info.name!r}: expected sizes above 0, got {list(info.shape)}")
     return shape
+
+
+def _apart(symbol: str, words: set[str]) -> str:
+    while symbol in words:
+        symbol += "_size"
+    return symbol
 
 
 def _solved(graph: Graph) -> Any:
@@ -81,9 +89,10 @@ def _solved(graph: Graph) -> Any:
     return lambda shapes: {s for name, shape in shapes.items() if name in wanted for s in symbols(shape)}
 
 
-def _inner(free: list[str], graph: Graph) -> str | None:
+def _inner(free: list[str], graph: Graph, words: set[str]) -> str | None:
     """The symbol whose rows lie innermost in outputs that have several, else the last."""
-    shapes = [[s for s in info.shape or () if s in free] for info in graph.outputs]
+    named = [[_apart(s, words) for s in info.shape or () if isinstance(s, str)] for info in graph.outputs]
+    shapes = [[s for s in shape if s in free] for shape in named]
     return str(next((s[-1] for s in shapes if len(s) > 1), free[-1])) if free else None
 
 
