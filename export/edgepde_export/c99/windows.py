@@ -24,7 +24,7 @@ def read_in_place(operations: Iterable[Operation], outputs: Iterable[Value]) -> 
         table = op.inputs[0].store
         makers = [m for m in steps if table in m.writes()]
         cuts = [m for m in makers if isinstance(m, Copy)]
-        if uses[table] != 1 or table in kept or len(cuts) != len(makers) or op.inputs[0].offset:
+        if not cuts or uses[table] != 1 or table in kept or len(cuts) != len(makers) or op.inputs[0].offset:
             continue
         windows = _windows(op, cuts)
         if windows is not None:

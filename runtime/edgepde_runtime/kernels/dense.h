@@ -102,11 +102,11 @@ EP_APART void EP_FULL_NAME(_lanes)(size_t K, size_t N, const EP_NUMBER *x, const
                                    const EP_NUMBER *bias, EP_NUMBER *y) {
     const size_t wide = EP_ACCUMULATORS / EP_VECTORS, half = wide > 4 ? 4 : 1, blocks = N / wide;
     const size_t halves = N % wide / half, singles = N % wide % half;
-    for (size_t i = 0; i < blocks; i++, w += wide, y += wide * EP_TILE, bias += bias ? wide : 0)
+    for (size_t i = 0; i < blocks; i++, w += wide, y += wide * EP_TILE, bias = bias ? bias + wide : NULL)
         EP_FULL_NAME(_block)(EP_ACCUMULATORS / EP_VECTORS, K, x, w, wk, bias, y);
-    for (size_t i = 0; i < halves; i++, w += half, y += half * EP_TILE, bias += bias ? half : 0)
+    for (size_t i = 0; i < halves; i++, w += half, y += half * EP_TILE, bias = bias ? bias + half : NULL)
         EP_FULL_NAME(_block)(EP_ACCUMULATORS / EP_VECTORS > 4 ? 4 : 1, K, x, w, wk, bias, y);
-    for (size_t i = 0; i < singles; i++, w++, y += EP_TILE, bias += bias ? 1 : 0)
+    for (size_t i = 0; i < singles; i++, w++, y += EP_TILE, bias = bias ? bias + 1 : NULL)
         EP_FULL_NAME(_block)(1, K, x, w, wk, bias, y);
 }
 #undef EP_VECTORS
