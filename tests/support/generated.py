@@ -15,6 +15,7 @@ import pytest
 from edgepde_export.c99 import source
 from edgepde_export.c99.entry import Entry, Input, Output
 from edgepde_export.c99.generating import kernels
+from edgepde_export.c99.names import distinct
 from edgepde_export.c99.program import Part, Program
 from edgepde_export.c99.program import part as part_of
 from edgepde_export.c99.tracing import trace
@@ -100,7 +101,8 @@ class Generated:
     @cached_property
     def text(self) -> str:
         """The C; its kernel files are written beside it."""
-        ids = {n: n for p in self.parts for n in [*p.entry.symbols, *p.entry.names]}
+        names = dict.fromkeys(n for p in self.parts for n in [*p.entry.symbols, *p.entry.names])
+        ids = distinct(names, "cases")
         made = source.write(Program("cases", tuple(self.parts), ids), "/* cases */")
         self.scratch_bytes = max(made.tiled_bytes, made.single_bytes)
         (self._folder / "kernels").mkdir(exist_ok=True)
