@@ -77,3 +77,13 @@ def extremes(poly: Tensor) -> tuple[Tensor, Tensor]:
         low = low + torch.minimum(q - g, torch.where(q > 0.0, vertex, q - g))
         high = high + torch.maximum(q + g, torch.where(q < 0.0, vertex, q + g))
     return low, high
+
+
+def cubic(coefficients: Tensor) -> Tensor:
+    """The coefficients [..., C] of s_i s_j s_k, i <= j <= k, from those [..., d, P] of s_i times quadratic ones."""
+    d = coefficients.shape[-2]
+    pairs = quadratic_pairs(d)
+    places: dict[tuple[int, ...], int] = {}
+    index = [places.setdefault(tuple(sorted((i, *p))), len(places)) for i in range(d) for p in pairs]
+    made = coefficients.new_zeros((*coefficients.shape[:-2], len(places)))
+    return made.index_add_(made.dim() - 1, torch.tensor(index, device=made.device), coefficients.flatten(-2))

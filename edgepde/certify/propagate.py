@@ -36,7 +36,7 @@ from torch import Tensor
 from . import polynomial
 from .network import Affine, Gather, Network, Node, Pointwise
 from .rules import _nodes
-from .rules._enclosure import UNIT, Step, Taylor, gamma
+from .rules._enclosure import UNIT, Slope, Step, Taylor, gamma
 from .rules._linear import fan_in
 
 TINY = 1e-280
@@ -132,10 +132,8 @@ def _input(low: Tensor, high: Tensor) -> Step:
 def weighed(nets: tuple[Network, ...], steps: list[tuple[Step, ...]], scale: Tensor) -> Enclosure:
     """Weigh what every rule made by its adjoint; nets and steps by side: (net,) or (g, f) with f's the difference."""
     last, out = len(steps) - 1, steps[-1][-1].out
-    boxes, outputs = out.rest.shape
-    unit = torch.eye(outputs, dtype=out.rest.dtype, device=out.rest.device)
-    given: dict[tuple[int, int], list[Tensor]] = {(last, len(nets) - 1): [unit.expand(boxes, outputs, outputs)]}
-    rest, strain = torch.zeros_like(out.rest), out.rest.new_zeros(boxes, polynomial.dimension(out.poly))
+    total = _Total(out, scale)
+    given: dict[tuple[int, int], list[Tensor]] = {(last, len(nets) - 1): [total.unit()]}
     for place in range(last, 0, -1):
         node = nets[-1].nodes[place]
         widths = [nets[0].widths[s] for s in node.sources]
@@ -143,40 +141,89 @@ def weighed(nets: tuple[Network, ...], steps: list[tuple[Step, ...]], scale: Ten
             parts = given.pop((place, side), None)
             if parts is None:
                 continue
-            step, adjoint = steps[place][side], _summed(parts)
-            rest = rest + (adjoint.abs() @ step.made[:, :, None])[:, :, 0] + _lost(parts, step.out.rest)
-            if not isinstance(node, Affine):
-                moving = [steps[s][0].out for s in node.sources]
-                strain += _strained(torch.einsum("o,bon,bn->bn", scale, adjoint.abs(), step.made), moving)
-            pulled = _nodes.pull(nets[side].nodes[place], step.slopes, adjoint, widths)
-            for source, row in zip(node.sources, pulled, strict=True):
-                given.setdefault((source, side), []).append(row)
+            step, sources = steps[place][side], [steps[s] for s in node.sources]
+            adjoint = total.summed(parts, step.out.rest)
+            total.add(adjoint, step, [h[side].out.rest for h in sources], [h[0].out for h in sources])
+            for slope, h in zip(step.crossing, sources, strict=bool(step.crossing)):
+                total.spread(adjoint, slope, h[0].out.rest)
+            pulled: list[Tensor | None] = [*_nodes.pull(nets[side].nodes[place], step.slopes, adjoint, widths)]
+            _give(given, node, side, pulled)
             if side == 1:
-                across = _nodes.pull_across(nets[1].nodes[place], nets[0].nodes[place], step.crossing, adjoint)
-                for source, crossed in zip(node.sources, across, strict=True):
-                    if crossed is not None:
-                        given.setdefault((source, 0), []).append(crossed)
-    return Enclosure(out.poly, rest * inflation(nets[-1]) * inflation(nets[0]) + TINY * len(steps), strain)
+                _give(given, node, 0, _nodes.pull_across(nets[1].nodes[place], nets[0].nodes[place], step.crossing, adjoint))
+    return total.enclosure(inflation(nets[-1]) * inflation(nets[0]), TINY * len(steps))
 
 
-def _summed(parts: list[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.stack(parts).sum(dim=0)
+def _give(given: dict[tuple[int, int], list[Tensor]], node: Node, side: int, adjoints: list[Tensor | None]) -> None:
+    for source, adjoint in zip(node.sources, adjoints, strict=True):
+        if adjoint is not None:
+            given.setdefault((source, side), []).append(adjoint)
 
 
-def _lost(parts: list[Tensor], rest: Tensor) -> Tensor:
-    """What adding up several uses' adjoints costs, [B, o]."""
-    if len(parts) == 1:
-        return torch.zeros_like(parts[0][:, :, 0])
-    total = torch.stack([p.abs() for p in parts]).sum(dim=0)
-    return gamma(len(parts) + 1) * (total @ rest[:, :, None])[:, :, 0]
+class _Total:
+    """The sum over all vectors: what is certain, rest [B, o], and the signed cubic part [B, o, d, P]."""
+
+    def __init__(self, out: Taylor, scale: Tensor) -> None:
+        self.poly, self.scale = out.poly, scale
+        self.boxes, self.outputs = out.rest.shape
+        self.d = polynomial.dimension(out.poly)
+        self.rest = torch.zeros_like(out.rest)
+        self.strain = out.rest.new_zeros(self.boxes, self.d)
+        self.cubic = out.rest.new_zeros(self.boxes, self.outputs * self.d, self.d * (self.d + 1) // 2)
+
+    def unit(self) -> Tensor:
+        """The adjoint of the output, [B, o, 1 + d, o]."""
+        made = self.rest.new_zeros(self.boxes, self.outputs, 1 + self.d, self.outputs)
+        made[:, :, 0] = torch.eye(self.outputs, dtype=made.dtype, device=made.device)
+        return made
+
+    def summed(self, parts: list[Tensor], rest: Tensor) -> Tensor:
+        """The adjoint over all uses; what adding them up costs goes to rest."""
+        if len(parts) == 1:
+            return parts[0]
+        stacked = torch.stack(parts)
+        self._weigh(stacked.abs().sum(dim=(0, 3)), gamma(len(parts) + 1) * rest)
+        return stacked.sum(dim=0)
+
+    def add(self, adjoint: Tensor, step: Step, rests: list[Tensor], moving: list[Taylor]) -> None:
+        """What a vector made of sources with remainders `rests` adds; moving: the sources' own models."""
+        tilted = adjoint[:, :, 1:].abs().sum(dim=2)
+        whole = adjoint[:, :, 0].abs() + tilted
+        made = step.made
+        if step.cubic_size is not None:
+            self._weigh(tilted, step.cubic_size)
+            self._weigh(whole, gamma(step.made.shape[1] + 16) * step.cubic_size)
+            for form, quadratic in step.cubic:
+                left = (adjoint[:, :, :1] * form[:, None]).flatten(1, 2)
+                self.cubic = self.cubic + left @ quadratic.transpose(1, 2)
+            made = made + step.cubic_size
+        self._weigh(whole, step.made)
+        for slope, rest in zip(step.slopes, rests, strict=bool(step.slopes)):
+            self.spread(adjoint, slope, rest)
+            made = made + slope.spread * rest
+        if step.slopes:
+            weight = torch.einsum("o,bon,bn->bn", self.scale, whole, made)
+            self.strain = self.strain + _strained(weight, moving)
+
+    def spread(self, adjoint: Tensor, slope: Slope, rest: Tensor) -> None:
+        """What a slope that is not mean + tilt . s costs, and the tilt beyond the adjoint's own degree."""
+        tilted = adjoint[:, :, 1:].abs().sum(dim=2)
+        self._weigh(adjoint[:, :, 0].abs() + tilted, slope.spread * rest)
+        if slope.size is not None:
+            self._weigh(tilted, slope.size * rest)
+
+    def enclosure(self, inflate: float, tiny: float) -> Enclosure:
+        """The bound."""
+        cubic = polynomial.cubic(self.cubic.unflatten(1, (self.outputs, self.d)))
+        rest = (self.rest + cubic.abs().sum(dim=2) * (1.0 + 64.0 * UNIT)) * inflate + tiny
+        return Enclosure(self.poly, rest, self.strain)
+
+    def _weigh(self, adjoint: Tensor, made: Tensor) -> None:
+        self.rest = self.rest + (adjoint @ made[:, :, None])[:, :, 0]
 
 
 def _strained(weight: Tensor, moving: list[Taylor]) -> Tensor:
     """weight [B, n] shared over the axes in proportion to the linear coefficients of the sources, [B, d]."""
-    d = polynomial.dimension(moving[0].poly)
-    shares = torch.zeros_like(weight[:, None, :]).expand(-1, d, -1)
+    shares = 0.0
     for h in moving:
-        if h.poly.shape[2] == weight.shape[1]:
-            form = h.poly[:, 1 : 1 + d].abs()
-            shares = shares + form / form.sum(dim=1, keepdim=True).clamp(min=1e-300)
-    return (shares @ weight[:, :, None])[:, :, 0]
+        shares = shares + h.linear.abs() / h.sizes[0].clamp(min=1e-300)[:, None]
+    return (torch.as_tensor(shares) @ weight[:, :, None])[:, :, 0]

@@ -8,12 +8,12 @@ Let h' be the computed and h the real vectors, E = h' - h, u the unit roundoff. 
     sum, product                    |e| <= gamma_n sum |h'|,  |e| <= u |x'| |y'|
 
 each plus (terms + 1) 2^-126 (2^-1022 in float64), which also allows for flushing subnormal numbers to 0. With
-J an interval that holds z and z' over a sub-box and phi'(J) within m -+ w,
+J an interval that holds z and z' over a sub-box,
 
-    E_z = W E_h + e,   E_y = m E_z + e + e2,  |e2| <= w |E_z|
+    E_z = W E_h + e,   E_y = phi'(x) E_z + e,  x in J
 
-and propagate.py's argument applies word for word: |E_out| <= sum over all vectors of |adjoint| |e|, plus w times a crude
-bound of |E_z| carried forwards. Ranges of the real vectors come from their Taylor models. The two parts returned are the
+and propagate.py's argument applies word for word: |E_out| <= sum over all vectors of |adjoint| |e|, plus what the slopes
+leave open times a crude bound of |E_z| carried forwards. Ranges of the real vectors come from their Taylor models. The two parts returned are the
 `e` of pointwise functions, and all the rest.
 
 Assumed: round to nearest, weights and inputs are numbers of the arithmetic.
@@ -42,8 +42,8 @@ from .engine import batch
 from .network import Network
 from .propagate import Enclosure
 from .rules import _nodes, function
-from .rules._enclosure import Step, Taylor, middle
-from .rules._smooth import SLOPE_ROUNDINGS
+from .rules._enclosure import Slope, Step, Taylor, middle
+from .rules._smooth import SLOPE_ROUNDINGS, tilted
 
 CHUNK = 16
 MARGIN = 1.1
@@ -177,7 +177,7 @@ def analyse(g: Network, how: Arithmetic, low: Tensor, high: Tensor) -> Enclosure
 
 def _local(
     node: nw.Node, how: Arithmetic, real: list[Taylor], off: list[Tensor]
-) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
+) -> tuple[Tensor, Tensor | None, tuple[Slope, ...]]:
     """(e but that of functions, e of functions, slopes) for sources whose computed values are `off` at most."""
     size = [h.size + h.rest + e for h, e in zip(real, off, strict=True)]
     if isinstance(node, nw.Affine):
@@ -191,11 +191,9 @@ def _local(
     if isinstance(node, nw.Sum):
         return how.rounded(len(size) - 1) * torch.stack(size).sum(dim=0) + len(size) * how.tiny, None, ()
     if isinstance(node, nw.Product):
-        slopes = tuple(real[1 - i].poly[:, 0] for i in (0, 1))
-        spread = [real[1 - i].reach + real[1 - i].rest for i in (0, 1)]
-        second = spread[0] * off[0] + spread[1] * off[1] + off[0] * off[1]
-        slack = SLOPE_ROUNDINGS * (slopes[0].abs() * off[0] + slopes[1].abs() * off[1])
-        return how.unit * size[0] * size[1] + second + slack + 2.0 * how.tiny, None, slopes
+        slopes = tuple(Slope(h.poly[:, 0], h.sizes[1] + h.rest, h.linear, h.sizes[0]) for h in reversed(real))
+        slack = SLOPE_ROUNDINGS * (slopes[0].most() * off[0] + slopes[1].most() * off[1])
+        return how.unit * size[0] * size[1] + off[0] * off[1] + slack + 2.0 * how.tiny, None, slopes
     if isinstance(node, nw.Pointwise):
         return _function(node, how, real[0], off[0])
     width = len(node.index) if isinstance(node, nw.Gather) else sum(s.shape[1] for s in size)
@@ -221,22 +219,24 @@ def _running(node: nw.Affine, how: Arithmetic, h: Taylor, off: Tensor, most: Ten
 
 def _function(
     node: nw.Pointwise, how: Arithmetic, z: Taylor, off: Tensor
-) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+) -> tuple[Tensor, Tensor, tuple[Slope, ...]]:
     phi = function(node.function, node.exponent)
-    half = (z.reach + z.rest + off) * (1.0 + 1e-15)
+    half = z.reach + z.rest + off
     outward = 1e-15 * (z.poly[:, 0].abs() + half)
-    ends = (z.poly[:, 0] - half - outward, z.poly[:, 0] + half + outward)
-    at = (phi.derivatives(ends[0], 1), phi.derivatives(ends[1], 1))
-    m, w = middle(*phi.enclosure(1, ends, (at[0][1], at[1][1])))
-    low, high = phi.enclosure(0, ends, (at[0][0], at[1][0]))
-    if not phi.smooth:
-        settled = (ends[0] >= 0.0) | (ends[1] <= 0.0)
-        m, w = torch.where(settled, m, 0.5), torch.where(settled, w, 0.5)
-    made = w * off + SLOPE_ROUNDINGS * m.abs() * off
-    return made, how.miss(node) * torch.maximum(-low, high) + 4.0 * how.tiny, (m,)
+    span = phi.span(z.poly[:, 0] - half - outward, z.poly[:, 0] + half + outward, 3)
+    low, high = phi.enclosure(0, span)
+    m, w = middle(*phi.enclosure(1, span))
+    slope = Slope(m, w)
+    if phi.smooth:
+        slope = tilted(phi, z, off, slope, phi.largest(3, span))
+    else:
+        settled = (span.low >= 0.0) | (span.high <= 0.0)
+        slope = Slope(torch.where(settled, m, 0.5), torch.where(settled, w, 0.5))
+    made = SLOPE_ROUNDINGS * slope.most() * off
+    return made, how.miss(node) * torch.maximum(-low, high) + 4.0 * how.tiny, (slope,)
 
 
-def _carried(node: nw.Node, slopes: tuple[Tensor, ...], off: list[Tensor]) -> Tensor:
+def _carried(node: nw.Node, slopes: tuple[Slope, ...], off: list[Tensor]) -> Tensor:
     """The absolute slopes times the sources' errors."""
     if isinstance(node, nw.Affine):
         return off[0] @ node.weight.abs().T
@@ -248,6 +248,6 @@ def _carried(node: nw.Node, slopes: tuple[Tensor, ...], off: list[Tensor]) -> Te
         return torch.cat(off, dim=1)
     if isinstance(node, nw.Sum):
         return torch.stack(off).sum(dim=0)
-    return torch.stack([m.abs() * e for m, e in zip(slopes, off, strict=True)]).sum(dim=0)
+    return torch.stack([m.most() * e for m, e in zip(slopes, off, strict=True)]).sum(dim=0)
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .. import network as nw
 from . import _linear, _product, _smooth, function
-from ._enclosure import Step, Taylor, gamma
+from ._enclosure import Slope, Step, Taylor, gamma
 from .relu import Relu
 
 
@@ -36,28 +36,36 @@ def difference(f: nw.Node, g: nw.Node, given: list[tuple[Taylor, Taylor]]) -> tu
     return _moved(g, [h[0] for h in given]), _moved(f, [h[1] for h in given])
 
 
-def pull(node: nw.Node, slopes: tuple[Tensor, ...], adjoint: Tensor, widths: list[int]) -> list[Tensor]:
-    """The adjoints [B, o, n] of a node's sources, of the given widths, from its own."""
+def pull(node: nw.Node, slopes: tuple[Slope, ...], adjoint: Tensor, widths: list[int]) -> list[Tensor]:
+    """The adjoints [B, o, 1 + d, n] of a node's sources, of the given widths, from its own."""
     if isinstance(node, nw.Affine | nw.Scale):
         return [_linear.pull(adjoint, node.weight)]
     if isinstance(node, nw.Gather):
-        made = adjoint.new_zeros((*adjoint.shape[:2], widths[0]))
-        return [made.index_add_(2, node.index, adjoint)]
+        made = adjoint.new_zeros((*adjoint.shape[:3], widths[0]))
+        return [made.index_add_(3, node.index, adjoint)]
     if isinstance(node, nw.Concat):
-        return list(adjoint.split(widths, dim=2))
+        return list(adjoint.split(widths, dim=3))
     if isinstance(node, nw.Sum):
         return [adjoint] * len(widths)
-    return [adjoint * slope[:, None] for slope in slopes]
+    return [_sloped(adjoint, slope) for slope in slopes]
 
 
-def pull_across(f: nw.Node, g: nw.Node, crossing: tuple[Tensor, ...], adjoint: Tensor) -> list[Tensor | None]:
+def pull_across(f: nw.Node, g: nw.Node, crossing: tuple[Slope, ...], adjoint: Tensor) -> list[Tensor | None]:
     """What the adjoint of a difference adds to those of the sources' g side; None where nothing."""
     if isinstance(f, nw.Affine | nw.Scale) and isinstance(g, nw.Affine | nw.Scale):
         change = f.weight - g.weight
         return [_linear.pull(adjoint, change) if bool(change.any()) else None]
     if crossing:
-        return [adjoint * slope[:, None] for slope in crossing]
+        return [_sloped(adjoint, slope) for slope in crossing]
     return [None] * len(f.sources)
+
+
+def _sloped(adjoint: Tensor, slope: Slope) -> Tensor:
+    """The constant and linear part of adjoint (mean + tilt . s)."""
+    made = adjoint * slope.mean[:, None, None]
+    if slope.tilt is not None:
+        made[:, :, 1:].addcmul_(adjoint[:, :, :1], slope.tilt[:, None])
+    return made
 
 
 def _moved(node: nw.Node, given: list[Taylor]) -> Step:

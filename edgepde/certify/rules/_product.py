@@ -2,61 +2,65 @@
 
 One network, x = P + E and y = S + F with P = a + l + q, S = b + k + p; |l| <= L, |q| <= Q, |k| <= K, |p| <= R:
 
-    x y = [a b + a (k + p) + b (l + q) + l k]  +  e1 + P F + S E + E F,   |e1| <= L R + Q K + Q R
+    x y = a b + a (k + p) + b (l + q) + l k  +  c  +  e1 + P F + S E + E F,   c = l p + k q,  |e1| <= Q R
 
-P within m1 -+ w1 and S within m2 -+ w2, so E_xy = m2 E + m1 F + e, |e| <= |e1| + w2 |E| + w1 |F| + |E| |F|.
+P = a + l + q is the slope towards F, S that towards E, and |e| <= |e1| + |E| |F|.
 
 Difference, with D = x_f - x_g and G = y_f - y_g: x_f y_f - x_g y_g = x_g G + D y_g + D G, three products as above whose
-slopes add up: (m1 + mD) towards the remainder of G, (m2 + mG) towards that of D, mG and mD towards those of x_g and y_g.
+slopes add up: P + P_D towards the remainder of G, S + P_G towards that of D, P_G and P_D towards those of x_g and y_g.
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from .. import polynomial
-from ._enclosure import Step, Taylor, gamma, middle
+from ._enclosure import Slope, Step, Taylor, gamma
 
-ROUNDINGS = gamma(16)
+ROUNDINGS = gamma(32)
+Cubic = tuple[tuple[Tensor, Tensor], ...]
 
 
 def single(x: Taylor, y: Taylor) -> Step:
     """x y."""
-    (m1, w1), (m2, w2) = _range(x), _range(y)
-    poly, cut = _multiplied(x, y)
-    carried = m2.abs() * x.rest + m1.abs() * y.rest
-    made = cut + w2 * x.rest + w1 * y.rest + x.rest * y.rest + ROUNDINGS * (x.size * y.size + carried)
-    return Step(Taylor(poly, carried + made), made, (m2, m1))
+    slopes = (_slope([y]), _slope([x]))
+    poly, cut, cubic, cubic_size = _multiplied(x, y)
+    carried = slopes[0].most() * x.rest + slopes[1].most() * y.rest
+    made = cut + x.rest * y.rest + ROUNDINGS * (x.size * y.size + carried)
+    return Step(Taylor(poly, carried + made + cubic_size), made, slopes, (), cubic, cubic_size)
 
 
 def difference(x: tuple[Taylor, Taylor], y: tuple[Taylor, Taylor]) -> tuple[Step, Step]:
     """(x_g y_g, x_f y_f - x_g y_g) for x = (x_g, x_f - x_g) and y likewise."""
     (xg, D), (yg, G) = x, y
-    (m1, w1), (m2, w2), (mD, wD), (mG, wG) = _range(xg), _range(yg), _range(D), _range(G)
     parts = [_multiplied(xg, G), _multiplied(D, yg), _multiplied(D, G)]
-    poly = parts[0][0] + parts[1][0] + parts[2][0]
-    cut = parts[0][1] + parts[1][1] + parts[2][1]
-    towards_G, towards_D = m1 + mD, m2 + mG
-    carried = towards_G.abs() * G.rest + towards_D.abs() * D.rest + mG.abs() * xg.rest + mD.abs() * yg.rest
-    spread = (w1 + wD) * G.rest + (w2 + wG) * D.rest + wG * xg.rest + wD * yg.rest
+    poly, cut, cubic_size = (torch.stack([p[i] for p in parts]).sum(dim=0) for i in (0, 1, 3))
+    cubic = tuple(pair for p in parts for pair in p[2])
+    slopes, crossing = (_slope([yg, G]), _slope([xg, D])), (_slope([G]), _slope([D]))
+    carried = slopes[0].most() * D.rest + slopes[1].most() * G.rest
+    carried = carried + crossing[0].most() * xg.rest + crossing[1].most() * yg.rest
     both = xg.rest * G.rest + D.rest * yg.rest + D.rest * G.rest
     size = xg.size * G.size + D.size * yg.size + D.size * G.size
-    slack = ROUNDINGS * (size + carried + (m1.abs() + mD.abs()) * G.rest + (m2.abs() + mG.abs()) * D.rest)
-    made = cut + spread + both + slack
-    step = Step(Taylor(poly, carried + made), made, (towards_D, towards_G), (mG, mD))
+    made = cut + both + ROUNDINGS * (size + carried)
+    step = Step(Taylor(poly, carried + made + cubic_size), made, slopes, crossing, cubic, cubic_size)
     return single(xg, yg), step
 
 
-def _range(x: Taylor) -> tuple[Tensor, Tensor]:
-    return middle(x.poly[:, 0] - x.reach, x.poly[:, 0] + x.reach)
+def _slope(parts: list[Taylor]) -> Slope:
+    """The sum of polynomials as a slope."""
+    mean, spread, tilt, size = (
+        torch.stack(rows).sum(dim=0)
+        for rows in zip(*((h.poly[:, 0], h.sizes[1], h.linear, h.sizes[0]) for h in parts), strict=True)
+    )
+    return Slope(mean, spread, tilt, size)
 
 
-def _multiplied(x: Taylor, y: Taylor) -> tuple[Tensor, Tensor]:
-    """The quadratic part of the product, and a bound on what is cut off."""
-    d = polynomial.dimension(x.poly)
+def _multiplied(x: Taylor, y: Taylor) -> tuple[Tensor, Tensor, Cubic, Tensor]:
+    """The quadratic part of the product, a bound on the quartic one, the cubic one and its size."""
     a, b = x.poly[:, :1], y.poly[:, :1]
     poly = a * y.poly + b * x.poly
     poly[:, 0] = (a * b)[:, 0]
-    poly[:, 1 + d :] += polynomial.outer(x.poly[:, 1 : 1 + d], y.poly[:, 1 : 1 + d])
+    poly[:, 1 + x.linear.shape[1] :] += polynomial.outer(x.linear, y.linear)
     (L, Q), (K, R) = x.sizes, y.sizes
-    return poly, L * R + Q * K + Q * R
+    return poly, Q * R, ((x.linear, y.quadratic), (y.linear, x.quadratic)), L * R + K * Q

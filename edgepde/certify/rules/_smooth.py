@@ -1,30 +1,37 @@
 """Taylor models through a smooth pointwise function phi, alone and as the difference of two networks.
 
 One network. z = P + E with P(s) = a + u, u = l + q (linear and quadratic part), |l| <= L, |q| <= Q, U = L + Q, |E| <= r,
-and J an interval with P(s), z in J. Taylor's theorem at a with Lagrange's remainder, then the mean value theorem:
+J an interval that holds P(s) and z, phi_k the k-th derivative at a, Mk = sup_J |phi_k|. By Taylor's theorem
 
-    phi(P) = phi(a) + phi'(a) u + phi''(a) l^2 / 2  +  e1,   |e1| <= |phi''(a)| (2 L Q + Q^2) / 2 + M3 U^3 / 6
-    phi(z) = phi(P) + phi'(x) E = phi(P) + m E  +  e2,       |e2| <= w r
+    phi(P) = phi_0 + phi_1 u + phi_2 l^2 / 2  +  c  +  e1,      c = l (phi_3 l^2 / 6 + phi_2 q)
+    |e1| <= |phi_2| Q^2 / 2 + |phi_3| Q (3 L^2 + 3 L Q + Q^2) / 6 + M4 U^4 / 24
 
-x in J, M3 = sup_J |phi'''|, phi'(J) within m -+ w. Hence E_y = m E + e, |e| <= |e1| + |e2|. Where the range of phi over J
-is narrower than that, P_y is its middle, m = 0 and |e| <= half of it.
+and by the mean value theorem phi(z) - phi(P) = phi'(x) E, x between P and z, where with N3 = |phi_3| + M4 (U + r) >= M3
+
+    phi'(x) = phi_1 + phi_2 l + t,   |t| <= |phi_2| (Q + r) + N3 (U + r)^2 / 2;     also  phi'(x) within m -+ w = phi'(J)
+
+whichever is narrower is used. Where the range of phi over J is narrower than all that, P_y is its middle, E_y = e and
+|e| <= half of it.
 
 Difference. z_g = P + E as above, z_f - z_g = D + F, D = b + v, v = k + p (linear and quadratic part), |k| <= K, |p| <= R,
-V = K + R, |F| <= t; J holds P, P + D, z_g, P + D + E and z_f. With c_i = phi_i(a + b) - phi_i(a):
+V = K + R, |F| <= t; J holds P, P + D, z_g, P + D + E and z_f. With g_i = phi_i(a), f_i = phi_i(a + b), c_i = f_i - g_i:
 
-    phi(P + D) - phi(P) = c0 + c1 u + phi'(a+b) v + c2 l^2 / 2 + phi''(a+b) (l + k / 2) k  +  d1
-    |d1| <= |c2| (2 L Q + Q^2) / 2 + |phi''(a+b)| (L R + Q K + Q R + K R + R^2 / 2)
-            + (M4 (|b| + V) U^3 + M3 V (3 U^2 + 3 U V + V^2)) / 6
+    phi(P + D) - phi(P) = c_0 + c_1 u + f_1 v + c_2 l^2 / 2 + f_2 (l k + k^2 / 2)  +  c  +  d1
+    c = l (c_3 l^2 / 6 + c_2 q + f_2 p) + k (f_3 (l^2 / 2 + l k / 2 + k^2 / 6) + f_2 (q + p))
+    |d1| <= |c_2| Q^2 / 2 + |f_2| (Q R + R^2 / 2) + |c_3| (U^3 - L^3) / 6
+            + |f_3| (3 (U^2 V - L^2 K) + 3 (U V^2 - L K^2) + V^3 - K^3) / 6
+            + (M5 (|b| + V) U^4 + M4 ((U + V)^4 - U^4)) / 24
 
-the last line because the two Lagrange remainders in integral form differ by the integral over h of (1-h)^2 / 2 times
-phi'''(a+b+h(u+v)) (u+v)^3 - phi'''(a+h u) u^3, and the arguments by at most |b| + V. With z_f = (P + D + E) + F:
+the last line because the Lagrange remainders in integral form differ by the integral over h of (1-h)^3 / 6 times
+phi_4(a+b+h(u+v)) (u+v)^4 - phi_4(a+h u) u^4, and the arguments by at most |b| + V. With z_f = (P + D + E) + F:
 
-    phi(z_f) - phi(z_g) - (phi(P + D) - phi(P))
-        = phi'(x) F + integral of phi'(P + D + h E) - phi'(P + h E) dh E = phi'(x) F + phi''(y) D E,   x, y in J
-        = m F + n E  +  d2,   |d2| <= w t + o r,   phi''(J) [b - V, b + V] within n -+ o
+    phi(z_f) - phi(z_g) - (phi(P + D) - phi(P)) = phi'(x) F + K E,   K = integral of phi'(P+D+hE) - phi'(P+hE) dh
+    phi'(x) = f_1 + f_2 (l + k) + t1,   |t1| <= |f_2| (Q + R + r + t) + N3 (U + V + r + t)^2 / 2;  also m -+ w
+    K = c_1 + c_2 l + f_2 k + t2,
+    |t2| <= |c_2| Q + |f_2| R + (M4 (|b| + V) U^2 + N3 (2 U + V) V) / 2 + N3 (|b| + V) r
 
-Hence F_y = m F + n E + d, |d| <= |d1| + |d2|. Where it is narrower, the mean value phi(z_f) - phi(z_g) = phi'(x) (D + F)
-replaces it: polynomial m D, F_y = m F + d, |d| <= w (|b| + V + t).
+with N3 = |f_3| + M4 (|b| + 2 (U + V + r + t)). Where it is narrower, the mean value phi(z_f) - phi(z_g) = phi'(x) (D + F)
+replaces it: polynomial m D, F_y = phi'(x) F + d, |d| <= w (|b| + V).
 
 Roundoff: each computed coefficient misses the one above by noise (_function.py) or a few u of its terms; since |s_i| <= 1
 the sum of those misses is one more part of e and of d.
@@ -36,125 +43,211 @@ import torch
 from torch import Tensor
 
 from .. import polynomial
-from ._enclosure import UNIT, Step, Taylor, gamma, middle, product
-from ._function import Function
+from ._enclosure import UNIT, Slope, Step, Taylor, gamma, middle
+from ._function import Function, Span
 
-SLOPE_ROUNDINGS = gamma(8)
+SLOPE_ROUNDINGS = gamma(16)
+FEW = 16.0 * UNIT
 
 
 def single(phi: Function, z: Taylor) -> Step:
     """phi(z) of one network."""
-    a, (L, Q) = z.poly[:, 0], z.sizes
-    U = L + Q
-    ends = _interval([(a, U + z.rest)])
-    at = (phi.derivatives(ends[0]), phi.derivatives(ends[1]))
-    m, w = middle(*phi.enclosure(1, ends, (at[0][1], at[1][1])))
-    v0, v1, v2 = phi.derivatives(a, 2)
-    made = truncation(L, Q, v2, _largest(phi, 3, ends, at)) + single_noise(phi, (v0, v1, v2), U)
-    carried = m.abs() * z.rest
-    made = made + w * z.rest + SLOPE_ROUNDINGS * carried
-    centre, half = middle(*phi.enclosure(0, ends, (at[0][0], at[1][0])))
-    flat = ~(made < half)
-    zero = torch.zeros_like(m)
-    v0, v1, v2 = torch.where(flat, centre, v0), torch.where(flat, zero, v1), torch.where(flat, zero, v2)
-    m, made, carried = torch.where(flat, zero, m), torch.where(flat, half, made), torch.where(flat, zero, carried)
-    d = polynomial.dimension(z.poly)
-    poly = z.poly * v1[:, None]
-    poly[:, 0] = v0
-    poly[:, 1 + d :].addcmul_(polynomial.square(z.poly[:, 1 : 1 + d]), 0.5 * v2[:, None])
-    return Step(Taylor(poly, carried + made).capped(phi.bound), made, (m,))
+    a = z.poly[:, 0]
+    span = phi.span(*_hull([(a, z.reach + z.rest)]))
+    return alone(phi, z, span, phi.derivatives(a, 3), phi.largest(4, span))
 
 
-def truncation(L: Tensor, Q: Tensor, v2: Tensor, m3: Tensor) -> Tensor:
+def alone(phi: Function, z: Taylor, span: Span, v: tuple[Tensor, ...], m4: Tensor) -> Step:
+    """phi(z), with the derivatives v at the centre, M4 and a span that holds J."""
+    (L, Q), U, r = z.sizes, z.reach, z.rest
+    n3 = v[3].abs() + phi.noise(3, v[3]) + m4 * (U + r)
+    cut = cut_alone(L, Q, v, m4) + noise_alone(phi, v, U)
+    cubic_size = L * (v[3].abs() * L * L / 6.0 + v[2].abs() * Q)
+    steep = Slope(*middle(*phi.enclosure(1, span)))
+    near = _tilted(v[2].abs(), Q + r, n3, U + r) + phi.noise(1, v[1]) + L * phi.noise(2, v[2])
+    slope = _narrower(Slope(v[1], near), steep, v[2])
+    centre, half = middle(*phi.enclosure(0, span))
+    flat = ~(cut + cubic_size + slope.spread * r < half)
+    v0 = torch.where(flat, centre, v[0])
+    v1, v2, v3, mean, tilt, spread, cubic_size = (
+        x.masked_fill(flat, 0.0) for x in (v[1], v[2], v[3], slope.mean, _given(slope.size), slope.spread, cubic_size)
+    )
+    made = torch.where(flat, half, cut)
+    l, q = z.linear, z.quadratic
+    square = polynomial.square(l)
+    poly = torch.cat([v0[:, None], v1[:, None] * l, (v1[:, None] * q).addcmul_(square, 0.5 * v2[:, None])], dim=1)
+    cubic = ((l, (square * (v3 / 6.0)[:, None]).addcmul_(q, v2[:, None])),)
+    slope = Slope(mean, spread, l * tilt[:, None], tilt.abs() * L)
+    made = made + FEW * cubic_size + SLOPE_ROUNDINGS * slope.most() * r
+    out = Taylor(poly, torch.fmin(steep.most(), slope.most()) * r + made + cubic_size).capped(phi.bound)
+    return Step(out, made, (slope,), (), cubic, cubic_size)
+
+
+def cut_alone(L: Tensor, Q: Tensor, v: tuple[Tensor, ...], m4: Tensor) -> Tensor:
     """|e1| of the docstring above."""
     U = L + Q
-    return 0.5 * v2.abs() * (2.0 * L + Q) * Q + m3 * U * U * U / 6.0
+    third = v[3].abs() * Q * (3.0 * L * U + Q * Q) / 6.0
+    return 0.5 * v[2].abs() * Q * Q + third + m4 * (U * U) ** 2 / 24.0
 
 
-def single_noise(phi: Function, v: tuple[Tensor, Tensor, Tensor], U: Tensor) -> Tensor:
+def noise_alone(phi: Function, v: tuple[Tensor, ...], U: Tensor) -> Tensor:
     """What roundoff adds to e."""
-    e0, e1, e2 = (phi.noise(k, v[k]) for k in range(3))
-    return e0 + U * (e1 + 8.0 * UNIT * v[1].abs() + U * (e2 + 8.0 * UNIT * v[2].abs()))
+    e = [phi.noise(k, v[k]) + (FEW * v[k].abs() if k else 0.0) for k in range(4)]
+    return e[0] + U * (e[1] + U * (e[2] + U * e[3]))
 
 
 def difference(phi: Function, g: Taylor, f_less_g: Taylor) -> tuple[Step, Step]:
     """(phi(z_g), phi(z_f) - phi(z_g))."""
     D = f_less_g
-    a, b, (L, Q), (K, R) = g.poly[:, 0], D.poly[:, 0], g.sizes, D.sizes
-    U, V = L + Q, K + R
-    ends = _interval([(a, U + g.rest), (a + b, U + V + g.rest + D.rest)])
-    at = (phi.derivatives(ends[0]), phi.derivatives(ends[1]))
-    slope = phi.enclosure(1, ends, (at[0][1], at[1][1]))
-    curve = phi.enclosure(2, ends, (at[0][2], at[1][2]))
-    m, w = middle(*slope)
-    n, o = middle(*product(curve, (b - V, b + V)))
-    m3, m4 = _largest(phi, 3, ends, at), _largest(phi, 4, ends, at)
-    vg, vf = phi.derivatives(a, 2), phi.derivatives(a + b, 2)
-    moved = UNIT * (a + b).abs()
-    sup = (_size(slope), _size(curve), m3)
-    eg = [phi.noise(k, vg[k]) for k in range(3)]
-    ef = [phi.noise(k, vf[k]) + moved * sup[k] for k in range(3)]
-    c = [vf[k] - vg[k] for k in range(3)]
-    cut = truncated(c[2], vf[2], (L, Q, K, R)) + (m4 * (b.abs() + V) * U * U * U + m3 * V * _cubes(U, V)) / 6.0
-    noise = difference_noise(eg, ef, c, vf, U, V)
-    carried = m.abs() * D.rest + n.abs() * g.rest
-    made = cut + noise + w * D.rest + o * g.rest + SLOPE_ROUNDINGS * carried
+    a, b = g.poly[:, 0], D.poly[:, 0]
+    U, V, r, t = g.reach, D.reach, g.rest, D.rest
+    span = phi.span(*_hull([(a, U + r), (a + b, U + V + r + t)]))
+    m4, m5 = phi.largest(4, span), phi.largest(5, span)
+    vg, vf = phi.derivatives(a, 3), phi.derivatives(a + b, 3)
     size = b.abs() + V
-    straight = w * (size + D.rest) + 8.0 * UNIT * m.abs() * size + SLOPE_ROUNDINGS * m.abs() * D.rest
-    plain = ~(made < straight)
-    zero = torch.zeros_like(m)
-    made = torch.where(plain, straight, made)
-    n = torch.where(plain, zero, n)
-    c0, c1, c2 = torch.where(plain, m * b, c[0]), torch.where(plain, zero, c[1]), torch.where(plain, zero, 0.5 * c[2])
-    f1, f2 = torch.where(plain, m, vf[1]), torch.where(plain, zero, vf[2])
-    d = polynomial.dimension(g.poly)
-    l, k = g.poly[:, 1 : 1 + d], D.poly[:, 1 : 1 + d]
-    poly = (D.poly * f1[:, None]).addcmul_(g.poly, c1[:, None])
-    poly[:, 0] = c0
-    poly[:, 1 + d :].addcmul_(polynomial.square(l), c2[:, None])
-    poly[:, 1 + d :].addcmul_(polynomial.outer(torch.add(l, k, alpha=0.5), k), f2[:, None])
-    equal = (size == 0.0) & (D.rest == 0.0)
-    made = torch.where(equal, zero, made)
-    n = torch.where(equal, zero, n)
-    out = Taylor(poly.masked_fill_(equal[:, None], 0.0), m.abs() * D.rest + n.abs() * g.rest + made)
-    return single(phi, g), Step(out.capped(2.0 * phi.bound), made, (m,), (n,))
+    far = size + b.abs() + 2.0 * (U + V + r + t) + UNIT * (a + b).abs()
+    n3 = vf[3].abs() + phi.noise(3, vf[3]) + m4 * far
+    steep = Slope(*middle(*phi.enclosure(1, span)))
+    eg, ef, c = _misses(phi, vg, vf, (a + b).abs(), steep.most(), n3, m4)
+    cut = cut_difference(g.sizes, D.sizes, c, vf, m4, m5, size) + noise_difference(eg, ef, c, vf, U, V)
+    cubic_size = _cubic_size(g.sizes, D.sizes, c, vf)
+    near = _tilted(vf[2].abs(), g.sizes[1] + D.sizes[1] + r + t, n3, U + V + r + t)
+    slope = _narrower(Slope(vf[1], near + ef[1] + (U + V) * ef[2]), steep, vf[2])
+    across = c[2].abs() * g.sizes[1] + vf[2].abs() * D.sizes[1] + 0.5 * (m4 * size * U * U + n3 * (2.0 * U + V) * V)
+    across = across + n3 * size * r + eg[1] + ef[1] + U * (eg[2] + ef[2]) + V * ef[2]
+    made = cut + FEW * cubic_size
+    straight = steep.spread * size + FEW * steep.mean.abs() * size
+    plain = ~(made + cubic_size + slope.spread * t + across * r < straight + steep.spread * t)
+    chosen = _Chosen.of(plain, steep, slope, c, vf, b)
+    equal = (size == 0.0) & (t == 0.0)
+    made = torch.where(plain, straight, made).masked_fill(equal, 0.0)
+    cubic_size, across = cubic_size.masked_fill(plain | equal, 0.0), across.masked_fill(plain | equal, 0.0)
+    step = chosen.step(g, D, made, cubic_size, across, equal)
+    step = Step(step.out.capped(2.0 * phi.bound), step.made, step.slopes, step.crossing, step.cubic, step.cubic_size)
+    return alone(phi, g, span, vg, m4), step
 
 
-def truncated(c2: Tensor, f2: Tensor, sizes: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
-    """The first line of |d1|."""
-    L, Q, K, R = sizes
-    return 0.5 * c2.abs() * (2.0 * L + Q) * Q + f2.abs() * (L * R + Q * (K + R) + (K + 0.5 * R) * R)
+class _Chosen:
+    """The coefficients of a difference, those of the mean value where `plain`."""
+
+    def __init__(self, slope: Slope, tilt: Tensor, c: list[Tensor], f: list[Tensor]) -> None:
+        self.slope, self.tilt, self.c, self.f = slope, tilt, c, f
+
+    @staticmethod
+    def of(plain: Tensor, steep: Slope, slope: Slope, c: list[Tensor], f: tuple[Tensor, ...], b: Tensor) -> _Chosen:
+        mean = torch.where(plain, steep.mean, slope.mean)
+        spread = torch.where(plain, steep.spread, slope.spread)
+        tilt = _given(slope.size).masked_fill(plain, 0.0)
+        moved = [torch.where(plain, steep.mean * b, c[0]), *(x.masked_fill(plain, 0.0) for x in c[1:])]
+        at_f = [f[0], torch.where(plain, steep.mean, f[1]), *(x.masked_fill(plain, 0.0) for x in f[2:])]
+        return _Chosen(Slope(mean, spread), tilt, moved, at_f)
+
+    def step(self, g: Taylor, D: Taylor, made: Tensor, cubic_size: Tensor, across: Tensor, equal: Tensor) -> Step:
+        """The model and what becomes of remainders; nothing where f and g are `equal` here."""
+        c, f = ([x[:, None] for x in row] for row in (self.c, self.f))
+        l, q, k, p = g.linear, g.quadratic, D.linear, D.quadratic
+        ll, lk, kk = polynomial.square(l), polynomial.outer(l, k), polynomial.square(k)
+        linear = (c[1] * l).addcmul_(f[1], k)
+        mixed = torch.add(lk, kk, alpha=0.5)
+        quadratic = (c[1] * q).addcmul_(f[1], p).addcmul_(0.5 * c[2], ll).addcmul_(f[2], mixed)
+        poly = torch.cat([c[0], linear, quadratic], dim=1).masked_fill_(equal[:, None], 0.0)
+        along_l = (c[3] / 6.0 * ll).addcmul_(c[2], q).addcmul_(f[2], p)
+        along_k = (f[3] * (0.5 * (ll + lk)).add_(kk, alpha=1.0 / 6.0)).addcmul_(f[2], q + p)
+        if bool(equal.any()):
+            along_l, along_k = along_l.masked_fill_(equal[:, None], 0.0), along_k.masked_fill_(equal[:, None], 0.0)
+        (L, _), (K, _) = g.sizes, D.sizes
+        slope = Slope(self.slope.mean, self.slope.spread, self.tilt[:, None] * (l + k), self.tilt.abs() * (L + K))
+        quiet = [x.masked_fill(equal, 0.0) for x in (self.c[1], self.c[2], self.f[2])]
+        crossed = (quiet[1][:, None] * l).addcmul_(quiet[2][:, None], k)
+        cross = Slope(quiet[0], across, crossed, quiet[1].abs() * L + quiet[2].abs() * K)
+        carried = slope.most() * D.rest + cross.most() * g.rest
+        made = made + SLOPE_ROUNDINGS * carried
+        out = Taylor(poly, carried + made + cubic_size)
+        return Step(out, made, (slope,), (cross,), ((l, along_l), (k, along_k)), cubic_size)
 
 
-def difference_noise(
-    eg: list[Tensor], ef: list[Tensor], c: list[Tensor], vf: tuple[Tensor, ...], U: Tensor, V: Tensor
+def cut_difference(
+    of_g: tuple[Tensor, Tensor],
+    of_d: tuple[Tensor, Tensor],
+    c: list[Tensor],
+    f: tuple[Tensor, ...],
+    m4: Tensor,
+    m5: Tensor,
+    size: Tensor,
+) -> Tensor:
+    """|d1| of the docstring above; size = |b| + V."""
+    (L, Q), (K, R) = of_g, of_d
+    U, V = L + Q, K + R
+    second = 0.5 * c[2].abs() * Q * Q + f[2].abs() * R * (Q + 0.5 * R)
+    grown = Q * (U * U + U * L + L * L)
+    mixed = 3.0 * (Q * (U + L) * V + L * L * R + Q * V * V + L * R * (V + K)) + R * (V * V + V * K + K * K)
+    fourth = m5 * size * (U * U) ** 2 + m4 * V * (4.0 * U * U * U + V * (6.0 * U * U + V * (4.0 * U + V)))
+    return second + (c[3].abs() * grown + f[3].abs() * mixed) / 6.0 + fourth / 24.0
+
+
+def noise_difference(
+    eg: list[Tensor], ef: list[Tensor], c: list[Tensor], f: tuple[Tensor, ...], U: Tensor, V: Tensor
 ) -> Tensor:
     """What roundoff adds to d."""
-    tiny = 8.0 * UNIT
-    constant = eg[0] + ef[0] + tiny * c[0].abs()
-    linear = U * (eg[1] + ef[1] + tiny * c[1].abs()) + V * (ef[1] + tiny * vf[1].abs())
-    curved = U * U * (eg[2] + ef[2] + tiny * c[2].abs()) + (U + V) * V * (ef[2] + tiny * vf[2].abs())
-    return constant + linear + curved
+    of_c = [eg[k] + ef[k] + FEW * c[k].abs() for k in range(4)]
+    of_f = [ef[k] + FEW * f[k].abs() for k in range(4)]
+    W = U + V
+    return of_c[0] + U * (of_c[1] + U * (of_c[2] + U * of_c[3])) + V * (of_f[1] + W * (of_f[2] + W * of_f[3]))
 
 
-def _cubes(U: Tensor, V: Tensor) -> Tensor:
-    return 3.0 * U * (U + V) + V * V
+def _misses(
+    phi: Function, vg: tuple[Tensor, ...], vf: tuple[Tensor, ...], at: Tensor, m1: Tensor, n3: Tensor, m4: Tensor
+) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Noise of g's and f's derivatives, f's evaluated at a rounded a + b of size `at`; and their differences."""
+    moved = UNIT * at
+    steepness = (m1, vf[2].abs() + phi.noise(2, vf[2]) + n3 * moved, n3, m4)
+    eg = [phi.noise(k, vg[k]) for k in range(4)]
+    ef = [phi.noise(k, vf[k]) + moved * steepness[k] for k in range(4)]
+    return eg, ef, [vf[k] - vg[k] for k in range(4)]
 
 
-def _interval(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+def _cubic_size(
+    of_g: tuple[Tensor, Tensor], of_d: tuple[Tensor, Tensor], c: list[Tensor], f: tuple[Tensor, ...]
+) -> Tensor:
+    (L, Q), (K, R) = of_g, of_d
+    f2 = f[2].abs()
+    along_l = c[3].abs() / 6.0 * L * L + c[2].abs() * Q + f2 * R
+    along_k = f[3].abs() * (0.5 * L * (L + K) + K * K / 6.0) + f2 * (Q + R)
+    return L * along_l + K * along_k
+
+
+def _tilted(curve: Tensor, near: Tensor, third: Tensor, far: Tensor) -> Tensor:
+    """|t| of a slope: curve (Q + r) + N3 (U + r)^2 / 2."""
+    return curve * near + 0.5 * third * far * far
+
+
+def tilted(phi: Function, z: Taylor, off: Tensor, steep: Slope, m3: Tensor) -> Slope:
+    """phi'(x) for x within `off` of z; M3 over an interval that holds both; no wider than `steep`."""
+    (L, Q), far = z.sizes, z.reach + z.rest + off
+    _, v1, v2 = phi.derivatives(z.poly[:, 0], 2)
+    near = _tilted(v2.abs(), Q + z.rest + off, m3, far) + phi.noise(1, v1) + L * phi.noise(2, v2)
+    slope = _narrower(Slope(v1, near), steep, v2)
+    factor = _given(slope.size)
+    return Slope(slope.mean, slope.spread, z.linear * factor[:, None], factor.abs() * L)
+
+
+def _narrower(tilted: Slope, constant: Slope, curve: Tensor) -> Slope:
+    """The slope with the smaller spread; `size` of the result holds the signed factor of the tilt, 0 where constant."""
+    take = tilted.spread < constant.spread
+    mean = torch.where(take, tilted.mean, constant.mean)
+    spread = torch.where(take, tilted.spread, constant.spread)
+    return Slope(mean, spread, None, curve.masked_fill(~take, 0.0))
+
+
+def _given(value: Tensor | None) -> Tensor:
+    assert value is not None
+    return value
+
+
+def _hull(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     """The hull of centre -+ radius, widened by roundoff."""
     low = [c - h - 4.0 * UNIT * (c.abs() + h) for c, h in parts]
     high = [c + h + 4.0 * UNIT * (c.abs() + h) for c, h in parts]
     if len(parts) == 1:
         return low[0], high[0]
     return torch.minimum(*low), torch.maximum(*high)
-
-
-def _size(interval: tuple[Tensor, Tensor]) -> Tensor:
-    return torch.maximum(-interval[0], interval[1])
-
-
-def _largest(
-    phi: Function, order: int, ends: tuple[Tensor, Tensor], at: tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
-) -> Tensor:
-    return _size(phi.enclosure(order, ends, (at[0][order], at[1][order])))

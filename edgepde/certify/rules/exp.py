@@ -14,8 +14,8 @@ from ._function import ORDERS, Function
 class Exp(Function):
     """exp."""
 
-    turning = ((), (), (), (), ())
-    absolute = (1e-290, 1e-290, 1e-290, 1e-290, 1e-290)
+    turning = ((),) * ORDERS
+    absolute = (1e-290,) * ORDERS
     relative = 8.0
 
     def derivatives(self, x: Tensor, order: int = ORDERS - 1) -> tuple[Tensor, ...]:

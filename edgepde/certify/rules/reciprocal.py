@@ -7,15 +7,15 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ._function import ORDERS, Function
+from ._function import ORDERS, Function, Span
 
 
 @final
 class Reciprocal(Function):
     """1 / x; over an interval that holds 0 every enclosure is infinite."""
 
-    turning = ((), (), (), (), ())
-    absolute = (0.0, 0.0, 0.0, 0.0, 0.0)
+    turning = ((),) * ORDERS
+    absolute = (0.0,) * ORDERS
     relative = 16.0
 
     def derivatives(self, x: Tensor, order: int = ORDERS - 1) -> tuple[Tensor, ...]:
@@ -25,10 +25,16 @@ class Reciprocal(Function):
             found.append(-k * found[-1] * y)
         return tuple(found)
 
-    def enclosure(self, order: int, ends: tuple[Tensor, Tensor], values: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        low, high = super().enclosure(order, ends, values)
-        over = (ends[0] <= 0.0) & (ends[1] >= 0.0)
+    def enclosure(self, order: int, span: Span) -> tuple[Tensor, Tensor]:
+        """(low, high) of phi_order over the intervals; outward by its noise."""
+        low, high = super().enclosure(order, span)
+        over = (span.low <= 0.0) & (span.high >= 0.0)
         return torch.where(over, -torch.inf, low), torch.where(over, torch.inf, high)
+
+    def largest(self, order: int, span: Span) -> Tensor:
+        """sup |phi_order| over the intervals; outward by its noise."""
+        low, high = self.enclosure(order, span)
+        return torch.maximum(-low, high)
 
 
 def rule(_exponent: int) -> Function:

@@ -12,7 +12,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ._enclosure import UNIT, Step, Taylor, gamma
+from ._enclosure import UNIT, Slope, Step, Taylor, gamma
 from ._function import ORDERS, Function
 
 ROUNDINGS = gamma(8)
@@ -22,13 +22,13 @@ ROUNDINGS = gamma(8)
 class Relu(Function):
     """max(x, 0)."""
 
-    turning = ((), (), (), (), ())
-    absolute = (0.0, 0.0, 0.0, 0.0, 0.0)
+    turning = ((),) * ORDERS
+    absolute = (0.0,) * ORDERS
     smooth = False
 
     def derivatives(self, x: Tensor, order: int = ORDERS - 1) -> tuple[Tensor, ...]:
         zero = torch.zeros_like(x)
-        return (x.clamp(min=0.0), (x > 0.0).to(x.dtype), zero, zero, zero)[: order + 1]
+        return (x.clamp(min=0.0), (x > 0.0).to(x.dtype), zero, zero, zero, zero)[: order + 1]
 
     def single(self, z: Taylor) -> Step:
         """relu(z) of one network."""
@@ -38,7 +38,7 @@ class Relu(Function):
         poly = z.poly * c[:, None]
         poly[:, 0] += h
         made = h * (1.0 + 8.0 * UNIT) + ROUNDINGS * (c * (z.size + z.rest) + h)
-        return Step(Taylor(poly, c * z.rest + made), made, (c,))
+        return Step(Taylor(poly, c * z.rest + made), made, (Slope(c, torch.zeros_like(c)),))
 
     def difference(self, g: Taylor, D: Taylor) -> tuple[Step, Step]:
         """(relu(z_g), relu(z_f) - relu(z_g))."""
@@ -47,8 +47,9 @@ class Relu(Function):
         low, high = low - more * (1.0 + 4.0 * UNIT), high + more * (1.0 + 4.0 * UNIT)
         m = torch.where(low >= 0.0, 1.0, torch.where(high <= 0.0, 0.0, torch.full_like(low, 0.5)))
         w = torch.where((low < 0.0) & (high > 0.0), 0.5, torch.zeros_like(m))
-        made = (w + ROUNDINGS * m) * more
-        step = Step(Taylor(D.poly * m[:, None], m * D.rest + made), made, (m,), (torch.zeros_like(m),))
+        made = w * D.size + ROUNDINGS * m * more
+        none = Slope(torch.zeros_like(m), torch.zeros_like(m))
+        step = Step(Taylor(D.poly * m[:, None], (m + w) * D.rest + made), made, (Slope(m, w),), (none,))
         return self.single(g), step
 
 

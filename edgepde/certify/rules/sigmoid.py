@@ -20,6 +20,8 @@ def series(s: Tensor, order: int) -> tuple[Tensor, ...]:
         found.append(d1 * (1.0 - 6.0 * d1))
     if order >= 4:
         found.append(found[2] * (1.0 - 12.0 * d1))
+    if order >= 5:
+        found.append(d1 * (1.0 - 30.0 * d1 + 120.0 * d1 * d1))
     return tuple(found[: order + 1])
 
 
@@ -33,9 +35,11 @@ class Sigmoid(Function):
         (-1.3169578969248168, 1.3169578969248168),
         (-2.2924316695611777, 0.0, 2.2924316695611777),
         (-3.1443184061549304, -0.84263294812937664, 0.84263294812937664, 3.1443184061549304),
+        (-3.9360983706738154, -1.5133518472923350, 0.0, 1.5133518472923350, 3.9360983706738154),
     )
-    absolute = (8.0, 16.0, 40.0, 120.0, 300.0)
+    absolute = (8.0, 16.0, 40.0, 120.0, 300.0, 1000.0)
     bound = 1.0
+    mirrored = 1
 
     def derivatives(self, x: Tensor, order: int = ORDERS - 1) -> tuple[Tensor, ...]:
         return series(torch.sigmoid(x), order)

@@ -15,9 +15,10 @@ from .sigmoid import Sigmoid, series
 class Softplus(Function):
     """log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|))."""
 
-    turning = ((), *Sigmoid.turning[:4])
-    absolute = (16.0, *Sigmoid.absolute[:4])
+    turning = ((), *Sigmoid.turning[:5])
+    absolute = (16.0, *Sigmoid.absolute[:5])
     relative = 8.0
+    mirrored = 2
 
     def derivatives(self, x: Tensor, order: int = ORDERS - 1) -> tuple[Tensor, ...]:
         value = torch.nn.functional.softplus(x, threshold=40.0)

@@ -20,9 +20,11 @@ class Tanh(Function):
         (-0.65847894846240835, 0.65847894846240835),
         (-1.1462158347805888, 0.0, 1.1462158347805888),
         (-1.5721592030774652, -0.42131647406468832, 0.42131647406468832, 1.5721592030774652),
+        (-1.9680491853369077, -0.7566759236461675, 0.0, 0.7566759236461675, 1.9680491853369077),
     )
-    absolute = (8.0, 20.0, 64.0, 300.0, 1000.0)
+    absolute = (8.0, 20.0, 64.0, 300.0, 1000.0, 4000.0)
     bound = 1.0
+    mirrored = 0
 
     def derivatives(self, x: Tensor, order: int = ORDERS - 1) -> tuple[Tensor, ...]:
         t = torch.tanh(x)
@@ -37,6 +39,8 @@ class Tanh(Function):
             found.append(d1 * (6.0 * square - 2.0))
         if order >= 4:
             found.append(t * d1 * (16.0 - 24.0 * square))
+        if order >= 5:
+            found.append(d1 * (16.0 - 120.0 * square * d1))
         return tuple(found)
 
 
