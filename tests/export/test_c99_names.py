@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edgepde_export.c99.names import distinct, reserved
-from edgepde_runtime.library import COMMON, INCLUDES
+from edgepde_runtime.library import COMMON, INCLUDES, ISAS
 from edgepde_runtime.manifest import Column, InputSpec, OutputSpec
 from hypothesis import given
 from hypothesis import strategies as st
 from support import onnx_writer as w
 from support.c99_api import built, files, written
-from support.generated import WARNINGS, needs_cc
+from support.generated import WARNINGS, builds, needs_cc
 
 COLUMN = (Column("c", "", -1.0, 1.0),)
 IDENTIFIER = re.compile(r"\b[A-Za-z]\w*")
@@ -56,11 +56,12 @@ def fans(names: Sequence[str]) -> dict[str, bytes]:
 
 
 def compiles(folder: Path, made: dict[str, bytes], name: str = "toy", *, alone: bool = False) -> str:
-    """What the compiler says to the model, the dispatch and the example; to the model alone where asked."""
+    """What the compiler says to the model, the dispatch and the example; to the plain model alone where asked."""
     written(folder, made)
     said = ""
     for source in (f"{name}.c", *(() if alone else ("dispatch.c", "example.c"))):
-        argv = ["gcc", *COMMON, *WARNINGS, "-mavx2", "-mfma", "-fsyntax-only", *INCLUDES, source]
+        vectors = [] if alone else ISAS[builds()[-1]]
+        argv = ["gcc", *COMMON, *WARNINGS, *vectors, "-fsyntax-only", *INCLUDES, source]
         done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
         said += done.stderr if done.returncode else ""
     return said

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from edgepde_runtime.backends import reference
+from edgepde_runtime.errors import UnsupportedModel
 from edgepde_runtime.rooms import rooms
 from support import onnx_writer as w
 from support.c99_cases import wrong
-from support.generated import Array, Generated, bits, builds, needs_cc, same_bits
+from support.generated import Array, Generated, bits, builds, needs_cc, part, same_bits
 from support.polynomial_systems import BURGERS, planted
 
 GIVEN = ("lift", "basis", "coefficients", "weights", "start", "terms", "matrix", "target")
@@ -95,6 +96,18 @@ def broadcast() -> bytes:
     shapes: dict[str, list[Any]] = {"z": ["B", "M", 3], "mean": ["B", "M"], "beside": ["B", "M", 2], "twice": ["B", 2]}
     inputs = [w.value_info("p", "float32", ["B", 2]), w.value_info("x", "float32", ["M", 3])]
     return w.model(w.graph(nodes, inputs, [w.value_info(n, "float32", s) for n, s in shapes.items()], more))
+
+
+@pytest.mark.parametrize("name", ["lift", "coefficients", "weights", "start", "target"])
+def test_operands_of_several_rows_but_no_free_size_are_refused(name: str) -> None:
+    given = dict(zip(GIVEN, PROBLEM.inputs, strict=True))
+    moving = [n for n in given if n not in (*FIXED, name)]
+    infos = [w.value_info(n, given[n].dtype, ["B", *given[n].shape[1:]]) for n in moving]
+    outputs = [w.value_info("solution", "float64", ["B", 5])]
+    held = {**constants(), name: given[name]}
+    encoded = w.model(w.graph([SOLVE], infos, outputs, held), opsets={"": 20, "edgepde": 1})
+    with pytest.raises(UnsupportedModel, match="operands do not fit together, row by row"):
+        part(encoded, "probe")
 
 
 MODELS = {"solved": solved(), "evaluated": evaluated(), "broadcast": broadcast()}

@@ -6,7 +6,7 @@ import numpy as np
 from edgepde_runtime.errors import UnsupportedModel
 
 from ..building import Builder, Call, literal
-from ..dims import symbols
+from ..dims import features, symbols
 from ..operations import Solve
 from ..value import Store, Value, spelled
 
@@ -14,7 +14,7 @@ from ..value import Store, Value, spelled
 def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     """Every operand must be the same for all rows of a tile."""
     operands = [builder.running(call, call.value(i)) for i in range(8)]
-    lift, basis, coefficients, _, start, terms, matrix, _ = operands
+    lift, basis, coefficients, weights, start, terms, matrix, target = operands
     if any(v.varying for v in operands):
         raise UnsupportedModel("its operands differ between the rows of a tile")
     if basis.data is None or terms.data is None or matrix.data is None:
@@ -22,10 +22,10 @@ def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     factors, rows, unknowns = basis.data.shape
     count, width = terms.data.shape
     constraints = matrix.data.shape[0]
-    if coefficients.count != count * rows or start.count != unknowns or lift.count != factors * rows:
-        raise UnsupportedModel(
-            f"operands do not fit together: lift {spelled(lift.shape)}, start {spelled(start.shape)}"
-        )
+    wanted = (factors * rows, count * rows, rows, unknowns, constraints)
+    shapes = [v.shape for v in (lift, coefficients, weights, start, target)]
+    if tuple(map(features, shapes)) != wanted:
+        raise UnsupportedModel(f"operands do not fit together, row by row: {', '.join(map(spelled, shapes))}")
     batch = start.shape[:1] if symbols(start.shape) else lift.shape[:1]
     sizes = (factors, rows, unknowns, count, width, constraints)
     scratch = Store("scratch", "f64", scratch_doubles(*sizes), False)
