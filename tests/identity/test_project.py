@@ -53,6 +53,12 @@ def called(folder: Path, *words: str, status: int = 0) -> str:
     return done.stdout
 
 
+def built(project: Path) -> list[Path]:
+    """Files that make left behind, of all targets, by name."""
+    files = (path for path in (project / "build").rglob("*") if path.is_file())
+    return sorted(files, key=lambda path: path.name)
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """The files of the MLP with the outputs of numpy in float64 as golden data."""
@@ -66,14 +72,14 @@ def test_make_builds_tests_and_shows(compiler: str, project: Path) -> None:
     needed("make", compiler)
     cc = f"CC={compiler}"
     called(project, "make", cc)
-    assert (project / "build" / "libmlp_f32.a").is_file()
+    assert [path.name for path in built(project)] == ["libmlp_f32.a", "mlp_f32.o"]
     printed = called(project, "make", cc, "golden").splitlines()
     assert [line for line in printed if line.startswith("u[")] != []
     assert printed[-1] == "0 beyond the bound"
     shown = called(project, "make", cc, "example").splitlines()
     assert shown[-1] == "flags 0"
     called(project, "make", cc, "clean")
-    assert not (project / "build").exists()
+    assert built(project) == []
 
 
 def test_make_golden_fails_where_an_output_is_beyond_its_bound(project: Path) -> None:
@@ -93,8 +99,22 @@ def test_the_makefile_compiles_for_a_bare_core(project: Path) -> None:
     require(core)
     needed("make")
     said = next(line for line in (project / "Makefile").read_text("utf-8").splitlines() if "arm-none-eabi" in line)
-    called(project, "sh", "-c", said.removeprefix("# "))
-    assert (project / "build" / "mlp_f32.o").is_file()
+    called(project, "make")
+    called(project, "sh", "-c", said.removeprefix("# ").split("    ")[0])
+    assert {path.name for path in (project / "build").iterdir()} > {"arm-none-eabi"}
+    assert [path.name for path in built(project)] == ["libmlp_f32.a"] * 2 + ["mlp_f32.o"] * 2
+
+
+def test_make_writes_nothing_into_a_bundle(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needed("make", "cc")
+    (project.parent / "manifest.json").write_text("{}")
+    elsewhere = project.parent / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setenv("TMPDIR", str(elsewhere))
+    before = sorted(project.rglob("*"))
+    assert "flags 0" in called(project, "make", "example")
+    assert sorted(project.rglob("*")) == before
+    assert list(elsewhere.rglob("example"))
 
 
 def test_cmake_builds_the_golden_test(project: Path) -> None:
@@ -130,7 +150,7 @@ def test_a_program_includes_the_header_and_links_the_library(
     needed("make", "cc", words[0])
     called(project, "make")
     (project / name).write_text(user_text(scratch))
-    called(project, *words, name, "build/libmlp_f32.a", "-o", "user")
+    called(project, *words, name, str(built(project)[0]), "-o", "user")
     checked(called(project, "./user"))
 
 

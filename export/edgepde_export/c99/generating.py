@@ -25,7 +25,7 @@ def generate(
     Raises UnsupportedModel naming the node and why the C99 target cannot take it.
     """
     made = program(parse(model), manifest)
-    banner = f"/* Generated; model_hash {manifest.model_hash}. The kernels are files of their own. */"
+    banner = f"/* Generated; model_hash {manifest.model_hash}. SPDX-License-Identifier: Apache-2.0 */"
     text = source.write(made, banner)
     files = {f"{made.name}.c": text.text, f"{made.name}.h": header.write(made, text, manifest, certificate)}
     files |= project.files(made, golden, certificate)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from edgepde_runtime.certificate import Certificate, upward
-from edgepde_runtime.manifest import Manifest
+from edgepde_runtime.manifest import Manifest, OutputSpec
 
 from .dims import Shape
 from .driver import check_parameters
 from .program import COEFFICIENTS, Part, Program
 from .source import Source
 from .value import spelled
+
+_ASCII = str.maketrans({"µ": "u", "μ": "u", "°": "deg ", "²": "^2", "³": "^3", "·": "*", "Ω": "Ohm"})
 
 
 def write(program: Program, source: Source, manifest: Manifest, certificate: Certificate) -> str:
@@ -26,9 +28,10 @@ def write(program: Program, source: Source, manifest: Manifest, certificate: Cer
  * Every function returns a negative number and leaves the outputs as they were when it refuses: -1 a size is 0 or an
  * array would not fit into memory, -2 an input is NaN or infinite. Otherwise it has computed, and the value is the OR
  * of all rows' flags: 1 outside the box, 2 not converged or not finite (the row's answers are NaN), 4 residual above
- * its threshold.
- * Nothing is allocated or kept: scratch belongs to the caller, {upper}_SCRATCH_BYTES aligned to 64 bytes (8 where
- * there is no vector unit). Calls with scratches of their own may run at the same time.
+ * its threshold. Arrays must not overlap, and none may be NULL.
+ * Nothing is allocated or kept: scratch belongs to the caller, {upper}_SCRATCH_BYTES aligned to 8 bytes (64 is faster
+ * where there is a vector unit). Calls with scratches of their own may run at the same time.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef {upper}_H
 #define {upper}_H
@@ -90,14 +93,25 @@ def _inputs(program: Program, manifest: Manifest) -> str:
 def _outputs(program: Program, manifest: Manifest, certificate: Certificate) -> str:
     lines = []
     for spec, output in zip(manifest.outputs, program.parts[0].entry.outputs, strict=True):
-        entry = certificate.outputs.get(spec.name)
-        bound = "a diagnostic"
-        if entry is not None:
-            value = "not verified" if entry.total is None else f"{upward(entry.total)} ({entry.total_class})"
-            bound = f"error at most {value}"
         unit = f" {_comment(spec.unit)}" if spec.unit else ""
-        lines.append(f" * {program.ids[spec.name]} {spec.dtype} {_spelled(program, output.value.shape)}{unit}: {bound}")
+        lines.append(f" * {program.ids[spec.name]} {spec.dtype} {_spelled(program, output.value.shape)}{unit}")
+        lines.append(f" *     {_bound(spec, certificate)}")
     return "\n".join(lines)
+
+
+def _bound(spec: OutputSpec, certificate: Certificate) -> str:
+    """What is known of an output's error."""
+    entry = certificate.outputs.get(spec.name)
+    if entry is None:
+        limit = f", flag 4 above {spec.threshold!r}" if spec.threshold is not None else ""
+        return f"a diagnostic{limit}"
+    parts = (("against the exact solution", entry.total, entry.total_class),)
+    device = ("against the network in exact arithmetic", entry.device_total, entry.device_class)
+    told = [
+        f"{what} {'not verified' if value is None else f'at most {upward(value)} ({class_})'}"
+        for what, value, class_ in (*parts, device)
+    ]
+    return f"error {'; '.join(told)}"
 
 
 def _spelled(program: Program, shape: Shape) -> str:
@@ -106,5 +120,6 @@ def _spelled(program: Program, shape: Shape) -> str:
 
 def _comment(text: str) -> str:
     """Text that does not end a comment and stays on its line."""
-    plain = "".join(c if c.isprintable() and c.isascii() else "?" for c in text)
+    spelled_out = text.translate(_ASCII)
+    plain = "".join(c if c.isprintable() and c.isascii() else "?" for c in spelled_out)
     return plain.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/").replace("??", "? ?")

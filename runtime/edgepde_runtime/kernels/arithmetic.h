@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Scalar IEEE-754 arithmetic every kernel stands on: round to nearest, no excess precision, one fused multiply-add. */
 #ifndef EDGEPDE_ARITHMETIC_H
 #define EDGEPDE_ARITHMETIC_H
@@ -8,6 +9,9 @@
 
 #ifdef __FAST_MATH__
 #error "EdgePDE kernels need IEEE-754 arithmetic: compile without -ffast-math and -Ofast"
+#endif
+#if defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__)
+#error "EdgePDE kernels need sums in their own order: compile without -fassociative-math and -freciprocal-math"
 #endif
 #if FLT_EVAL_METHOD != 0
 #error "EdgePDE kernels need float and double to be evaluated in their own precision (on i386: -msse2 -mfpmath=sse)"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The vector units of 32-bit ARM take denormals for zero, and compilers use them unasked: clang NEON, gcc and clang Helium.
  * From here to arm_scalar_end.h they may not. */
 #if defined(__arm__) && defined(__clang__) && defined(__ARM_NEON)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a model checks of its inputs and outputs. */
 #ifndef EDGEPDE_BOX_H
 #define EDGEPDE_BOX_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Conversions between element types that are defined for every value: towards zero, NaN to 0, what is outside to the end. */
 #ifndef EDGEPDE_CONVERT_H
 #define EDGEPDE_CONVERT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A dense layer of one precision and one activation; included once for each, with
  *   EP_NAME   prefix of the functions to define: <EP_NAME>_row and <EP_NAME>_lanes
  *   EP_TYPE   f32 or f64

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* exp(t) = 2^k (1 + p), p = exp(r) - 1, |r| <= ln(2)/2 (1 + 2^-11); k by the carry into 1.5 2^23 or 1.5 2^52. */
 #ifndef EDGEPDE_EXPONENTIAL_H
 #define EDGEPDE_EXPONENTIAL_H

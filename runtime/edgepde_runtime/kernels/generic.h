@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Names of kernels that are written once for both precisions: EP_(fma) is ep_fma_f32 where EP_TYPE is f32. */
 #ifndef EDGEPDE_GENERIC_H
 #define EDGEPDE_GENERIC_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The remainder of a huge double by pi/2, in integers: as many bits of 2/pi as matter to it. */
 #ifndef EDGEPDE_HUGE_ANGLE_F64_H
 #define EDGEPDE_HUGE_ANGLE_F64_H

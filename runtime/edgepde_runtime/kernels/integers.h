@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The integer nearest x, the even one of two, with the sign of x; NaN and infinity stay. */
 #ifndef EDGEPDE_INTEGERS_H
 #define EDGEPDE_INTEGERS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Lanes: EP_WIDTH_F32 floats or EP_WIDTH_F64 doubles that go through the same operations side by side.
  *
  * The scalar form (one lane) is the definition; wider ones give its bits, because lanes never meet. On 32-bit ARM the

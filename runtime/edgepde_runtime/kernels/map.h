@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A lane function over arrays of one element type; included once for each, with EP_NAME, EP_TYPE, EP_OP and EP_ARITY.
  *
  *   y[i] = EP_OP(a[i * as], ...),  i = 0 .. n-1, a stride is 1, or 0 for an operand that is one number

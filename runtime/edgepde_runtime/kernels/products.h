@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sums of products of two factors with any strides; included once for each element type, with EP_NAME and EP_TYPE.
  *
  *   y[l] = sum_k x[k * xk + l * xs] w[k * wk + l * ws],  l < L, xs and ws 0 or 1

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the kernels ask of a processor and its start-up code: one rounding in fma, to nearest, denormals that live. */
 #ifndef EDGEPDE_SELFTEST_H
 #define EDGEPDE_SELFTEST_H

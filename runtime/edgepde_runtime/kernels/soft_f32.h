@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fma and square root in float for processors without the instructions, correctly rounded. */
 #ifndef EDGEPDE_SOFT_F32_H
 #define EDGEPDE_SOFT_F32_H

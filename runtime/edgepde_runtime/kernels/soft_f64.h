@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fma and square root in double for processors without the instructions, correctly rounded, in integers. */
 #ifndef EDGEPDE_SOFT_F64_H
 #define EDGEPDE_SOFT_F64_H

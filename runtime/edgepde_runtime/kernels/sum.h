@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sums over an axis; included once for each element type, with EP_NAME and EP_TYPE.
  *
  *   y[i] = (sum_j x[j, i]) / divisor,  j < terms, i < n: chunks of EP_CHUNK terms from zero, added in order from zero

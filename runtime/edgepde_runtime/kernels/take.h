@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Elements by computed indices: y[o, j, i, l] = data[o, index[j, l], i, l].
  *
  * data [outer, size, inner], one for all lanes or one per lane (`wide`); index [picks], likewise (`spread`). An index from

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* |x| = n pi/2 + r with |r| <= pi/4 (1 + 1/100), and sine and cosine of r. */
 #ifndef EDGEPDE_TRIGONOMETRIC_H
 #define EDGEPDE_TRIGONOMETRIC_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 128-bit unsigned integers from 64-bit ones. */
 #ifndef EDGEPDE_WIDE_H
 #define EDGEPDE_WIDE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* For hosts: the best build of the model for this processor, under names that are the same for every model. */
 #include <string.h>
 

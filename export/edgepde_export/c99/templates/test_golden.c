@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Runs the golden inputs, prints every output as a hex float, and fails where one is further from the reference than the
  * certificate allows on the device. */
 #include <stdio.h>

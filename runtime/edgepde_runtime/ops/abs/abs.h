@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* |x|; the sign of NaN goes too. */
 #ifndef EDGEPDE_ABS_H
 #define EDGEPDE_ABS_H

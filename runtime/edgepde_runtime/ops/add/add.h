@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* a + b */
 #ifndef EDGEPDE_ADD_H
 #define EDGEPDE_ADD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* a & b of masks */
 #ifndef EDGEPDE_AND_H
 #define EDGEPDE_AND_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The integer at least x that is nearest to it; -0 keeps its sign, NaN and infinity stay. */
 #ifndef EDGEPDE_CEIL_H
 #define EDGEPDE_CEIL_H

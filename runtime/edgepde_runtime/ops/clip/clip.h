@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* min(max(x, low), high); NaN if one is. */
 #ifndef EDGEPDE_CLIP_H
 #define EDGEPDE_CLIP_H

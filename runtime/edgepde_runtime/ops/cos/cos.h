@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* cos(x) = sin((n + 1) pi/2 + r) of |x|; good to the last bits for every x. */
 #ifndef EDGEPDE_COS_H
 #define EDGEPDE_COS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* cosh(x) = 2 (e + 1 / (16 e)), e = exp(|x|) / 4, which overflows as late as it. */
 #ifndef EDGEPDE_COSH_H
 #define EDGEPDE_COSH_H

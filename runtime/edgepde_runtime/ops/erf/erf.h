@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* erf(x) with the sign of x: x + x P(x^2) for |x| <= 1, P off by less than 1.5e-9 in float and 1.4e-17 in double;
  * else 1 - exp(-x^2) Q(u) / (|x| + c), u = (|x| - c) / (|x| + c), c = 2 in float and 2.5 in double, this
  * off by less than 1.5428e-9 in float and 4.2624e-19 in double.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* exp(x); infinity above ln(FLT_MAX), denormals down to 0. */
 #ifndef EDGEPDE_EXP_H
 #define EDGEPDE_EXP_H

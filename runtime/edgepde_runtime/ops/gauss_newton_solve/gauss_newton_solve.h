@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Damped Gauss-Newton on a polynomial residual, one problem at a time.
  *
  * Every sum is chunks of 16 consecutive terms, each a chain of fma from zero, chunk sums added in order. Lanes run over

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* x Phi(x) = max(x, 0) - |x| (1 - Phi(|x|)), so that nothing cancels on the left;
  * Phi the normal distribution, 1 - Phi(a) = exp(-a^2 / 2) P(u) / (a + c), u = (a - c) / (a + c), c = 4 in float and 4.5
  * in double, P off by less than 2.1e-8 of it in float and 5.9e-17 in double; u and a^2 in two parts;

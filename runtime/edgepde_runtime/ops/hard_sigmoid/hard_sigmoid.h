@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* alpha x + beta in one rounding, cut to [0, 1]; NaN stays. */
 #ifndef EDGEPDE_HARD_SIGMOID_H
 #define EDGEPDE_HARD_SIGMOID_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Whether x is infinite: either way, or the one way that an attribute leaves. */
 #ifndef EDGEPDE_IS_INF_H
 #define EDGEPDE_IS_INF_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Whether x is NaN. */
 #ifndef EDGEPDE_IS_NAN_H
 #define EDGEPDE_IS_NAN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* x, or alpha x where x < 0 */
 #ifndef EDGEPDE_LEAKY_RELU_H
 #define EDGEPDE_LEAKY_RELU_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* a <= b */
 #ifndef EDGEPDE_LESS_OR_EQUAL_H
 #define EDGEPDE_LESS_OR_EQUAL_H

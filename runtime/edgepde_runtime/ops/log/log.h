@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* log(x) = k ln(2) + log(1 + m), 1 + m in [sqrt(1/2), sqrt(2)], s = m / (2 + m):
  * log(1 + m) = m - m^2/2 + s (m^2/2 + s^2 A(s^2)), A off by less than 8.2e-10 |m| in float, 9.0e-21 |m| in double.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The larger of a and b; NaN if one is. */
 #ifndef EDGEPDE_MAX_H
 #define EDGEPDE_MAX_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The lesser of a and b; NaN if one is. */
 #ifndef EDGEPDE_MIN_H
 #define EDGEPDE_MIN_H

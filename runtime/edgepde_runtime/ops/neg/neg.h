@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* -x; the sign of NaN changes too. */
 #ifndef EDGEPDE_NEG_H
 #define EDGEPDE_NEG_H

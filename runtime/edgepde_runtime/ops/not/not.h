@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ~a of a mask */
 #ifndef EDGEPDE_NOT_H
 #define EDGEPDE_NOT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* a | b of masks */
 #ifndef EDGEPDE_OR_H
 #define EDGEPDE_OR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* x^n by the bits of n from the highest down; the relative error of n - 1 roundings at most. */
 #ifndef EDGEPDE_POW_H
 #define EDGEPDE_POW_H

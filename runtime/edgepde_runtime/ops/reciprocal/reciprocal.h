@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 1 / x */
 #ifndef EDGEPDE_RECIPROCAL_H
 #define EDGEPDE_RECIPROCAL_H

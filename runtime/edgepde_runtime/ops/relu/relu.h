@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* max(x, 0); NaN stays. */
 #ifndef EDGEPDE_RELU_H
 #define EDGEPDE_RELU_H

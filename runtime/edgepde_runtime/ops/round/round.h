@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The nearest integer, the even one of two. */
 #ifndef EDGEPDE_ROUND_H
 #define EDGEPDE_ROUND_H

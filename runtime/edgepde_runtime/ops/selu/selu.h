@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* gamma (x, or alpha (exp(x) - 1) where x <= 0) */
 #ifndef EDGEPDE_SELU_H
 #define EDGEPDE_SELU_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 1 / (1 + exp(-x)) by z = exp(-|x|): y = z / (1 + z): z - z y on the left, 1 - y on the right. */
 #ifndef EDGEPDE_SIGMOID_H
 #define EDGEPDE_SIGMOID_H

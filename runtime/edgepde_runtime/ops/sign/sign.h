@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* -1, 0 or 1; NaN stays. */
 #ifndef EDGEPDE_SIGN_H
 #define EDGEPDE_SIGN_H

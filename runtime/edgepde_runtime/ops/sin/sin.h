@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* sin(x) = sin(n pi/2 + r) of |x|, with the sign of x; good to the last bits for every x. */
 #ifndef EDGEPDE_SIN_H
 #define EDGEPDE_SIN_H

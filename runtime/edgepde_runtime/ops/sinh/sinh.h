@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* sinh(x) = 2 (m + m / (4 e)) with the sign of x, e = exp(|x|) / 4, m = e - 1/4; overflows no sooner than it. */
 #ifndef EDGEPDE_SINH_H
 #define EDGEPDE_SINH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* log(1 + exp(x)) = max(x, 0) + log(1 + z), z = exp(-|x|); u = 2 z / (2 + z), log(1 + z) = u + u^3 B(u^2),
  * B off by less than 4.6e-9 u in float, 1.4e-18 u in double.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tanh(x) = (1 - e) / (1 + e) with the sign of x, e = exp(2 t), t = -|x|, without a branch and with one division.
  * e = 2^k (1 + 2 p), s = 2^(k + 1), p = (exp(2 r) - 1) / 2 = r + r^2 q(r), |r| <= ln(2)/4 (1 + 2^-11); the polynomial
  * is off by less than 1.4e-8 |r| in float, 2.0e-17 |r| in double.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* mask ? a : b */
 #ifndef EDGEPDE_WHERE_H
 #define EDGEPDE_WHERE_H
