@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Bound:
-    """value [m] >= sup |f - g| per output, proved; found [m]: the largest seen, at points [m, d].
+    """value [m] >= sup |f - g| >= found [m] per output, both proved, found by evaluation at points [m, d].
 
     proved: whether value is what was asked for, or a limit came first. boxes: how many were analysed. low, high [N, d]
     and per_box [N, m]: boxes that cover the domain and the bound in each. how: "pair" or "apart".
@@ -87,7 +87,8 @@ def bound_difference(
     threshold = _threshold(target, found)
     with torch.no_grad():
         how, analyse = _chosen(f, g, (low, high), threshold, found, seed)
-        threshold = torch.maximum(threshold, _floor(analyse, found))
+        found, floor = _confirmed(analyse, found)
+        threshold = torch.maximum(_threshold(target, found), floor)
         left = max(0.0, seconds - (time.monotonic() - began))
         limits = Limits(threshold, left, boxes, batch(f))
         made = cover(analyse, low, high, limits, _telling(progress, threshold))
@@ -175,9 +176,12 @@ def _swapped(
     return way(f, g, low, high, scale)
 
 
-def _floor(analyse: Analyse, found: Found) -> Tensor:
-    """What no splitting can go below: twice the bound on a single point, where roundoff of the analysis is all."""
-    return 2.0 * analyse(found.points, found.points).rest.amax(dim=0) + found.value
+def _confirmed(analyse: Analyse, found: Found) -> tuple[Found, Tensor]:
+    """What f - g is at least at the points found, roundoff of evaluating it taken off; and what no splitting beats."""
+    at = analyse(found.points, found.points)
+    low, high = (side.diagonal() for side in at.low_high())
+    floor = torch.maximum(-low, high) + at.rest.amax(dim=0)
+    return Found(torch.maximum(low, -high).clamp(min=0.0), found.points), floor
 
 
 def _telling(

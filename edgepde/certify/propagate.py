@@ -13,7 +13,15 @@ Summing a_y E_y over all vectors, every a_h E_h of the sources cancels, and E_in
 
 With computed adjoints A_h in place of a_h, sum_y (A_y M_yh) - A_h does not vanish: it is at most gamma(k) times
 sum_y |A_y| |M_yh|, k the number of terms summed, and what is left is at most gamma(k) sum_y |A_y| |M_yh| rest_h. Rules
-therefore put gamma(k) |M_yh| rest_h into made_y; a vector with several uses adds its share here.
+therefore put gamma(k + USES) |M_yh| rest_h into made_y; a vector with more than USES uses adds its share here.
+
+Adjoints are linear in s: with slopes M_yh(s) = mean + tilt . s + t, |t| <= spread, let A_h(s) be the constant and linear
+part of sum_y A_y(s) (mean + tilt . s). Then for every s
+
+    |E_out| <= sum_y sup_s |A_y(s)| (made_y + spread_yh rest_h) + (sum_i |A_y,i|) (sum_i |tilt_i|) rest_h + |sum_y A_y c_y|
+
+the third term from the quadratic part cut off A_h. c_y(s) is the cubic part of e_y that a rule knows exactly; with
+A_y = A_y,0 + the rest it is one cubic form sum_y A_y,0 c_y with its signs, and (sum_i |A_y,i|) |c_y|.
 All that is left is sums and products of numbers >= 0, with relative error below `inflation`; and underflow, TINY.
 
 Difference of f and g: every vector is a pair (h_g, h_f - h_g) = (P + E, D + F), rules prove
@@ -40,6 +48,7 @@ from .rules._enclosure import UNIT, Slope, Step, Taylor, gamma
 from .rules._linear import fan_in
 
 TINY = 1e-280
+USES = 4
 
 
 @dataclass(frozen=True)
@@ -178,11 +187,14 @@ class _Total:
 
     def summed(self, parts: list[Tensor], rest: Tensor) -> Tensor:
         """The adjoint over all uses; what adding them up costs goes to rest."""
-        if len(parts) == 1:
-            return parts[0]
-        stacked = torch.stack(parts)
-        self._weigh(stacked.abs().sum(dim=(0, 3)), gamma(len(parts) + 1) * rest)
-        return stacked.sum(dim=0)
+        if len(parts) > USES:
+            stacked = torch.stack(parts)
+            self._weigh(stacked.abs().sum(dim=(0, 3)), gamma(len(parts) + 1) * rest)
+            return stacked.sum(dim=0)
+        made = parts[0]
+        for part in parts[1:]:
+            made = made + part
+        return made
 
     def add(self, adjoint: Tensor, step: Step, rests: list[Tensor], moving: list[Taylor]) -> None:
         """What a vector made of sources with remainders `rests` adds; moving: the sources' own models."""

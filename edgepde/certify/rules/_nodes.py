@@ -69,16 +69,17 @@ def _sloped(adjoint: Tensor, slope: Slope) -> Tensor:
 
 
 def _moved(node: nw.Node, given: list[Taylor]) -> Step:
-    """Gather, Concat, Sum: no term is rounded but in a sum, and where one entry feeds several its adjoint is one."""
+    """Gather, Concat, Sum: nothing is rounded but a sum, and adjoints where they are added up."""
     if isinstance(node, nw.Gather):
         poly, rest = given[0].poly[:, :, node.index], given[0].rest[:, node.index]
         repeats = int(torch.bincount(node.index).max()) if len(node.index) else 1
-        made = gamma(repeats) * rest if repeats > 1 else torch.zeros_like(rest)
+        made = gamma(repeats + 4) * rest
         return Step(Taylor(poly, rest + made), made)
     if isinstance(node, nw.Concat):
         poly, rest = torch.cat([h.poly for h in given], dim=2), torch.cat([h.rest for h in given], dim=1)
-        return Step(Taylor(poly, rest), torch.zeros_like(rest))
+        made = gamma(4) * rest
+        return Step(Taylor(poly, rest + made), made)
     poly, rest = torch.stack([h.poly for h in given]).sum(dim=0), torch.stack([h.rest for h in given]).sum(dim=0)
     size = torch.stack([h.size for h in given]).sum(dim=0)
-    made = gamma(len(given) + 2) * (size + rest)
+    made = gamma(len(given) + 6) * (size + rest)
     return Step(Taylor(poly, rest + made), made)
