@@ -48,7 +48,7 @@ def export(
 
     obj: torch.nn.Module | result of compress | path of a run | "FILE.py:callable" | path of MODEL.onnx.
     targets: "onnx" (always written) and "c99". cc: triples the C code is compiled for, into lib/<triple>/.
-    max_ram_kb, max_flash_kb: what the compiled model may need on the worst of its targets.
+    max_ram_kb, max_flash_kb: what the compiled model may need on the worst of the triples in cc, of all without cc.
     Raises UnsupportedModel, InputError, SourceError, DataError, BoundExceeded, NotVerified, CompilerError or
     TargetError.
     """

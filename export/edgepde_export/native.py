@@ -49,7 +49,7 @@ class Native:
         with tempfile.TemporaryDirectory(prefix="edgepde-") as temporary:
             folder = unpacked(sources, Path(temporary) / "c99")
             planned = plan.make(folder, Plan(manifest.model_hash, _weights(model), ()), self.cc, self.log)
-            plan.enforce(planned, self.max_ram_kb, self.max_flash_kb)
+            plan.enforce(planned, self.max_ram_kb, self.max_flash_kb, self.cc)
             for triple in self.cc:
                 name = library.file_name(library.stem_of(folder), triple)
                 built = library.build(folder, Path(temporary) / name, triple)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +50,11 @@ def stem_of(folder: Path) -> str:
 def file_name(stem: str, triple: str) -> str:
     """What the library of a model is called."""
     return f"lib{stem}.{'a' if triple in BARE_METAL else 'so'}"
+
+
+def triples(names: Iterable[str]) -> set[str]:
+    """The triples among the names of a bundle's files: lib/<triple>/..."""
+    return {name.split("/")[1] for name in names if name.startswith("lib/") and name.count("/") > 1}
 
 
 def build(folder: Path, out: Path, triple: str | None = None) -> Built:

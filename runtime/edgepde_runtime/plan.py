@@ -17,7 +17,7 @@ MOST_TARGETS = 100
 
 @dataclass(frozen=True)
 class Target:
-    """One compiled build; all sizes in bytes, stack as the compiler reports it."""
+    """One compiled build; all sizes in bytes, stack as the compiler reports it. asked: its triple was given (--cc)."""
 
     triple: str
     compiler: str
@@ -25,6 +25,7 @@ class Target:
     scratch_bytes: int
     stack_bytes: int
     code_bytes: int
+    asked: bool = False
 
     @property
     def ram(self) -> int:
@@ -44,13 +45,18 @@ class Plan:
         """weights + code, bytes."""
         return self.weights_bytes + target.code_bytes
 
+    @property
+    def judged(self) -> tuple[Target, ...]:
+        """The targets that limits hold for: those asked for, all where none was."""
+        return tuple(t for t in self.targets if t.asked) or self.targets
+
     def most_ram(self) -> tuple[int, Target] | None:
-        """The largest RAM and the target that needs it; None without targets."""
-        return max(((t.ram, t) for t in self.targets), key=lambda found: found[0], default=None)
+        """The largest RAM of those judged and the target that needs it; None without targets."""
+        return max(((t.ram, t) for t in self.judged), key=lambda found: found[0], default=None)
 
     def most_flash(self) -> tuple[int, Target] | None:
-        """The largest flash and the target that needs it; None without targets."""
-        return max(((self.flash(t), t) for t in self.targets), key=lambda found: found[0], default=None)
+        """The largest flash of those judged and the target that needs it; None without targets."""
+        return max(((self.flash(t), t) for t in self.judged), key=lambda found: found[0], default=None)
 
     def to_json(self) -> str:
         """The file's text, the same for the same content. Raises BundleError where a size is out of bounds."""
@@ -87,6 +93,7 @@ def _target(fields: Fields) -> Target:
         _size(fields, "scratch_bytes"),
         _size(fields, "stack_bytes"),
         _size(fields, "code_bytes"),
+        fields.boolean("asked"),
     )
     fields.done()
     return target

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,18 @@ def test_limits_are_held_and_name_the_target(tmp_path: Path) -> None:
         made(tmp_path, **{name: size / 1024})
 
 
+def test_limits_hold_for_the_triples_that_were_asked_for() -> None:
+    small, large = Target("a-b", "cc 1", (), 64, 32, 500), Target("c-d", "cc 2", (), 9000, 2, 9000)
+    plan = Plan("0" * 64, 100, (replace(small, asked=True), large))
+    planning.enforce(plan, 1, 1, ["a-b"])
+    with pytest.raises(BoundExceeded, match=r"^c-d: scratch and stack"):
+        planning.enforce(Plan("0" * 64, 100, (small, large)), 1, None)
+    with pytest.raises(BoundExceeded, match=r"^a-b: weights and code"):
+        planning.enforce(plan, None, 0.1, ["a-b"])
+    with pytest.raises(NotVerified, match="--max-ram-kb: e-f could not be measured"):
+        planning.enforce(plan, 100, None, ["a-b", "e-f"])
+
+
 @needs_cc
 @pytest.mark.usefixtures("toy")
 def test_cortex_m7_is_planned_where_its_compiler_is(tmp_path: Path) -> None:
@@ -203,6 +216,7 @@ def test_cc_puts_libraries_into_the_bundle(tmp_path: Path, monkeypatch: pytest.M
     bundle = read(out)
     assert f"lib/{HERE}/libtoy.so" in bundle.manifest.files
     assert [t.triple for t in bundle.plan.targets][: len(triples)] == triples if bundle.plan else False
+    assert {t.triple for t in bundle.plan.targets if t.asked} == set(triples) if bundle.plan else False
     assert any(line.startswith(f"c99: lib/{HERE}/libtoy.so: ") for line in log)
     if len(triples) > 1:
         assert bundle.content("lib/thumbv7em-none-eabihf/libtoy.a").startswith(b"!<arch>")

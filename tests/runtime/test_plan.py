@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from edgepde_runtime.__main__ import main
 from edgepde_runtime.bundle import read
 from edgepde_runtime.errors import BundleError
+from edgepde_runtime.library import triples
 from edgepde_runtime.limits import Limits
 from edgepde_runtime.plan import LARGEST, Plan, Target
 from edgepde_runtime.verbs.memorycheck import check_memory
@@ -27,7 +29,7 @@ PLAN = Plan("0" * 64, 2048, (M7, HOST))
 GOOD = json.loads(PLAN.to_json())
 sizes = st.integers(0, LARGEST)
 words = st.text(st.characters(codec="ascii", exclude_categories=["C"]), max_size=20)
-targets = st.builds(Target, words, words, st.lists(words, max_size=3).map(tuple), sizes, sizes, sizes)
+targets = st.builds(Target, words, words, st.lists(words, max_size=3).map(tuple), sizes, sizes, sizes, st.booleans())
 
 
 @given(sizes, st.lists(targets, max_size=4, unique_by=lambda t: t.triple))
@@ -35,13 +37,14 @@ def test_what_is_written_is_read(weights: int, made: list[Target]) -> None:
     plan = Plan("a" * 64, weights, tuple(made))
     assert Plan.from_json(plan.to_json()) == plan
     if made:
+        judged = [t for t in made if t.asked] or made
         ram, flash = plan.most_ram(), plan.most_flash()
         assert ram is not None
         assert flash is not None
-        assert all(t.scratch_bytes + t.stack_bytes <= ram[0] for t in made)
-        assert all(weights + t.code_bytes <= flash[0] for t in made)
-        assert ram[1] in made
-        assert flash[1] in made
+        assert all(t.scratch_bytes + t.stack_bytes <= ram[0] for t in judged)
+        assert all(weights + t.code_bytes <= flash[0] for t in judged)
+        assert ram[1] in judged
+        assert flash[1] in judged
 
 
 def changed(**members: Any) -> str:
@@ -79,6 +82,7 @@ def in_target(**members: Any) -> str:
         (in_target(stack_bytes="1"), r"targets\[0\].stack_bytes expected a whole number"),
         (in_target(code_bytes=None), r"targets\[0\].code_bytes expected a whole number"),
         (in_target(scratch_bytes=10**30), r"targets\[0\].scratch_bytes expected 0 to"),
+        (in_target(asked=1), r"targets\[0\].asked expected true or false, got a number"),
         (in_target(flags="-Os"), r"targets\[0\].flags expected a list"),
         (in_target(triple="a\nb"), r"targets\[0\].triple expected printable characters"),
         (changed(weights_bytes=float("nan")), "NaN is not JSON"),
@@ -116,6 +120,24 @@ def test_flash_is_weights_and_code() -> None:
     (check,) = check_memory(Plan("0" * 64, 2048, (M7,)), Limits(max_flash_kb=3.4))
     assert (check.name, check.value, check.status) == ("flash", 3584 / 1024, FAIL)
     assert check.detail == "arm-none-eabi: weights 2048 + code 1536 bytes (arm-none-eabi-gcc 12.2)"
+
+
+def test_limits_hold_for_the_targets_that_were_asked_for() -> None:
+    asked = Plan("0" * 64, 2048, (replace(M7, asked=True), HOST))
+    (check,) = check_memory(asked, Limits(max_ram_kb=1.5))
+    assert (check.value, check.status) == (1.5, PASS)
+    assert check.detail.startswith("arm-none-eabi, asked with --cc: scratch 1024 + stack 512 bytes")
+    assert check_memory(PLAN, Limits(max_ram_kb=1.5))[0].status == FAIL
+    both = Plan("0" * 64, 2048, tuple(replace(t, asked=True) for t in (M7, HOST)))
+    (check,) = check_memory(both, Limits(max_ram_kb=1.5))
+    assert check.status == FAIL
+    assert check.detail.startswith("x86_64-linux-gnu, the most of 2 asked targets: ")
+
+
+def test_a_library_without_sizes_is_not_verified() -> None:
+    assert triples(["lib/a-b/libm.so", "c99/lib/c-d/x", "lib/readme"]) == {"a-b"}
+    (check,) = check_memory(PLAN, Limits(max_ram_kb=100), triples(["lib/a-b/libm.so", f"lib/{M7.triple}/libm.a"]))
+    assert (check.status, check.detail) == (NOT_VERIFIED, "c99/plan.json has no sizes for a-b")
 
 
 @pytest.mark.parametrize(("plan", "why"), [(None, "needs a bundle with c99/"), (Plan("0" * 64, 1, ()), "no target")])

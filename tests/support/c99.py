@@ -250,7 +250,7 @@ def plan(bundle: Path, targets: Sequence[dict[str, object]], **members: object) 
 def target(triple: str = "x86_64-linux-gnu", **members: object) -> dict[str, object]:
     """One target of a plan; `members` replace its own."""
     own: dict[str, object] = {"triple": triple, "compiler": "gcc 12.2", "flags": ["-O3"]}
-    return {**own, "scratch_bytes": 192, "stack_bytes": 832, "code_bytes": 1536, **members}
+    return {**own, "scratch_bytes": 192, "stack_bytes": 832, "code_bytes": 1536, "asked": False, **members}
 
 
 def model_hash_in(data: bytes) -> str:

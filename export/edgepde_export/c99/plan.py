@@ -37,7 +37,11 @@ def make(folder: Path, empty: Plan, triples: Sequence[str], log: Log) -> Plan:
     `log` hears of the targets that could not be measured, and the table. Raises CompilerError where the sources do not
     compile or the compiler of one of `triples` is missing.
     """
-    measured = [m for compiler in _compilers(triples, log) if (m := _measure(compiler, folder, log)) is not None]
+    measured = [
+        m
+        for compiler in _compilers(triples, log)
+        if (m := _measure(compiler, folder, compiler.triple in triples, log)) is not None
+    ]
     weights = max((m.constants for m in measured), default=empty.weights_bytes)
     plan = Plan(empty.model_hash, weights, tuple(m.target for m in measured))
     for line in table(plan).splitlines():
@@ -45,14 +49,20 @@ def make(folder: Path, empty: Plan, triples: Sequence[str], log: Log) -> Plan:
     return plan
 
 
-def enforce(plan: Plan, max_ram_kb: float | None, max_flash_kb: float | None) -> None:
-    """Raises BoundExceeded naming the target above a limit in KB of 1024 bytes, NotVerified where none was measured."""
-    asked = (("ram", max_ram_kb, plan.most_ram(), "scratch and stack"),)
-    for name, limit, worst, parts in (*asked, ("flash", max_flash_kb, plan.most_flash(), "weights and code")):
+def enforce(plan: Plan, max_ram_kb: float | None, max_flash_kb: float | None, triples: Sequence[str] = ()) -> None:
+    """Raises BoundExceeded naming the target above a limit in KB of 1024 bytes.
+
+    triples: those asked for; limits hold for them alone where there are any. Raises NotVerified where one of them
+    was not measured, or no target at all.
+    """
+    limits = (("ram", max_ram_kb, plan.most_ram(), "scratch and stack"),)
+    for name, limit, worst, parts in (*limits, ("flash", max_flash_kb, plan.most_flash(), "weights and code")):
         if limit is None:
             continue
         if worst is None:
             raise NotVerified(f"--max-{name}-kb: there is no C compiler here to measure with")
+        if missing := [triple for triple in triples if triple not in {t.triple for t in plan.judged}]:
+            raise NotVerified(f"--max-{name}-kb: {missing[0]} could not be measured")
         size, target = worst
         if size > limit * KB:
             raise BoundExceeded(
@@ -83,7 +93,7 @@ def _compilers(triples: Sequence[str], log: Log) -> list[Compiler]:
     return list(found.values())
 
 
-def _measure(compiler: Compiler, folder: Path, log: Log) -> _Measured | None:
+def _measure(compiler: Compiler, folder: Path, asked: bool, log: Log) -> _Measured | None:
     """One build for size, as a small device is given; None, and a line in the log, where its stack has no bound."""
     stem = library.stem_of(folder)
     flags = (*library.SMALL, *BARE_METAL.get(compiler.triple, ("-fPIC",)))
@@ -99,7 +109,8 @@ def _measure(compiler: Compiler, folder: Path, log: Log) -> _Measured | None:
         sizes = footprint.sizes([made])
         scratch = _scratch(compiler, folder, work, stem, flags)
     words = f"{compiler.words} {_version(compiler)}".strip()
-    return _Measured(Target(compiler.triple, words, flags, scratch, depth.bytes, sizes.code), sizes.constants)
+    target = Target(compiler.triple, words, flags, scratch, depth.bytes, sizes.code, asked)
+    return _Measured(target, sizes.constants)
 
 
 def _reports(compiler: Compiler, work: Path, stem: str) -> Sequence[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import bundle as bundles
-from .. import machine, render
+from .. import library, machine, render
 from ..bundle import Bundle
 from ..errors import BundleError, EdgePDEError, ModelFileError, NoBundle
 from ..fields import short
@@ -119,7 +119,7 @@ def verify(path: str | os.PathLike[str], options: VerifyOptions | None = None) -
     if backend != "reference" and "reference" in bundle.certificate.backends:
         checks += _replayed(bundle, "reference", few(golden, bundle.manifest))
     checks += check_errors(bundle.certificate, backend, options.limits)
-    checks += check_memory(plan, options.limits)
+    checks += check_memory(plan, options.limits, library.triples(bundle.manifest.files))
     checks += _unavailable(options)
     batch = options.limits.batch
     times = measure({backend: bound(bundle, backend, batch, options.trust)}, options.seconds)
