@@ -14,14 +14,20 @@ from .errors import BackendError
 
 _PACKAGE = "edgepde_runtime.backends"
 _NATIVE = "c99"
+NOT_TRUSTED = "c99/ is there but its native code is not trusted here; --trust runs it"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A loaded backend; note: why it is not the one that "auto" would have taken, "" where it is."""
+    """A loaded backend.
+
+    note: why it is not the one that "auto" would have taken of a trusted bundle, "" where it is. failed: that one was
+    tried and could not be loaded.
+    """
 
     backend: Backend
     note: str = ""
+    failed: bool = False
 
 
 def names() -> list[str]:
@@ -69,17 +75,19 @@ def choose(backend: str, bundle: Bundle, trust: bool = False) -> Choice:
 def _automatic(bundle: Bundle, trust: bool) -> Choice:
     here = available()
     usable: list[str] = [name for name in ("ort", "reference") if name in here]
-    if _module(_NATIVE).has_code(bundle) and (trust or cache.known(bundle.id)):
+    if _module(_NATIVE).has_code(bundle):
         usable.insert(0, _NATIVE)
     covered = [name for name in usable if name in bundle.certificate.backends]
     name = (covered or usable)[0]
     if name != _NATIVE:
         return Choice(_loaded(name, bundle, trust))
+    other = next((n for n in (*covered, *usable) if n != _NATIVE), "reference")
+    if not (trust or cache.known(bundle.id)):
+        return Choice(_loaded(other, bundle, trust), NOT_TRUSTED)
     try:
         return Choice(_loaded(name, bundle, trust))
     except BackendError as error:
-        other = next((n for n in (*covered, *usable) if n != _NATIVE), "reference")
-        return Choice(_loaded(other, bundle, trust), f"{error}; taking {other}")
+        return Choice(_loaded(other, bundle, trust), f"{error}; taking {other}", failed=True)
 
 
 def _loaded(name: str, bundle: Bundle, trust: bool) -> Backend:

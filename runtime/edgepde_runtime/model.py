@@ -68,7 +68,8 @@ class Model:
     """A bundle on a backend.
 
     `model(x)` with one input, `model(name=..., ...)` with several; one output is an array, several are a named tuple.
-    note: why the backend is not the one that "auto" would have taken, "" where it is.
+    note: why the backend is not the one that "auto" would have taken of a trusted bundle, "" where it is.
+    fell_back: that one was tried and could not be loaded.
     """
 
     def __init__(self, bundle: Bundle, backend: str, out_of_box: str, strict: bool, trust: bool = False) -> None:
@@ -76,7 +77,7 @@ class Model:
             raise InputError(f"out_of_box expected {' or '.join(POLICIES)}, got {out_of_box!r}")
         self.bundle = bundle
         chosen = choose(backend, bundle, trust)
-        self._backend, self.note = chosen.backend, chosen.note
+        self._backend, self.note, self.fell_back = chosen.backend, chosen.note, chosen.failed
         self._policy, self._strict = out_of_box, strict
         self._outputs = _named_tuple([o.name for o in bundle.manifest.outputs])
 
@@ -230,10 +231,11 @@ def load(
 
     backend: auto, c99, ort or reference. trust: the bundle's own C code may be compiled and loaded; without it only
     where the bundle was written on this machine. out_of_box: "raise" OutOfBox or "flag" such rows with 1. strict:
-    refuse inexact casts to the graph's dtype. Warns where "auto" had to do without the C code.
+    refuse inexact casts to the graph's dtype. Warns where "auto" tried the C code and could not use it; where it is not
+    trusted, the model's note says so.
     Raises BundleError, ModelFileError, UnsupportedModel or BackendError.
     """
     model = Model(bundles.read(path), backend, out_of_box, strict, trust)
-    if model.note:
+    if model.fell_back:
         warnings.warn(model.note, FallbackWarning, stacklevel=2)
     return model

@@ -19,6 +19,7 @@ from edgepde_runtime import FallbackWarning, Model, compiler, dynload, library, 
 from edgepde_runtime.backends.c99 import C99Backend, load_bundle
 from edgepde_runtime.bound import NativeBound
 from edgepde_runtime.bundle import read
+from edgepde_runtime.choose import NOT_TRUSTED
 from edgepde_runtime.errors import BackendError, BundleError, CompilerError, EdgePDEError, InputError, OutOfBox
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -345,8 +346,10 @@ class TestAuto:
 
     def test_trusted_and_there(self, tmp_path: Path) -> None:
         bundle = c99.mlp_bundle(tmp_path / "b")
-        assert load(bundle).backend != "c99"
-        assert load(bundle, trust=True).backend == "c99"
+        model = load(bundle)
+        assert (model.backend != "c99", model.note, model.fell_back) == (True, NOT_TRUSTED, False)
+        model = load(bundle, trust=True)
+        assert (model.backend, model.note) == ("c99", "")
         assert trust.remember(read(bundle).id)
         assert load(bundle).backend == "c99"
         assert load(bundle, "c99").backend == "c99"
@@ -386,7 +389,9 @@ class TestAuto:
 
     def test_a_certificate_that_does_not_cover_it(self, tmp_path: Path) -> None:
         bundle = c99.mlp_bundle(tmp_path / "b", backends=("ort", "reference"))
-        assert load(bundle, trust=True).backend in {"ort", "reference"}
+        for trusted in (True, False):
+            model = load(bundle, trust=trusted)
+            assert (model.backend in {"ort", "reference"}, model.note) == (True, "")
         assert load(bundle, "c99", trust=True).call(X).error_bound["u"]["value"] is None
 
     def test_a_bundle_without_code(self, mlp: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from edgepde_runtime import compiler, trust
 from edgepde_runtime.__main__ import main
 from edgepde_runtime.bundle import read
+from edgepde_runtime.choose import NOT_TRUSTED
 from support import c99
 from support.bundles import edit
 
@@ -93,6 +94,20 @@ def test_run_on_c99(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with np.load(tmp_path / "out.npz") as out:
         assert out["flags/parameters"].tolist() == [0, 2]
         assert np.isnan(out["u"]).all(axis=1).tolist() == [False, True]
+
+
+def test_code_that_is_not_trusted_is_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = c99.mlp_bundle(tmp_path / "b", seed=33)
+    code, found = report(capsys, "verify", str(bundle), *QUICK)
+    assert (code, found["backend"] != "c99", found["note"]) == (0, True, NOT_TRUSTED)
+    assert main(["verify", str(bundle), *QUICK]) == 0
+    assert capsys.readouterr().out.count(NOT_TRUSTED) == 1
+    np.savez(tmp_path / "in.npz", x=np.zeros((1, 2), np.float32))
+    files = ["--input", str(tmp_path / "in.npz"), "--output", str(tmp_path / "out.npz")]
+    assert main(["run", str(bundle), *files]) == 0
+    assert capsys.readouterr().out.count(NOT_TRUSTED) == 1
+    assert main(["run", str(bundle), *files, "--backend", "reference"]) == 0
+    assert NOT_TRUSTED not in capsys.readouterr().out
 
 
 @needs_cc

@@ -30,7 +30,7 @@ class RunReport:
     """What was computed: outputs by name, flags, error bounds, and the file it went to.
 
     rounded: inputs that were rounded, with the dtype that would not be, e.g. "points as float32".
-    note: why the backend is not the one "auto" would have taken.
+    note: why the backend is not the one "auto" would have taken of a trusted bundle.
     """
 
     output: Path

@@ -40,7 +40,7 @@ class VerifyOptions:
 class VerifyReport:
     """The checks of one bundle; the exit code is 1 where one failed, else 4 where one is not verified, else 0.
 
-    origin: whose limits these are, where it is not plain. note: why the backend is not what "auto" would have taken.
+    origin: whose limits these are, where it is not plain. note: why it is not the backend of a trusted bundle.
     samples: the times behind `latency`, by backend and the floor; not part of the JSON document.
     """
 
