@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .code import Axis
 from .dims import Shape, features
-from .operations import MOST_OPERANDS, Copy, Lanes, Operation, Scalars, Steps, axes_of
+from .operations import MOST_OPERANDS, Copy, Lanes, Operation, Scalars, Solve, Steps, axes_of
 from .value import Store, Value, broadcast, spelled
 
 FLOATS = ("f32", "f64")
@@ -73,6 +73,8 @@ class Builder:
         """Appends a step; its output. Raises UnsupportedModel where a free size would be used as a number."""
         for value in operation.inputs:
             refuse_sizes(value)
+        if not isinstance(operation, Solve) and any(v.count == 0 for v in operation.inputs):
+            raise UnsupportedModel("an operand has no elements")
         self.operations.append(operation)
         return operation.output
 

@@ -61,13 +61,14 @@ def merged(axes: Sequence[Axis]) -> list[Axis]:
 
 def at(pointer: str, steps: Sequence[tuple[str, int]], *, lanes: bool = False) -> str:
     """A pointer moved by index * step for every index; steps count rows of lanes where the operand varies."""
-    terms = [name if step == 1 else f"{name} * {step}" for name, step in steps if step]
-    if not terms:
-        return pointer
-    moved = " + ".join(terms)
-    if lanes:
-        moved = f"({moved}) * L" if len(terms) > 1 or "*" in moved else f"{moved} * L"
-    return f"{pointer} + {moved}"
+    moved = pointer
+    for sign, chosen in (("+", [s for s in steps if s[1] > 0]), ("-", [s for s in steps if s[1] < 0])):
+        terms = [name if abs(step) == 1 else f"{name} * {abs(step)}" for name, step in chosen]
+        if terms:
+            total = " + ".join(terms)
+            whole = f"({total})" if len(terms) > 1 or (lanes and "*" in total) else total
+            moved += f" {sign} {whole}{' * L' if lanes else ''}"
+    return moved
 
 
 def pointer(value: Value) -> str:

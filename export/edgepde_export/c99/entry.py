@@ -72,9 +72,10 @@ class Entry:
             names = output.symbols
             if not self.symbols:
                 continue
-            if len(names) > len(set(names)) or names not in ((self.outer,), (self.lane,), (self.outer, self.lane)):
+            alone = ((self.lane,),) if self.outer is None else ((self.outer,), (self.outer, self.lane))
+            if len(names) > len(set(names)) or names not in alone:
                 raise UnsupportedModel(
-                    f"output {output.name!r}: expected sizes beginning with {' or '.join(self.symbols)}, "
+                    f"output {output.name!r}: expected sizes beginning with {self.outer or self.lane}, "
                     f"got {spelled(output.value.shape)}"
                 )
             if any(isinstance(f, int) for f in output.factors[: len(names)]):

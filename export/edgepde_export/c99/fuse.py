@@ -41,7 +41,7 @@ def _needed(operations: list[Operation], wanted: set[Store]) -> list[Operation]:
 
 def _single(value: Value, consumer: Lanes, uses: Counter[Store], kept: set[Store]) -> bool:
     """Whether only `consumer` reads this value, whole and in its own shape."""
-    same = value.shape == consumer.output.shape and value.varying == consumer.output.varying
+    same = value.shape == consumer.output.shape and value.varying == consumer.output.varying and value.apart is None
     alone = uses[value.store] == 1 and [v.store for v in consumer.inputs].count(value.store) == 1
     return same and alone and value.store not in kept and value.offset == 0
 
@@ -82,7 +82,7 @@ def _joined(first: Lanes, second: Lanes, between: Value) -> Lanes:
 
 
 def _alike(a: Value, b: Value) -> bool:
-    return a.store is b.store and a.shape == b.shape and a.offset == b.offset
+    return a.store is b.store and a.shape == b.shape and a.offset == b.offset and a.strides() == b.strides()
 
 
 def _with_bias(op: Lanes, makers: dict[Store, Operation], uses: Counter[Store], kept: set[Store]) -> Operation | None:

@@ -397,12 +397,12 @@ class Windows(Operation):
             code.line(f"const int64_t row = given < 0 ? given + {self.size} : given;")
             code.line(f"const int inside = row >= 0 && row < {self.size};")
             code.line("const size_t r = inside ? (size_t)row : 0;")
-            terms, below = [], 1
+            moves, below = [], 1
             for count, stride in reversed(self.digits):
                 digit = f"r / {below}" if below > 1 else "r"
-                terms.append(f"{digit} % {count} * {stride}")
+                moves.append(f"{'+' if stride > 0 else '-'} {digit} % {count} * {abs(stride)}")
                 below *= count
-            code.line(f"const {kind} *const p = {pointer(data)} + {' + '.join(terms)};")
+            code.line(f"const {kind} *const p = {pointer(data)} {' '.join(sorted(moves))};")
             code.line(f"{kind} *const q = {pointer(self.output)} + j * {self.inner} * {lanes} + l;")
             value = f"inside ? p[i * {self.apart}] : {NOTHING[self.output.code]}"
             code.line(f"for (size_t i = 0; i < {self.inner}; i++) q[i * {lanes}] = {value};")

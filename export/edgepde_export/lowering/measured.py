@@ -19,6 +19,7 @@ from edgepde.certify.steep import Steep, steepest
 from .. import native
 from ..bundle import UNHASHED
 from ..passes.simplify import Log
+from .outliers import refuse_outliers
 
 ENGINE = "measured 1"
 ASSUMPTIONS = (
@@ -159,6 +160,10 @@ def _rounding(
             rows.append(ratio * _rows(narrow(coarse), networks.shipped(coarse)))
         return np.asarray(np.max(rows, axis=0))
 
+    held = place.points.astype(spec.dtype)
+    exact = networks.shipped(held)
+    each = {name: float(_rows(_device(b, spec, output, held), exact).max()) for name, b in backends.items()}
+    refuse_outliers(each, float(np.abs(place.values).max()), unit)
     value = max(place.worst(error), unit * float(np.abs(place.values).max()))
     input_effect = min(unit * place.steep.slope, float(np.ptp(place.values, axis=0).max()))
     if input_effect > MARGIN * value:

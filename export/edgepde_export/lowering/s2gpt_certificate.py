@@ -17,6 +17,7 @@ from edgepde.s2gpt.errors import HeldOutError, Sample, boxes, model_error, resid
 
 from ..bundle import UNHASHED
 from .measured import ASSUMPTIONS, ENGINE, MODEL_MARGIN
+from .outliers import refuse_outliers
 
 Array = NDArray[np.float64]
 Signature = tuple[tuple[InputSpec, ...], tuple[OutputSpec, ...]]
@@ -76,9 +77,11 @@ def _rounding(small: Small, backends: Mapping[str, Backend], sample: Sample) -> 
     parameters = sample.parameters[:: max(1, len(sample.parameters) // 24)]
     points = sample.points[:: max(1, len(sample.points) // 1500)].astype(np.float32).astype(np.float64)
     exact = tabulated_field(small.model, small.table, parameters, points)
-    worst = max(float(np.abs(_device(b, parameters, points) - exact).max()) for b in backends.values())
-    if not np.isfinite(worst):
+    errors = {name: float(np.abs(_device(b, parameters, points) - exact).max()) for name, b in backends.items()}
+    worst = max(errors.values())
+    if not np.isfinite(list(errors.values())).any():
         return Term.not_verified("some of the sampled parameters do not converge; train with more snapshots")
+    refuse_outliers(errors, float(np.abs(exact).max()), float(np.finfo(np.float32).eps) / 2)
     names = " and ".join(sorted(backends))
     how = f"{MARGIN:g} x the largest |device - float64| of {names} on {exact.size} values, field evaluation and solve"
     return Term(MARGIN * worst, "measured", how)

@@ -6,7 +6,7 @@ from edgepde_runtime.errors import UnsupportedModel
 
 from ..building import Builder, Call
 from ..code import Axis
-from ..dims import features, symbols
+from ..dims import dim, features, symbols
 from ..operations import Copy, empty
 from ..value import Value, spelled
 
@@ -18,7 +18,7 @@ def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     if any(symbols((p.shape[axis],)) for p in parts):
         raise UnsupportedModel(f"axis {axis} is a free size: rows would not stay apart")
     shape = list(parts[0].shape)
-    shape[axis] = ((sum(features((p.shape[axis],)) for p in parts)),)
+    shape[axis] = dim(sum(features((p.shape[axis],)) for p in parts))
     for part in parts:
         if [d for i, d in enumerate(part.shape) if i != axis] != [d for i, d in enumerate(shape) if i != axis]:
             raise UnsupportedModel(f"expected equal sizes but for axis {axis}, got {spelled(part.shape)}")

@@ -19,6 +19,6 @@ def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     if abs(n) > LARGEST:
         raise UnsupportedModel(f"expected an exponent of at most {LARGEST}, got {n}")
     power = f"ep_powi_{x.code}({{0}}, {abs(n)})"
-    template = power if n >= 0 else f"ep_set_{x.code}(1) / {power}"
+    template = power if n >= 0 else f"ep_powi_{x.code}(ep_set_{x.code}(1) / {{0}}, {abs(n)})"
     y = builder.lanes(call, template, [x], ("pow.h",))
     return (viewed(y, ((),) * (exponent.ndim - len(y.shape)) + y.shape),)
