@@ -35,9 +35,7 @@ def attack(
     return found
 
 
-def _once(
-    function: Callable[[Tensor], Tensor], low: Tensor, high: Tensor, draw: torch.Generator
-) -> Found:
+def _once(function: Callable[[Tensor], Tensor], low: Tensor, high: Tensor, draw: torch.Generator) -> Found:
     points = _sample(low, high, draw)
     with torch.no_grad():
         values = _magnitude(function(points))

@@ -184,9 +184,7 @@ def _confirmed(analyse: Analyse, found: Found) -> tuple[Found, Tensor]:
     return Found(torch.maximum(low, -high).clamp(min=0.0), found.points), floor
 
 
-def _telling(
-    progress: Callable[[float, int], None] | None, threshold: Tensor
-) -> Callable[[Cover], None] | None:
+def _telling(progress: Callable[[float, int], None] | None, threshold: Tensor) -> Callable[[Cover], None] | None:
     if progress is None:
         return None
     return lambda now: progress(float((now.bound / threshold).max()), now.analysed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +48,9 @@ def _check_rows(module: torch.nn.Module, made: Network, d: int, kind: torch.dtyp
     together = module(x).reshape(PROBES, -1).to(torch.float64)
     ours = made(x.to(torch.float64))
     tolerance = 1e-3 if kind != torch.float64 else 1e-9
-    if together.shape != ours.shape or not torch.allclose(together, ours, rtol=tolerance, atol=tolerance, equal_nan=True):
+    if together.shape != ours.shape or not torch.allclose(
+        together, ours, rtol=tolerance, atol=tolerance, equal_nan=True
+    ):
         raise UnsupportedModel("module: expected rows to be mapped one by one, got other values for a batch of rows")
 
 
@@ -55,8 +58,9 @@ class _Reader:
     """Walks the graph; holds the nodes made so far."""
 
     def __init__(self, program: torch.export.ExportedProgram, d: int) -> None:
-        self.program, self.nodes = program, [Input(d)]
+        self.program = program
         self.nodes: list[Node] = [Input(d)]
+        self.widths = [d]
         self.known: dict[str, Any] = {}
         self.here = ""
         self._place_inputs(d)
@@ -105,12 +109,13 @@ class _Reader:
     def add(self, node: Node, shape: tuple[int, ...]) -> _Value:
         """One more node, of the given shape."""
         self.nodes.append(node)
-        return _Value(len(self.nodes) - 1, np.arange(int(np.prod(shape))).reshape(shape))
+        self.widths.append(math.prod(shape))
+        return _Value(len(self.nodes) - 1, np.arange(self.widths[-1]).reshape(shape))
 
     def flat(self, value: _Value) -> int:
         """The place of a node that is the value's flat form."""
         index = value.index.ravel()
-        whole = Network(tuple(self.nodes[: value.node + 1])).widths[-1] if value.node else self.nodes[0].width
+        whole = self.widths[value.node]
         if index.size == whole and bool((index == np.arange(whole)).all()):
             return value.node
         return self.add(Gather((value.node,), torch.from_numpy(index.copy())), value.index.shape).node
@@ -145,7 +150,11 @@ def _gelu(reader: _Reader, x: _Value, approximate: str = "none") -> _Value:
     if approximate == "none":
         return _pointwise("gelu")(reader, x)
     cube = _pointwise("power", 3)(reader, x)
-    inner = _add(reader, _scaled(reader, x, (2.0 / np.pi) ** 0.5, 0.0), _scaled(reader, cube, 0.044715 * (2.0 / np.pi) ** 0.5, 0.0))
+    inner = _add(
+        reader,
+        _scaled(reader, x, (2.0 / np.pi) ** 0.5, 0.0),
+        _scaled(reader, cube, 0.044715 * (2.0 / np.pi) ** 0.5, 0.0),
+    )
     gate = _scaled(reader, _pointwise("tanh")(reader, inner), 0.5, 0.5)
     return _mul(reader, x, gate)
 
@@ -234,8 +243,8 @@ def _cat(reader: _Reader, parts: list[Any], dim: int = 0) -> _Value:
     places = [reader.flat(p) for p in parts]
     starts = np.concatenate([[0], np.cumsum([p.index.size for p in parts])[:-1]])
     index = [s + np.arange(p.index.size).reshape(p.index.shape) for s, p in zip(starts, parts, strict=True)]
-    reader.nodes.append(Concat(tuple(places)))
-    return _Value(len(reader.nodes) - 1, np.concatenate(index, axis=dim))
+    whole = reader.add(Concat(tuple(places)), (sum(p.index.size for p in parts),))
+    return _Value(whole.node, np.concatenate(index, axis=dim))
 
 
 def _stack(reader: _Reader, parts: list[Any], dim: int = 0) -> _Value:
@@ -294,6 +303,12 @@ def _chunk(reader: _Reader, x: _Value, chunks: int, dim: int = 0) -> list[_Value
     return _split(reader, x, -(-x.index.shape[dim] // chunks), dim)
 
 
+def _index(reader: _Reader, x: _Value, places: list[Any]) -> _Value:
+    if any(isinstance(p, _Value) for p in places):
+        raise reader.refuse("expected constant indices")
+    return _Value(x.node, x.index[tuple(slice(None) if p is None else np.asarray(p) for p in places)])
+
+
 def _same(_reader: _Reader, x: _Value, *_: Any, **__: Any) -> _Value:
     return x
 
@@ -333,6 +348,9 @@ READ: dict[str, Callable[..., Any]] = {
     "split": _split,
     "split_with_sizes": _split,
     "chunk": _chunk,
+    "index": _index,
+    "index_select": _view(lambda x, dim, at: np.take(x, np.asarray(at), axis=dim)),
+    "numpy_T": _view(lambda x: x.T),
     "getitem": lambda _reader, x, at: x[at],
     **dict.fromkeys(
         ("clone", "contiguous", "dropout", "_to_copy", "to", "alias", "detach", "detach_", "lift_fresh_copy"), _same

@@ -158,7 +158,12 @@ def weighed(nets: tuple[Network, ...], steps: list[tuple[Step, ...]], scale: Ten
             pulled: list[Tensor | None] = [*_nodes.pull(nets[side].nodes[place], step.slopes, adjoint, widths)]
             _give(given, node, side, pulled)
             if side == 1:
-                _give(given, node, 0, _nodes.pull_across(nets[1].nodes[place], nets[0].nodes[place], step.crossing, adjoint))
+                _give(
+                    given,
+                    node,
+                    0,
+                    _nodes.pull_across(nets[1].nodes[place], nets[0].nodes[place], step.crossing, adjoint),
+                )
     return total.enclosure(inflation(nets[-1]) * inflation(nets[0]), TINY * len(steps))
 
 

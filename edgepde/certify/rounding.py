@@ -217,9 +217,7 @@ def _running(node: nw.Affine, how: Arithmetic, h: Taylor, off: Tensor, most: Ten
     return how.unit * (sizes + moved + 4.0 * (terms + chunks) * most) * (1.0 + 1e-12)
 
 
-def _function(
-    node: nw.Pointwise, how: Arithmetic, z: Taylor, off: Tensor
-) -> tuple[Tensor, Tensor, tuple[Slope, ...]]:
+def _function(node: nw.Pointwise, how: Arithmetic, z: Taylor, off: Tensor) -> tuple[Tensor, Tensor, tuple[Slope, ...]]:
     phi = function(node.function, node.exponent)
     half = z.reach + z.rest + off
     outward = 1e-15 * (z.poly[:, 0].abs() + half)
@@ -249,5 +247,3 @@ def _carried(node: nw.Node, slopes: tuple[Slope, ...], off: list[Tensor]) -> Ten
     if isinstance(node, nw.Sum):
         return torch.stack(off).sum(dim=0)
     return torch.stack([m.most() * e for m, e in zip(slopes, off, strict=True)]).sum(dim=0)
-
-

@@ -71,7 +71,6 @@ def uncrossed(f: Any, g: Any, crossing: tuple[Slope, ...], adjoint: torch.Tensor
     return [None] * len(f.sources)
 
 
-
 _PULL = _nodes.pull
 MUTATIONS: tuple[tuple[str, Any, str, Any, int, float], ...] = (
     ("the remainder of a difference halved", _smooth, "cut_difference", halved(_smooth.cut_difference), 2, 0.3),
@@ -90,7 +89,9 @@ def test_sharp_networks_break_nothing(depth: int, change: float, way: Callable[.
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=[m[0] for m in MUTATIONS])
-def test_every_mutation_is_seen(mutation: tuple[str, Any, str, Any, int, float], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_mutation_is_seen(
+    mutation: tuple[str, Any, str, Any, int, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, module, name, change, depth, size = mutation
     monkeypatch.setattr(module, name, change)
     seen = [violations(depth, size, way) for way in (propagate.difference, propagate.apart)]
@@ -113,7 +114,11 @@ def cancellation(rng: np.random.Generator, activation: bool) -> Network:
     first = (rng.normal(size=(n, 2)), rng.normal(size=n))
     out = rng.normal(size=n) * 1e6
     twice = np.concatenate([out, -out])
-    middle = nw.Pointwise((1,), "tanh") if activation else nw.Scale((1,), torch.ones(2 * n).double(), torch.zeros(2 * n).double())
+    middle = (
+        nw.Pointwise((1,), "tanh")
+        if activation
+        else nw.Scale((1,), torch.ones(2 * n).double(), torch.zeros(2 * n).double())
+    )
     w, b = (np.concatenate([v, v * (1.0 + 2.0**-50 * rng.integers(-3, 4, v.shape))]) for v in first)
     last = nw.Affine((2,), nw.tensor(twice[None]), nw.tensor(np.zeros(1)))
     return Network((nw.Input(2), nw.Affine((0,), nw.tensor(w), nw.tensor(b)), middle, last))

@@ -51,7 +51,9 @@ def domain(name: str, x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("name", SMOOTH)
 def test_derivatives_are_right_to_the_noise_stated(name: str) -> None:
     rng = np.random.default_rng(0)
-    x = domain(name, np.concatenate([rng.normal(0.0, 2.0, 24), rng.normal(0.0, 15.0, 12), [0.0 + (name == "reciprocal")]]))
+    x = domain(
+        name, np.concatenate([rng.normal(0.0, 2.0, 24), rng.normal(0.0, 15.0, 12), [0.0 + (name == "reciprocal")]])
+    )
     phi = rule(name)
     with mpmath.workdps(60):
         for point in x:

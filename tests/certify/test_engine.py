@@ -1,0 +1,112 @@
+"""Branch and bound: targets, limits, the choice of the way, smaller networks, progress, bad input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from edgepde_runtime.box import Box
+from edgepde_runtime.errors import InputError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.certified_pairs import layers, merged, narrower, network, perturbed
+
+from edgepde.certify.align import aligned
+from edgepde.certify.engine import MARGIN, bound_difference
+from edgepde.certify.network import Network
+
+SQUARE = Box([-1.0, -1.0], [1.0, 1.0])
+
+
+def nets(size: float = 1e-3, outputs: int = 1) -> tuple[Network, Network]:
+    rng = np.random.default_rng(0)
+    f = layers(rng, [2, 16, 16, outputs], 1.2)
+    return network(f), network(perturbed(f, rng, size))
+
+
+def test_the_bound_comes_within_the_margin_of_what_was_found() -> None:
+    f, g = nets()
+    made = bound_difference(f, g, SQUARE)
+    assert made.proved
+    assert made.how == "pair"
+    assert 1.0 <= made.tightness[0] <= MARGIN * (1.0 + 1e-9)
+    at = (f(torch.from_numpy(made.points)) - g(torch.from_numpy(made.points))).abs()
+    assert float(at[0, 0]) == pytest.approx(made.found[0], rel=1e-9)
+
+
+def test_a_target_with_room_is_proved_with_fewer_boxes() -> None:
+    f, g = nets()
+    tight = bound_difference(f, g, SQUARE)
+    loose = bound_difference(f, g, SQUARE, target=3.0 * float(tight.found[0]))
+    assert loose.proved
+    assert loose.value[0] <= 3.0 * tight.found[0]
+    assert loose.boxes < tight.boxes
+
+
+def test_a_target_below_the_truth_is_not_proved_below_it() -> None:
+    f, g = nets()
+    made = bound_difference(f, g, SQUARE, target=1e-9)
+    assert made.value[0] >= made.found[0] > 1e-9
+
+
+def test_every_output_has_its_own_bound() -> None:
+    f, g = nets(outputs=3)
+    made = bound_difference(f, g, SQUARE)
+    assert made.value.shape == (3,)
+    assert (made.tightness <= MARGIN * (1.0 + 1e-9)).all()
+    assert made.per_box.shape == (len(made.low), 3)
+    assert np.array_equal(made.per_box.max(axis=0), made.value)
+
+
+def test_the_boxes_fill_the_domain() -> None:
+    f, g = nets()
+    made = bound_difference(f, g, SQUARE)
+    assert (made.high - made.low).prod(axis=1).sum() == pytest.approx(4.0, rel=1e-12)
+
+
+def test_another_structure_is_certified_apart() -> None:
+    rng = np.random.default_rng(1)
+    f = layers(rng, [2, 8, 8, 1], 1.0)
+    made = bound_difference(network(f), network(layers(rng, [2, 5, 1], 1.0)), SQUARE)
+    assert made.how == "apart"
+    assert made.proved
+
+
+def test_progress_is_told() -> None:
+    f, g = nets()
+    seen: list[tuple[float, int]] = []
+    made = bound_difference(f, g, SQUARE, progress=lambda ratio, boxes: seen.append((ratio, boxes)))
+    assert seen[-1][1] == made.boxes
+    assert seen[-1][0] <= 1.0
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([merged, narrower, perturbed]))
+def test_a_padded_network_is_the_same_network(seed: int, change: type) -> None:
+    rng = np.random.default_rng(seed)
+    f = layers(rng, [2, 7, 6, 5, 2], 1.3)
+    g = network(change(f, rng, 1e-2))
+    x = torch.from_numpy(rng.uniform(-1.0, 1.0, (64, 2)))
+    twin = aligned(network(f), g, x)
+    assert twin is not None
+    assert twin.widths == network(f).widths
+    assert torch.allclose(twin(x), g(x), rtol=1e-12, atol=1e-12)
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    f, g = nets()
+    with pytest.raises(InputError, match="expected 1 inputs"):
+        bound_difference(f, g, Box([0.0], [1.0]))
+    with pytest.raises(InputError, match="expected 1 outputs"):
+        bound_difference(f, nets(outputs=2)[1], SQUARE)
+    with pytest.raises(InputError, match="target: expected positive"):
+        bound_difference(f, g, SQUARE, target=-1.0)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_the_gpu_proves_the_same() -> None:
+    f, g = nets()
+    here, there = bound_difference(f, g, SQUARE), bound_difference(f, g, SQUARE, device="cuda")
+    assert there.proved
+    assert there.value[0] == pytest.approx(here.value[0], rel=0.1)

@@ -1,0 +1,153 @@
+"""Rounding over a box: float32 evaluations in several orders stay within it, and it is small where it should be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from edgepde_runtime.box import Box
+from numpy.typing import NDArray
+from support.certified_pairs import Layers, layers, network, pair
+from support.longer import evaluate
+
+from edgepde.certify import rounding
+from edgepde.certify.network import Affine, Input, Network, Pointwise, Product, Scale, Sum
+from edgepde.certify.rounding import Arithmetic, bound_rounding
+
+F32 = NDArray[np.float32]
+BOX = Box([-1.0, -1.0], [1.0, 1.0])
+
+
+def narrow(net: Layers) -> Layers:
+    """Weights that are float32 numbers."""
+    return [(w.astype(np.float32).astype(np.float64), b.astype(np.float32).astype(np.float64)) for w, b in net]
+
+
+def fma(a: F32, b: F32, c: F32) -> F32:
+    """a b + c rounded once: the product is exact in float64, the sum nearly always right."""
+    return (a.astype(np.float64) * b.astype(np.float64) + c.astype(np.float64)).astype(np.float32)
+
+
+def chunked(weight: F32, bias: F32, x: F32) -> F32:
+    """The kernels' order: chains of 16 added to the bias one after the other."""
+    total = np.broadcast_to(bias, (len(x), len(bias))).copy()
+    for first in range(0, weight.shape[1], 16):
+        chain = np.zeros_like(total)
+        for k in range(first, min(first + 16, weight.shape[1])):
+            chain = fma(weight[None, :, k], x[:, k, None], chain)
+        total = total + chain
+    return total
+
+
+def computed(net: Layers, x: F32, order: str, rng: np.random.Generator) -> F32:
+    """A tanh network in float32; order "any" sums in a random one."""
+    for i, (weight, bias) in enumerate(net):
+        w, b = weight.astype(np.float32), bias.astype(np.float32)
+        if order == "c99":
+            x = chunked(w, b, x)
+        else:
+            terms = np.concatenate(
+                [np.broadcast_to(b[None, :, None], (len(x), len(b), 1)), w[None] * x[:, None]], axis=2
+            )
+            x = np.cumsum(terms[:, :, rng.permutation(terms.shape[2])], axis=2, dtype=np.float32)[:, :, -1]
+        if i < len(net) - 1:
+            x = np.tanh(x.astype(np.float64)).astype(np.float32)
+    return x
+
+
+@pytest.mark.parametrize("order", ["c99", "any"])
+@pytest.mark.parametrize("seed", range(4))
+def test_float32_stays_within_the_bound(order: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    net = narrow(layers(rng, [2, [40, 7, 3, 1][seed], 33, 2], [1.0, 2.0, 8.0, 1.0][seed]))
+    made = bound_rounding(network(net), BOX, Arithmetic(order="c99" if order == "c99" else "any"), seconds=3.0)
+    x = rng.uniform(-1.0, 1.0, (1500, 2)).astype(np.float32)
+    exact = evaluate(network(net), x.astype(np.float64))[0]
+    off = np.abs(computed(net, x, order, rng) - exact).max(axis=0)
+    assert (off <= made.rounding + made.activation).all()
+
+
+def test_the_order_that_is_known_is_worth_much() -> None:
+    net = network(narrow(layers(np.random.default_rng(0), [2, 64, 64, 1], 1.0)))
+    known, unknown = bound_rounding(net, BOX), bound_rounding(net, BOX, Arithmetic(order="any"))
+    assert known.rounding[0] < 0.2 * unknown.rounding[0]
+    assert known.activation[0] == pytest.approx(unknown.activation[0], rel=0.2)
+
+
+def test_boxes_come_close_to_the_formula_at_points() -> None:
+    net = network(narrow(layers(np.random.default_rng(0), [2, 32, 32, 1], 1.0)))
+    made = bound_rounding(net, BOX)
+    assert made.rounding[0] + made.activation[0] <= 1.25 * made.at_points.sum()
+
+
+def test_float64_is_as_much_smaller_as_its_unit() -> None:
+    net = network(narrow(layers(np.random.default_rng(0), [2, 16, 16, 1], 1.0)))
+    coarse, fine = (bound_rounding(net, BOX, Arithmetic(dtype=kind)) for kind in ("float32", "float64"))
+    assert fine.rounding[0] / coarse.rounding[0] == pytest.approx(2.0**-29, rel=0.3)
+
+
+def test_ulps_given_are_used_and_count_linearly() -> None:
+    net = network(narrow(layers(np.random.default_rng(0), [2, 16, 16, 1], 1.0)))
+    one, four = (bound_rounding(net, BOX, Arithmetic(ulps={"tanh": n})) for n in (1.0, 4.0))
+    assert four.activation[0] == pytest.approx(4.0 * one.activation[0], rel=0.05)
+
+
+def test_every_function_has_its_ulps() -> None:
+    from edgepde.certify import rules
+
+    for name in rules.functions():
+        assert rounding.own_ulps(name, "float32", 3) >= 0.0
+    assert rounding.own_ulps("tanh", "float32") == 2.0
+
+
+def test_overflow_has_no_bound() -> None:
+    net = network([(np.full((1, 2), 1e30), np.zeros(1)), (np.full((1, 1), 1e30), np.zeros(1))], "relu")
+    made = bound_rounding(net, BOX, seconds=0.3, boxes=50)
+    assert np.isinf(made.rounding).all()
+
+
+def test_sums_products_and_scales() -> None:
+    rng = np.random.default_rng(3)
+    w = torch.from_numpy(rng.normal(size=(5, 2)).astype(np.float32).astype(np.float64))
+    v = torch.from_numpy(rng.normal(size=5).astype(np.float32).astype(np.float64))
+    nodes = (Input(2), Affine((0,), w, v), Pointwise((1,), "tanh"), Product((1, 2)), Scale((3,), v, v), Sum((4, 2, 1)))
+    net = Network(nodes)
+    made = bound_rounding(net, BOX, Arithmetic(order="any"), seconds=3.0)
+    x = rng.uniform(-1.0, 1.0, (4000, 2)).astype(np.float32)
+    z = (x @ w.numpy().astype(np.float32).T + v.numpy().astype(np.float32)).astype(np.float32)
+    h = np.tanh(z.astype(np.float64)).astype(np.float32)
+    y = (z * h) * v.numpy().astype(np.float32) + v.numpy().astype(np.float32) + h + z
+    exact = net(torch.from_numpy(x.astype(np.float64))).numpy()
+    assert (np.abs(y - exact).max(axis=0) <= made.rounding + made.activation).all()
+    assert (made.rounding < 1e-4).all()
+
+
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_all_kinds_of_networks_have_a_finite_bound(seed: int) -> None:
+    one = pair(seed)
+    made = bound_rounding(one.f, one.box, seconds=0.5, boxes=300)
+    assert np.isfinite(made.rounding).all()
+    assert np.isfinite(made.activation).all()
+
+
+def test_forgotten_sums_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    net = narrow(layers(rng, [2, 3], 1.0))
+    x = rng.uniform(-1.0, 1.0, (500, 2)).astype(np.float32)
+    off = np.abs(computed(net, x, "c99", rng) - evaluate(network(net), x.astype(np.float64))[0]).max(axis=0)
+    assert (off <= bound_rounding(network(net), BOX).rounding).all()
+    monkeypatch.setattr(rounding.Arithmetic, "gamma", lambda *_: 0.0)
+    assert (off > bound_rounding(network(net), BOX).rounding).all()
+
+
+def test_forgotten_functions_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = [(np.array([[1.0]]), np.array([0.0])), (np.array([[1.0]]), np.array([0.0]))]
+    x = np.linspace(0.6, 1.0, 500, dtype=np.float32)[:, None]
+    exact = np.tanh(x.astype(np.longdouble))
+    coarse = exact.astype(np.float32) + 8 * np.spacing(exact.astype(np.float32))
+    off, box = np.abs(coarse - exact).max(), Box([0.6], [1.0])
+    held = bound_rounding(network(net), box, Arithmetic(ulps={"tanh": 9.0}))
+    assert off <= held.rounding[0] + held.activation[0]
+    monkeypatch.setattr(rounding.Arithmetic, "miss", lambda *_: 0.0)
+    made = bound_rounding(network(net), box, Arithmetic(ulps={"tanh": 9.0}))
+    assert off > made.rounding[0] + made.activation[0]
