@@ -192,6 +192,22 @@ def test_an_fma_of_a_library_is_refused(function: str, sources: Path, tmp_path: 
         library.build(sources, tmp_path / "toy.so")
 
 
+@needs_cc
+@pytest.mark.parametrize(("function", "kind"), [("fma", "double"), ("fmaf", "float"), ("fmal", "long double")])
+def test_an_fma_the_processor_lacks_is_refused_where_it_is_compiled(function: str, kind: str, tmp_path: Path) -> None:
+    compiled = compiler.required()
+    if not compiled.triple.startswith("x86_64"):
+        pytest.skip("other processors have the instruction")
+    (tmp_path / "toy.c").write_text(
+        f"{kind} f({kind} a, {kind} b, {kind} c) {{ return __builtin_{function}(a, b, c); }}\n"
+    )
+    with pytest.raises(CompilerError, match=rf"toy\.c calls {function} of a library; expected the kernels' own"):
+        library.compile_object(compiled, tmp_path, tmp_path / "toy.o", "toy.c", library.HOSTED)
+    if function != "fmal":
+        flags = (*library.HOSTED, *library.ISAS["avx2"])
+        assert library.compile_object(compiled, tmp_path, tmp_path / "toy.o", "toy.c", flags).is_file()
+
+
 @pytest.mark.parametrize("triple", ["aarch64-linux-gnu", "arm-linux-gnueabihf", "riscv64-linux-gnu"])
 def test_cross_compilation(triple: str, sources: Path, tmp_path: Path) -> None:
     if shutil.which(f"{triple}-gcc") is None:

@@ -142,6 +142,70 @@ def test_a_link_in_the_cache_is_not_followed(cache: Path, part: str, tmp_path: P
     assert not trust.known(ID)
 
 
+def of_someone_else(status: os.stat_result) -> os.stat_result:
+    """The same file, given away."""
+    return os.stat_result((*status[:4], status.st_uid + 1, *status[5:]))
+
+
+def kept_library() -> Path:
+    """A library in the cache, which is found there."""
+    path = trust.keep(ID, "x86_64-linux-gnu", "0" * 16)
+    assert path is not None
+    path.write_bytes(b"library")
+    path.chmod(0o600)
+    assert trust.kept(ID, "x86_64-linux-gnu", None) == b"library"
+    return path
+
+
+def test_an_id_of_someone_else_is_not_believed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trust.remember(ID)
+    lstat, entry = os.lstat, cache / "written" / ID
+    monkeypatch.setattr(os, "lstat", lambda p: of_someone_else(lstat(p)) if p == entry else lstat(p))
+    assert not trust.known(ID)
+    assert not trust.remember(ID)
+
+
+def test_a_library_of_someone_else_is_not_believed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept_library()
+    fstat = os.fstat
+    monkeypatch.setattr(os, "fstat", lambda descriptor: of_someone_else(fstat(descriptor)))
+    assert trust.kept(ID, "x86_64-linux-gnu", None) is None
+    assert trust.kept(ID, "x86_64-linux-gnu", "0" * 16) is None
+    assert cache.is_dir()
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602])
+def test_a_library_that_others_may_write_is_not_believed(cache: Path, mode: int) -> None:
+    kept_library().chmod(mode)
+    assert trust.kept(ID, "x86_64-linux-gnu", None) is None
+    assert cache.is_dir()
+
+
+def test_a_library_is_not_read_above_the_largest(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept_library()
+    monkeypatch.setattr(trust, "LARGEST_LIBRARY", len(b"library"))
+    assert trust.kept(ID, "x86_64-linux-gnu", None) == b"library"
+    monkeypatch.setattr(trust, "LARGEST_LIBRARY", len(b"library") - 1)
+    assert trust.kept(ID, "x86_64-linux-gnu", None) is None
+    assert cache.is_dir()
+
+
+def test_a_link_in_place_of_a_library_is_not_followed(cache: Path, tmp_path: Path) -> None:
+    path = kept_library()
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    assert path.read_bytes() == b"library"
+    assert trust.kept(ID, "x86_64-linux-gnu", None) is None
+    assert cache.is_dir()
+
+
+def test_a_link_in_place_of_an_id_leads_nowhere(cache: Path, tmp_path: Path) -> None:
+    trust.remember("f" * 64)
+    (cache / "written" / ID).symlink_to(tmp_path / "elsewhere")
+    assert not trust.remember(ID)
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_cache_that_cannot_be_made_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
