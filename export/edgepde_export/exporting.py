@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError, UnsupportedModel
+from edgepde_runtime.manifest import is_name
 
 from . import lowering
 from .bundle import BundleContent, check_target, write
@@ -33,8 +34,8 @@ def export(
     target: str | Path,
     *,
     domain: Box | str | None = None,
-    targets: Sequence[str] = ("onnx",),
-    cc: Sequence[str] = (),
+    targets: str | Sequence[str] = ("onnx",),
+    cc: str | Sequence[str] = (),
     max_error: MaxError = None,
     min_class: str | None = None,
     max_ram_kb: str | float | None = None,
@@ -48,14 +49,18 @@ def export(
 
     obj: torch.nn.Module | result of compress | path of a run | "FILE.py:callable" | path of MODEL.onnx.
     targets: "onnx" (always written) and "c99". cc: triples the C code is compiled for, into lib/<triple>/.
+    naming: what the bundle is called; without it a network is called after `target`, a run after its problem.
     max_ram_kb, max_flash_kb: what the compiled model may need on the worst of the triples in cc, of all without cc.
     Raises UnsupportedModel, InputError, SourceError, DataError, BoundExceeded, NotVerified, CompilerError or
     TargetError.
     """
+    targets, cc = _several(targets), _several(cc)
     check_targets(targets)
+    if naming is not None and not is_name(naming.name):
+        raise InputError(f"--name expected letters, digits, ., _ and -, got {naming.name!a}")
     target = Path(target)
     check_target(target)
-    native = asked(tuple(targets), tuple(cc), max_ram_kb, max_flash_kb, log)
+    native = asked(targets, cc, max_ram_kb, max_flash_kb, log)
     box = parse_domain(domain) if isinstance(domain, str) else domain
     held_out = Path(data) if data is not None else None
     options = {"naming": naming, "data": held_out, "seed": seed, "log": log, "c99": native is not None}
@@ -63,6 +68,11 @@ def export(
     content = replace(content, name=naming.name if naming else _name(content.name, target), native=native)
     check_limits(content.certificate, max_error, min_class)
     return write(target, content)
+
+
+def _several(given: str | Sequence[str]) -> tuple[str, ...]:
+    """One text is a tuple of one."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def check_targets(targets: Sequence[str]) -> None:

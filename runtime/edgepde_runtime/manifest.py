@@ -107,6 +107,11 @@ class Manifest:
         return manifest
 
 
+def is_name(text: str) -> bool:
+    """Whether a bundle can be called so: letters, digits, ., _ and -."""
+    return bool(_NAME.fullmatch(text))
+
+
 def _entry(fields: Fields) -> FileEntry:
     entry = FileEntry(fields.string("sha256"), fields.integer("bytes"))
     fields.done()
@@ -189,7 +194,7 @@ def check(manifest: Manifest, where: str) -> None:
     """Raises BundleError naming the first field of a manifest that breaks a rule of docs/bundle.md."""
     version = manifest.format_version
     _require(version == FORMAT_VERSION, f"{where}: format_version", str(FORMAT_VERSION), version)
-    _require(bool(_NAME.fullmatch(manifest.name)), f"{where}: name", "letters, digits, ., _ and -", manifest.name)
+    _require(is_name(manifest.name), f"{where}: name", "letters, digits, ., _ and -", manifest.name)
     _require(bool(HASH.fullmatch(manifest.model_hash)), f"{where}: model_hash", "64 hex digits", manifest.model_hash)
     _check_files(manifest.files, f"{where}: files")
     for label, specs in (("inputs", manifest.inputs), ("outputs", manifest.outputs)):

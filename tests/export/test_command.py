@@ -125,6 +125,10 @@ class TestExport:
         assert "simplified: " in found.stderr
         assert "simplified" not in found.stdout
 
+    def test_name_is_the_bundles(self, source: Path, tmp_path: Path) -> None:
+        assert export(source, "net", tmp_path / "b", "--name", "heat-2d").exit_code == 0
+        assert reader.read(tmp_path / "b").manifest.name == "heat-2d"
+
     def test_data_gives_a_total(self, source: Path, tmp_path: Path) -> None:
         x = Box([-1, 0], [1, 1]).sample(120, np.random.default_rng(0))
         np.savez(tmp_path / "d.npz", x=x, y=np.zeros((120, 1)))
@@ -149,6 +153,8 @@ class TestExport:
                 "--max-flash-kb: expected a number above 0, got '0'",
             ),
             ("net", ("--target", "c99", "--cc", "../etc"), 2, "--cc: expected a triple such as"),
+            ("net", ("--name", "a name"), 2, "--name expected letters, digits, ., _ and -, got 'a name'"),
+            ("net", ("--name", ""), 2, "--name expected letters"),
             ("net", ("--max-error", "1e-30"), 1, "output y: device error bound"),
             ("net", ("--min-class", "sound"), 4, "output y: the terms after model are measured"),
             ("net", ("--max-error", "u=1"), 2, "output 'u' is unknown"),

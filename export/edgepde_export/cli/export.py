@@ -16,6 +16,15 @@ TargetList = Annotated[
     list[str] | None,
     typer.Option("--target", help="What to write: onnx (always), c99 (the model as C code); repeatable."),
 ]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        metavar="NAME",
+        help="What the bundle and its C functions are called: letters, digits, ., _ and -. Without it a network is "
+        "called after the --out folder and a run after its problem.",
+    ),
+]
 Ram = Annotated[
     str | None, typer.Option("--max-ram-kb", metavar="K", help="Most RAM of the compiled model: scratch and stack.")
 ]
@@ -34,6 +43,7 @@ def command(
         str | None,
         typer.Option("--domain", metavar="LOW:HIGH,...", help="Box of inputs, per column; x=-1:1,t=0:1 names them."),
     ] = None,
+    name: Name = None,
     target: TargetList = None,
     cc: TripleList = None,
     max_error: Annotated[
@@ -61,11 +71,13 @@ def command(
     `edgepde verify BUNDLE`.
     """
     from ..exporting import export
+    from ..lowering.module import Naming
 
     made = export(
         source,
         out,
         domain=domain,
+        naming=None if name is None else Naming(name=name),
         targets=target or ("onnx",),
         cc=cc or (),
         max_ram_kb=max_ram_kb,
