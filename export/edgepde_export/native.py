@@ -12,7 +12,7 @@ import numpy as np
 from edgepde_runtime import compiler, dynload, library
 from edgepde_runtime.backends.c99 import C99Backend
 from edgepde_runtime.certificate import TERMS, BoxEntry, Certificate, OutputCertificate, Term, index
-from edgepde_runtime.errors import CompilerError, InputError
+from edgepde_runtime.errors import CompilerError, InputError, UnsupportedModel
 from edgepde_runtime.limits import positive
 from edgepde_runtime.manifest import FORMAT_VERSION, InputSpec, Manifest, OutputSpec
 from edgepde_runtime.onnxfile import model_hash, parse
@@ -24,6 +24,7 @@ from .passes.simplify import Log, to_stderr
 Golden: TypeAlias = Mapping[str, NDArray[np.floating]]
 Signature = tuple[tuple[InputSpec, ...], tuple[OutputSpec, ...]]
 TARGET = "c99"
+ELSEWHERE = "; --target onnx runs it"
 
 
 @final
@@ -52,6 +53,7 @@ class Native:
             plan.enforce(planned, self.max_ram_kb, self.max_flash_kb, self.cc)
             for triple in self.cc:
                 name = library.file_name(library.stem_of(folder), triple)
+                self.log(f"c99: compiling lib/{triple}/{name}")
                 built = library.build(folder, Path(temporary) / name, triple)
                 made[f"lib/{triple}/{name}"] = built.path.read_bytes()
                 self.log(f"c99: lib/{triple}/{name}: {built.path.stat().st_size} bytes by {built.compiler}")
@@ -75,18 +77,32 @@ def asked(
     if len(set(cc)) != len(cc):
         raise InputError(f"--cc: expected each triple once, got {', '.join(cc)}")
     for triple in cc:
-        compiler.for_target(triple)
+        _try(triple)
     limits = [
         None if given[name] is None else positive(given[name], name) for name in ("--max-ram-kb", "--max-flash-kb")
     ]
     return Native(cc, limits[0], limits[1], log)
 
 
+def _try(triple: str) -> None:
+    """Compiles one line for a triple; raises InputError for what is none, CompilerError with what is complained of."""
+    try:
+        found = compiler.for_target(triple)
+        with tempfile.TemporaryDirectory(prefix="edgepde-") as temporary:
+            (Path(temporary) / "empty.c").write_text("extern int edgepde_empty;\n")
+            found.run(["-std=c99", "-c", "empty.c", "-o", "empty.o"], Path(temporary))
+    except CompilerError as error:
+        raise CompilerError(f"--cc {triple}: {error}") from None
+
+
 def generate(model: bytes, manifest: Manifest, certificate: Certificate, golden: Golden) -> Mapping[str, bytes]:
-    """The files of c99/ by name; raises UnsupportedModel naming the node that has no C."""
+    """The files of c99/ by name; raises UnsupportedModel naming the node that has no C, and what runs it."""
     from .c99 import generate as write
 
-    return write(model, manifest, certificate, golden)
+    try:
+        return write(model, manifest, certificate, golden)
+    except UnsupportedModel as error:
+        raise UnsupportedModel(f"{str(error).removesuffix(ELSEWHERE)}{ELSEWHERE}") from error
 
 
 def backend(model: bytes, signature: Signature, log: Log) -> C99Backend | None:
@@ -97,11 +113,14 @@ def backend(model: bytes, signature: Signature, log: Log) -> C99Backend | None:
     inputs, outputs = signature
     manifest = Manifest(FORMAT_VERSION, "model", model_hash(model), {}, {}, inputs, outputs)
     sources = generate(model, manifest, _unmeasured(manifest), _middle(inputs))
-    if compiler.find() is None:
+    found = compiler.find()
+    if found is None:
         log(f"not covered by the certificate: backend c99: {compiler.NO_COMPILER}")
         return None
     with tempfile.TemporaryDirectory(prefix="edgepde-") as temporary:
         folder = unpacked(sources, Path(temporary) / "c99")
+        sets = ", ".join(library.instruction_sets(found, Path(temporary)))
+        log(f"c99: compiling the C code for {sets} with {found.words}")
         try:
             built = library.build(folder, Path(temporary) / "model.so")
         except CompilerError as error:

@@ -79,7 +79,7 @@ def build(folder: Path, out: Path, triple: str | None = None) -> Built:
 
 
 def _shared(compiler: Compiler, folder: Path, work: Path, stem: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    sets = _sets(compiler, work)
+    sets = instruction_sets(compiler, work)
     many = len(sets) > 1
     chosen = (*HOSTED, *(("-DEDGEPDE_DISPATCH_X86",) if many else ()))
     jobs = [(work / "dispatch.o", DISPATCH, chosen)]
@@ -99,7 +99,7 @@ def _archive(compiler: Compiler, folder: Path, work: Path, stem: str) -> tuple[t
     return flags, ("scalar",)
 
 
-def _sets(compiler: Compiler, work: Path) -> dict[str, tuple[str, ...]]:
+def instruction_sets(compiler: Compiler, work: Path) -> dict[str, tuple[str, ...]]:
     """The instruction sets to compile for: all of ISAS on x86-64 where the compiler knows them, else one."""
     x86 = compiler.triple.startswith("x86_64")
     if x86 and all(compiler.accepts(flags, work) for flags in ISAS.values() if flags):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from edgepde_export import c99 as c99_generator
 from edgepde_export import export, native
 from edgepde_export.c99 import plan as planning
 from edgepde_export.errors import BoundExceeded
@@ -102,6 +105,8 @@ def test_the_bundle_has_sources_a_plan_and_a_certificate_that_covers_them(tmp_pa
     assert bundle.plan is not None
     assert HERE in {t.triple for t in bundle.plan.targets}
     assert any(line.startswith(HERE) for line in log)
+    assert any(re.match(r"c99: compiling the C code for scalar.* with \S", line) for line in log)
+    assert f"c99: measuring code and stack for {HERE}" in log
     assert bundle.size < sum(e.bytes for e in bundle.manifest.files.values())
 
 
@@ -124,17 +129,31 @@ def test_a_bundle_written_here_runs_its_code_here(tmp_path: Path, monkeypatch: p
 @pytest.mark.usefixtures("toy")
 def test_an_error_of_the_c_code_is_in_the_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     exact = read(made(tmp_path / "a")[0]).certificate.outputs["y"].terms["rounding"].value
-
-    def wrong(model: bytes, manifest: Manifest, certificate: Certificate, *golden: Any) -> dict[str, bytes]:
-        files = generate(model, manifest, certificate, *golden)
-        return {**files, "toy.c": files["toy.c"].replace(b"y[m] = sum", b"y[m] = sum + 0.125f")}
-
-    monkeypatch.setattr(native, "generate", wrong)
+    monkeypatch.setattr(native, "generate", off_by(b"1e-5f"))
     found = read(made(tmp_path / "b")[0]).certificate.outputs["y"].terms["rounding"].value
     assert exact is not None
     assert found is not None
-    assert exact < 1e-4
-    assert found >= 0.25
+    assert exact < 1e-5
+    assert 2e-5 <= found < 4e-5
+
+
+@needs_cc
+@pytest.mark.usefixtures("toy")
+def test_c_code_that_computes_something_else_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "generate", off_by(b"0.125f"))
+    with pytest.raises(BackendError, match=r"backend c99 is off by 0\.12\d* where .*nothing was written"):
+        made(tmp_path / "b")
+    assert not list((tmp_path / "b").glob("**/manifest.json"))
+
+
+def off_by(amount: bytes) -> Any:
+    """A generator whose outputs are all too large by this."""
+
+    def wrong(model: bytes, manifest: Manifest, certificate: Certificate, *golden: Any) -> dict[str, bytes]:
+        files = generate(model, manifest, certificate, *golden)
+        return {**files, "toy.c": files["toy.c"].replace(b"y[m] = sum", b"y[m] = sum + " + amount)}
+
+    return wrong
 
 
 @pytest.mark.usefixtures("toy", "no_compiler")
@@ -274,6 +293,34 @@ def test_options_are_refused_before_any_work(
 ) -> None:
     with pytest.raises(error, match=message):
         export("nowhere", tmp_path / "b", targets=targets, **options)
+
+
+@needs_cc
+def test_a_compiler_that_refuses_its_triple_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "foo-bar-baz-gcc").write_text("#!/bin/sh\necho 'error: unknown target' >&2\nexit 1\n")
+    (tmp_path / "foo-bar-baz-gcc").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(compiler, "has_zig", lambda: False)
+    with pytest.raises(CompilerError, match=r"^--cc foo-bar-baz: foo-bar-baz-gcc: error: unknown target$"):
+        export("nowhere", tmp_path / "b", targets="c99", cc="foo-bar-baz")
+
+
+def test_one_target_is_a_tuple_of_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--cc is about the C99 code"):
+        export("nowhere", tmp_path / "b", targets="onnx", cc="aarch64-linux-gnu")
+    with pytest.raises(InputError, match="--target expected onnx, c99, got 'c9'"):
+        export("nowhere", tmp_path / "b", targets="c9")
+
+
+@pytest.mark.parametrize("end", ["", native.ELSEWHERE])
+def test_what_has_no_c_is_told_once_where_it_runs(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object) -> dict[str, bytes]:
+        raise UnsupportedModel(f"node n1: rows would not stay apart{end}")
+
+    monkeypatch.setattr(c99_generator, "generate", refuses)
+    manifest = Manifest(1, "toy", "0" * 64, {}, {}, (), ())
+    with pytest.raises(UnsupportedModel, match=r"^node n1: rows would not stay apart; --target onnx runs it$"):
+        native.generate(b"", manifest, native._unmeasured(manifest), {})
 
 
 def told(call: Any) -> tuple[object, ...]:

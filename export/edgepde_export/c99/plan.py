@@ -95,6 +95,7 @@ def _compilers(triples: Sequence[str], log: Log) -> list[Compiler]:
 
 def _measure(compiler: Compiler, folder: Path, asked: bool, log: Log) -> _Measured | None:
     """One build for size, as a small device is given; None, and a line in the log, where its stack has no bound."""
+    log(f"c99: measuring code and stack for {compiler.triple}")
     stem = library.stem_of(folder)
     flags = (*library.SMALL, *BARE_METAL.get(compiler.triple, ("-fPIC",)))
     with tempfile.TemporaryDirectory(prefix="edgepde-") as temporary:
