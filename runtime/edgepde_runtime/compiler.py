@@ -21,7 +21,7 @@ from typing import final
 
 from .errors import CompilerError, InputError
 
-NO_COMPILER = "no C compiler found; install gcc or clang, set CC, or take --backend ort"
+NO_COMPILER = "no C compiler found; install gcc or clang, set CC, or take another --backend"
 SECONDS = 300.0
 _NAMES = ("cc", "gcc", "clang")
 _TRIPLE = re.compile(r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+){1,3}", re.ASCII)

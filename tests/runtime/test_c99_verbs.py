@@ -67,7 +67,7 @@ def test_without_a_compiler_auto_says_so_once_and_goes_on(tmp_path: Path, capsys
     bundle = c99.mlp_bundle(tmp_path / "b", seed=31)
     assert main(["verify", str(bundle), "--trust", *QUICK]) == 0
     said = capsys.readouterr().out
-    assert said.count("no C compiler found; install gcc or clang, set CC, or take --backend ort") == 1
+    assert said.count("no C compiler found; install gcc or clang, set CC, or take another --backend") == 1
     np.savez(tmp_path / "in.npz", x=np.zeros((1, 2), np.float32))
     files = ["--input", str(tmp_path / "in.npz"), "--output", str(tmp_path / "out.npz")]
     assert main(["run", str(bundle), *files, "--trust"]) == 0
@@ -77,7 +77,10 @@ def test_without_a_compiler_auto_says_so_once_and_goes_on(tmp_path: Path, capsys
     assert main(["bench", str(bundle), "--trust", *QUICK]) == 0
     assert "on c99: no C compiler found" in capsys.readouterr().out
     assert main(["doctor"]) == 0
-    assert "install gcc or clang" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "install gcc or clang" in said
+    assert "--backend ort" not in said
+    assert said.count("backend c99 needs one of cc, gcc, clang, ziglang") == 4
 
 
 @needs_cc

@@ -12,7 +12,11 @@ from ..choose import available, names
 from ..errors import CompilerError
 
 SCHEMA_VERSION = 1
-COMPILERS = ("cc", "gcc", "clang", "arm-none-eabi-gcc", "aarch64-linux-gnu-gcc", "qemu-aarch64-static")
+_OWN, _OTHER = "backend c99 needs one of cc, gcc, clang, ziglang", "only for --cc and tests"
+COMPILERS = {
+    **dict.fromkeys(("cc", "gcc", "clang"), _OWN),
+    **dict.fromkeys(("arm-none-eabi-gcc", "aarch64-linux-gnu-gcc", "qemu-aarch64-static"), _OTHER),
+}
 HELP = {
     "c99": compiler.NO_COMPILER,
     "ort": 'pip install "edgepde-runtime[ort]"',
@@ -67,11 +71,12 @@ def doctor() -> DoctorReport:
     for name in names():
         rows.append(_compiled() if name == "c99" else _backend(name, name in usable))
     rows.append(("kernels in ort", *_kernels()))
-    for tool in COMPILERS:
+    for tool, needed in COMPILERS.items():
         path = shutil.which(tool)
-        rows.append((tool, path is not None, path or "your system's package manager has it; only for --cc and tests"))
+        rows.append((tool, path is not None, path or f"your system's package manager has it; {needed}"))
     zig = compiler.has_zig()
-    rows.append(("ziglang", zig, "compiles for other machines (--cc)" if zig else "pip install ziglang; only for --cc"))
+    help_ = "for backend c99 and other machines (--cc)" if zig else f"pip install ziglang; {_OWN}; --cc too"
+    rows.append(("ziglang", zig, help_))
     rows.append(_cache())
     return DoctorReport(tuple(rows))
 
