@@ -17,7 +17,7 @@ class Box:
     """An axis-parallel box: { x : low[i] <= x[i] <= high[i] }.
 
     low, high [d]: bounds, finite, low < high. names [d], units [d]: default x0, x1, ... and "".
-    Raises InputError where the lengths disagree or a bound is not finite or inverted.
+    Raises InputError where the lengths disagree, a bound is not finite or inverted, or a text has control characters.
     """
 
     low: Sequence[float]
@@ -37,6 +37,10 @@ class Box:
             raise InputError("box: expected at least one column, got none")
         if len(set(names)) != len(names):
             raise InputError(f"box: names expected to be distinct, got {list(names)}")
+        for label, texts in (("names", names), ("units", units)):
+            for text in texts:
+                if not isinstance(text, str) or not text.isprintable():
+                    raise InputError(f"box: {label} expected texts of printable characters, got {text!a}")
         for name, a, b in zip(names, low, high, strict=True):
             if not (np.isfinite(a) and np.isfinite(b)):
                 raise InputError(f"box: column {name} expected finite bounds, got [{a}, {b}]")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from edgepde_runtime.box import Box
@@ -26,6 +28,14 @@ def test_the_first_outside_is_the_first_in_reading_order(rows: list[list[float]]
 def test_a_sample_lies_in_the_box(n: int, d: int, seed: int) -> None:
     box = Box(np.linspace(-3.0, 1.0, d), np.linspace(1.5, 2.0, d))
     assert box.first_outside(box.sample(n, np.random.default_rng(seed))) is None
+
+
+@pytest.mark.parametrize("text", ["a\nb", "\x1b[1m", "\x00", 3])
+def test_names_and_units_are_printable_texts(text: Any) -> None:
+    with pytest.raises(InputError, match="box: names expected texts of printable characters"):
+        Box([0.0], [1.0], [text])
+    with pytest.raises(InputError, match="box: units expected texts of printable characters"):
+        Box([0.0], [1.0], ["x"], [text])
 
 
 def test_rows_of_another_width() -> None:
