@@ -92,11 +92,12 @@ def room_for(domain: str, name: str) -> Room | None:
 
 
 def required_room(domain: str, name: str) -> Room:
-    """The room of one op; raises UnsupportedModel with the nearest names where there is none."""
+    """The room of one op; raises UnsupportedModel with near names, if any, where there is none."""
     room = room_for(domain, name)
     if room is None:
         known = {f"{d}.{n}" if d else n for d, n in rooms()}
         asked = f"{domain}.{name}" if domain else name
-        near = difflib.get_close_matches(asked, sorted(known), n=5, cutoff=0.3)
-        raise UnsupportedModel(f"op {asked} has no implementation; the nearest that have: {', '.join(near) or 'none'}")
+        near = difflib.get_close_matches(asked, sorted(known), n=5, cutoff=0.6)
+        hint = f"; the nearest that have: {', '.join(near)}" if near else ""
+        raise UnsupportedModel(f"op {asked} has no implementation{hint}")
     return room

@@ -100,6 +100,11 @@ def test_an_unknown_op_is_refused_with_the_nearest() -> None:
         required_room("", "Tahn")
 
 
+def test_only_names_that_are_near_are_told() -> None:
+    with pytest.raises(UnsupportedModel, match=r"op Mish has no implementation$"):
+        required_room("", "Mish")
+
+
 OP = Op(
     "",
     "Test",
