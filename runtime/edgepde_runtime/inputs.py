@@ -107,9 +107,9 @@ def complete(specs: tuple[InputSpec, ...], args: tuple[object, ...], named: Mapp
     """Every input by name: one may be positional, several are keywords. Raises InputError naming what is amiss."""
     names = [spec.name for spec in specs]
     if args and (len(args) > 1 or len(specs) > 1 or named):
-        raise InputError(
-            f"expected {'one array' if len(specs) == 1 else 'keywords ' + ', '.join(names)}, got positional ones"
-        )
+        expected = "one array" if len(specs) == 1 else f"{len(specs)} arrays by keyword ({', '.join(names)})"
+        more = f" and {len(named)} by keyword" if named else ""
+        raise InputError(f"expected {expected}, got {len(args)} positional{more}")
     values = {names[0]: args[0]} if args else dict(named)
     for name in names:
         if name not in values:

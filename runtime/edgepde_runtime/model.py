@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections import namedtuple
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, final
@@ -32,7 +32,7 @@ from .inputs import (
     prepare,
     same_rows,
 )
-from .manifest import Manifest
+from .manifest import InputSpec, Manifest, OutputSpec
 
 Array = NDArray[np.floating]
 _UNCOVERED = OUT_OF_BOX | NOT_CONVERGED | ABOVE_THRESHOLD | ROUNDED
@@ -80,6 +80,10 @@ class Model:
         self._backend, self.note, self.fell_back = chosen.backend, chosen.note, chosen.failed
         self._policy, self._strict = out_of_box, strict
         self._outputs = _named_tuple([o.name for o in bundle.manifest.outputs])
+
+    def __repr__(self) -> str:
+        inputs, outputs = _arrays(self.manifest.inputs), _arrays(self.manifest.outputs)
+        return f"<Model {self.manifest.name} on {self.backend}: inputs {inputs}; outputs {outputs}>"
 
     @property
     def manifest(self) -> Manifest:
@@ -200,6 +204,10 @@ def _doubts(
     if above:
         found.append((ResidualWarning, f"residual above its threshold for {'; '.join(above)}"))
     return found
+
+
+def _arrays(specs: Sequence[InputSpec | OutputSpec]) -> str:
+    return ", ".join(f"{s.name} {s.dtype} [{', '.join(map(str, s.shape))}]" for s in specs)
 
 
 def _count(rows: int) -> str:

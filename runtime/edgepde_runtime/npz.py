@@ -90,7 +90,7 @@ def read(
             infos = _infos(archive, where, limit, error)
             names = sorted(info.filename.removesuffix(".npy") for info in infos)
             if members is not None and names != sorted(members):
-                raise error(f"{where}: expected members {_listed(members)}, got {_listed(names)}")
+                raise error(f"{where}: expected members {listed(members)}, got {listed(names)}")
             return _arrays(archive, infos, where, dtypes, error)
     except _DAMAGE as cause:
         got = "a single array (npy)" if data.startswith(npy.MAGIC_PREFIX) else cause
@@ -110,7 +110,8 @@ def float_hint(dtype: np.dtype[Any], wanted: Collection[np.dtype[Any]] = FLOATS)
     return "; .astype(np.float64) makes it one" if whole else ""
 
 
-def _listed(names: Collection[str]) -> str:
+def listed(names: Collection[str]) -> str:
+    """Names for a message, sorted, the first few."""
     shown = [name if name.isidentifier() else ascii(name) for name in sorted(names)[:_SHOWN]]
     return ", ".join(shown + ["..."] * (len(names) > _SHOWN)) or "none"
 

@@ -158,7 +158,7 @@ def test_run_says_what_did_not_converge(solver: Path, tmp_path: Path, capsys: py
         ({"parameters": np.array([[np.nan]])}, 2, "finite"),
         ({"parameters": np.array([[1]])}, 2, "got int64; .astype(np.float64)"),
         ({"parameters": np.array([0.5])}, 2, r"got shape [1]"),
-        ({"nu": np.array([[0.5]])}, 2, "input parameters is missing"),
+        ({"nu": np.array([[0.5]])}, 2, "in.npz: expected an npz file with members parameters, points, got nu"),
         ({"parameters": np.array([[0.5]]), "z": np.ones(1)}, 2, "'z' is unknown"),
     ],
 )

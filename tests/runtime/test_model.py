@@ -33,6 +33,13 @@ def test_one_output_is_an_array(model: Model) -> None:
     np.testing.assert_array_equal(model(x=X), y)
 
 
+def test_a_model_says_what_it_is(solver: Path) -> None:
+    model = load(solver, "reference")
+    inputs = "parameters float64 [B, 1], points float32 [M, 2]"
+    outputs = "u float32 [B, M], residual float64 [B]"
+    assert repr(model) == f"<Model {model.manifest.name} on reference: inputs {inputs}; outputs {outputs}>"
+
+
 def test_several_inputs_are_keywords_and_outputs_a_named_tuple(solver: Path, backend: str) -> None:
     y = load(solver, backend)(parameters=np.array([[0.5]]), points=X)
     assert y._fields == ("u", "residual")
@@ -81,8 +88,8 @@ def test_other_layouts_are_the_same_numbers(model: Model) -> None:
     ("args", "named", "message"),
     [
         ((), {}, "input x is missing"),
-        ((X, X), {}, "expected one array"),
-        ((X,), {"x": X}, "expected one array"),
+        ((X, X), {}, "expected one array, got 2 positional$"),
+        ((X,), {"x": X}, "expected one array, got 1 positional and 1 by keyword$"),
         ((), {"x": X, "z": X}, "input 'z' is unknown; expected x"),
     ],
 )
@@ -92,7 +99,7 @@ def test_wrong_names(model: Model, args: tuple[object, ...], named: dict[str, ob
 
 
 def test_several_inputs_are_not_positional(solver: Path) -> None:
-    with pytest.raises(InputError, match="keywords parameters, points"):
+    with pytest.raises(InputError, match=r"expected 2 arrays by keyword \(parameters, points\), got 1 positional$"):
         load(solver, "reference")(X)
 
 

@@ -64,10 +64,12 @@ def _words(value: Array) -> str:
 
 
 def read_inputs(path: str | os.PathLike[str], specs: Sequence[InputSpec]) -> Mapping[str, Array]:
-    """The arrays of an npz file; raises InputError where it cannot be read."""
+    """The arrays of an npz file; raises InputError where it cannot be read or lacks one."""
     plural = "s" if len(specs) > 1 else ""
     expected = f"an npz file with member{plural} {', '.join(s.name for s in specs)}"
     arrays, _ = npz.read_file(Path(path), LARGEST_INPUT, InputError, expected=expected)
+    if any(spec.name not in arrays for spec in specs):
+        raise InputError(f"{path}: expected {expected}, got {npz.listed(arrays)}")
     return arrays
 
 
