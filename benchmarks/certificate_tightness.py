@@ -32,7 +32,7 @@ SEED_MERGE, SEED_FIT = 5, 7
 
 @dataclass(frozen=True)
 class Case:
-    """sizes of the layers; train, refit: seconds; limit: seconds the bound may take; start: sup error before refitting."""
+    """sizes of the layers; train, refit: seconds; limit: seconds for the bound; start: sup error before refitting."""
 
     sizes: tuple[int, ...]
     train: float
@@ -115,8 +115,19 @@ def rounding(case: Case, net: Layers, box: Box) -> list[Row]:
     for order, target in (("c99", 50.0 if case.sizes == CASES[0].sizes else None), ("any", None)):
         made = bound_rounding(g, box, Arithmetic(order="c99" if order == "c99" else "any"), seconds=10.0)
         total = float(made.rounding[0] + made.activation[0])
-        note = f"{order} order; of that functions {1e6 * made.activation[0]:.3g}; {made.boxes} boxes, {made.seconds:.3g} s"
-        rows.append(Row(f"{case.name}: rounding", OURS if order == "c99" else "any order", "1e-6", 1e6 * total, target, note=note))
+        note = (
+            f"{order} order; of that functions {1e6 * made.activation[0]:.3g}; {made.boxes} boxes, {made.seconds:.3g} s"
+        )
+        rows.append(
+            Row(
+                f"{case.name}: rounding",
+                OURS if order == "c99" else "any order",
+                "1e-6",
+                1e6 * total,
+                target,
+                note=note,
+            )
+        )
     return rows
 
 
@@ -133,7 +144,9 @@ def main() -> None:
         box = Box([-1.0] * case.sizes[0], [1.0] * case.sizes[0])
         found, made = ours(case, f, g, box, f"kept {widths(g_layers)}")
         rows += found + others(case, f, g, box, float(made.found[0])) + rounding(case, f_layers, box)
-        remarks.append(f"{case.name}: relative error of the network {error:.2g}; {time.monotonic() - began:.3g} s in all")
+        remarks.append(
+            f"{case.name}: relative error of the network {error:.2g}; {time.monotonic() - began:.3g} s in all"
+        )
     publish(args, rows, {"threads": 1}, remarks, closing(rows))
 
 

@@ -28,9 +28,9 @@ def evaluate(net: Layers, x: Array) -> Array:
 
 
 def merged(net: Layers, tolerance: float, x: Array) -> Layers:
-    """Neurons whose activation the others reproduce are dropped: column-pivoted QR, least-squares fold into what follows.
+    """Neurons whose activation the others reproduce are dropped: column-pivoted QR, least-squares fold into the next.
 
-    A layer keeps k neurons, k the first with |R_kk| <= tolerance |R_00|, R of the activations scaled by the norm of what
+    A layer keeps as many neurons as have |R_kk| > tolerance |R_00|, R of the activations scaled by the norm of what
     leaves each neuron.
     """
     h, made, fold = x, [], None

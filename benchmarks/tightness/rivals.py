@@ -70,7 +70,7 @@ def crown(f: Network, g: Network) -> Bounding:
 
 
 def split(bound: Bounding, box: Box, seconds: float, goal: float) -> tuple[float, int, float]:
-    """(bound, boxes, seconds): the worst boxes are halved along their widest side until the goal or the time is reached."""
+    """(bound, boxes, seconds): the worst boxes are halved along their widest side until the goal or the time."""
     began = time.monotonic()
     low, high = (torch.tensor(side, dtype=torch.float64)[None] for side in (box.low, box.high))
     value, boxes = bound(low, high), 1
@@ -149,5 +149,3 @@ def _above(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
     slope = torch.where(use_chord, chord, tangent)
     shift = torch.where(use_chord, torch.maximum(t_low - chord * low, t_high - chord * high), t - tangent * at)
     return slope, shift
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ def plain(sizes: list[int], seed: int) -> torch.nn.Sequential:
     """Linear and Tanh layers in float64, Xavier's start."""
     torch.manual_seed(seed)
     layers: list[torch.nn.Module] = []
-    for i, (n, m) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for i, (n, m) in enumerate(pairwise(sizes)):
         linear = torch.nn.Linear(n, m, dtype=torch.float64)
         torch.nn.init.xavier_normal_(linear.weight, gain=5.0 / 3.0 if i < len(sizes) - 2 else 1.0)
         torch.nn.init.uniform_(linear.bias, -0.5, 0.5)

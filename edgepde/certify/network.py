@@ -181,7 +181,7 @@ def _width(node: Node, widths: list[int], place: int) -> int:
     return widths[0]
 
 
-def _value(node: Node, given: list[Tensor]) -> Tensor:
+def _value(node: Node, given: list[Tensor]) -> Tensor:  # noqa: PLR0911 - one line per kind of node
     if isinstance(node, Affine):
         return given[0] @ node.weight.to(given[0].dtype).T + node.bias.to(given[0].dtype)
     if isinstance(node, Scale):

@@ -15,10 +15,11 @@ With computed adjoints A_h in place of a_h, sum_y (A_y M_yh) - A_h does not vani
 sum_y |A_y| |M_yh|, k the number of terms summed, and what is left is at most gamma(k) sum_y |A_y| |M_yh| rest_h. Rules
 therefore put gamma(k + USES) |M_yh| rest_h into made_y; a vector with more than USES uses adds its share here.
 
-Adjoints are linear in s: with slopes M_yh(s) = mean + tilt . s + t, |t| <= spread, let A_h(s) be the constant and linear
-part of sum_y A_y(s) (mean + tilt . s). Then for every s
+Adjoints are linear in s: with slopes M_yh(s) = mean + tilt . s + t, |t| <= spread, let A_h(s) be the constant and
+linear part of sum_y A_y(s) (mean + tilt . s). Then for every s
 
-    |E_out| <= sum_y sup_s |A_y(s)| (made_y + spread_yh rest_h) + (sum_i |A_y,i|) (sum_i |tilt_i|) rest_h + |sum_y A_y c_y|
+    |E_out| <= sum_y sup_s |A_y(s)| (made_y + spread_yh rest_h) + (sum_i |A_y,i|) (sum_i |tilt_i|) rest_h
+               + |sum_y A_y c_y|
 
 the third term from the quadratic part cut off A_h. c_y(s) is the cubic part of e_y that a rule knows exactly; with
 A_y = A_y,0 + the rest it is one cubic form sum_y A_y,0 c_y with its signs, and (sum_i |A_y,i|) |c_y|.
@@ -240,7 +241,5 @@ class _Total:
 
 def _strained(weight: Tensor, moving: list[Taylor]) -> Tensor:
     """weight [B, n] shared over the axes in proportion to the linear coefficients of the sources, [B, d]."""
-    shares = 0.0
-    for h in moving:
-        shares = shares + h.linear.abs() / h.sizes[0].clamp(min=1e-300)[:, None]
-    return (torch.as_tensor(shares) @ weight[:, :, None])[:, :, 0]
+    shares = torch.stack([h.linear.abs() / h.sizes[0].clamp(min=1e-300)[:, None] for h in moving])
+    return (shares.sum(dim=0) @ weight[:, :, None])[:, :, 0]

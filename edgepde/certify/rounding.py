@@ -2,19 +2,19 @@
 
 Let h' be the computed and h the real vectors, E = h' - h, u the unit roundoff. Every operation computes with h':
 
-    affine      z' = W h' + c + e,  |e| <= gamma_n (|W| |h'| + |c|)            n by the order of summation
-                where that is known |e| <= u sum over all partial sums |p'|, p' those computed, |p' - p| <= gamma_n (...)
-    pointwise   y' = phi(z') + e,   |e| <= ulps 2 u |phi(z')|
-    sum, product                    |e| <= gamma_n sum |h'|,  |e| <= u |x'| |y'|
+    affine         z' = W h' + c + e,  |e| <= gamma_n (|W| |h'| + |c|), n by the order of summation; where that is known
+                   |e| <= u sum over all partial sums |p'|, p' the computed ones, |p' - p| <= gamma_n (|W| |h'| + |c|)
+    pointwise      y' = phi(z') + e,   |e| <= ulps 2 u |phi(z')|
+    sum, product   |e| <= gamma_n sum |h'|,  |e| <= u |x'| |y'|
 
-each plus (terms + 1) 2^-126 (2^-1022 in float64), which also allows for flushing subnormal numbers to 0. With
-J an interval that holds z and z' over a sub-box,
+each plus (terms + 1) 2^-126 (2^-1022 in float64), which also allows for flushing subnormal numbers to 0. With J an
+interval that holds z and z' over a sub-box,
 
     E_z = W E_h + e,   E_y = phi'(x) E_z + e,  x in J
 
-and propagate.py's argument applies word for word: |E_out| <= sum over all vectors of |adjoint| |e|, plus what the slopes
-leave open times a crude bound of |E_z| carried forwards. Ranges of the real vectors come from their Taylor models. The two parts returned are the
-`e` of pointwise functions, and all the rest.
+and propagate.py's argument applies word for word: |E_out| <= sum over all vectors of |adjoint| |e|, plus what the
+slopes leave open times a crude bound of |E_z| carried forwards. Ranges of the real vectors come from their Taylor
+models. The two parts returned are the `e` of pointwise functions, and all the rest.
 
 Assumed: round to nearest, weights and inputs are numbers of the arithmetic.
 """
@@ -111,7 +111,7 @@ class RoundingBound:
 
 
 def own_ulps(name: str, dtype: str, exponent: int = 0) -> float:
-    """The error of our own kernel in units in the last place, as its op declares; the library's where there is no kernel."""
+    """The error of our own kernel in units in the last place, as its op declares; UNPROVED_ULPS where there is none."""
     if name == "relu":
         return 0.0
     if name == "power":
@@ -168,7 +168,7 @@ def analyse(g: Network, how: Arithmetic, low: Tensor, high: Tensor) -> Enclosure
         elementary.append(functions)
     scale = low.new_ones(g.outputs)
     first = propagate.weighed((g,), [(s,) for s in rounded], scale)
-    others = [(Step(s.out, e, s.slopes),) for s, e in zip(rounded, elementary, strict=True)]
+    others: list[tuple[Step, ...]] = [(Step(s.out, e, s.slopes),) for s, e in zip(rounded, elementary, strict=True)]
     second = propagate.weighed((g,), others, scale)
     rest = torch.nan_to_num(torch.cat([first.rest, second.rest], dim=1), nan=torch.inf, posinf=torch.inf)
     none = torch.zeros_like(first.poly)

@@ -56,7 +56,7 @@ def halved(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]
     return lambda *given: 0.5 * function(*given)
 
 
-def none(*given: Any) -> float:
+def none(*_: Any) -> float:
     return 0.0
 
 
@@ -66,7 +66,7 @@ def dropped(node: Any, slopes: tuple[Slope, ...], adjoint: torch.Tensor, widths:
     return [0.0 * p for p in pulled] if slopes else pulled
 
 
-def uncrossed(f: Any, g: Any, crossing: tuple[Slope, ...], adjoint: torch.Tensor) -> list[None]:
+def uncrossed(f: Any, *_: Any) -> list[None]:
     """No way from the remainders of g to the difference."""
     return [None] * len(f.sources)
 

@@ -11,17 +11,16 @@ import numpy as np
 import pytest
 import torch
 from edgepde_runtime.box import Box
+from support.certified_pairs import Pair, network, pair
+from support.longer import evaluate
 
 from edgepde.certify import propagate
 from edgepde.certify.align import aligned
 from edgepde.certify.attack import attack
 from edgepde.certify.engine import bound_difference, bound_range
 
-from support.certified_pairs import Pair, network, pair
-from support.longer import evaluate
-
 MORE = int(os.environ.get("EDGEPDE_SOUNDNESS", "1"))
-NETWORKS, POINTS = 120 * MORE, 64 * MORE
+NETWORKS, POINTS = 120 * MORE, 48 * MORE
 BOXES = 24
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from edgepde_runtime.box import Box
@@ -29,7 +30,7 @@ def layers(rng: np.random.Generator, sizes: list[int], gain: float) -> Layers:
     """Random weights and biases."""
     return [
         (gain * rng.standard_normal((m, n)) / np.sqrt(n), 0.5 * gain * rng.standard_normal(m))
-        for n, m in zip(sizes[:-1], sizes[1:], strict=True)
+        for n, m in pairwise(sizes)
     ]
 
 
@@ -43,7 +44,7 @@ def perturbed(net: Layers, rng: np.random.Generator, size: float) -> Layers:
     return [(w + size * rng.standard_normal(w.shape), b + size * rng.standard_normal(b.shape)) for w, b in net]
 
 
-def truncated(net: Layers, rng: np.random.Generator, size: float) -> Layers:
+def truncated(net: Layers, _rng: np.random.Generator, size: float) -> Layers:
     """Hidden layers at a lower rank."""
     made = [net[0]]
     for w, b in net[1:]:
@@ -53,7 +54,7 @@ def truncated(net: Layers, rng: np.random.Generator, size: float) -> Layers:
     return made
 
 
-def merged(net: Layers, rng: np.random.Generator, size: float) -> Layers:
+def merged(net: Layers, rng: np.random.Generator, _size: float) -> Layers:
     """One neuron of every hidden layer dropped, its mean effect kept."""
     made = [(w.copy(), b.copy()) for w, b in net]
     for i in range(len(net) - 1):
@@ -64,13 +65,13 @@ def merged(net: Layers, rng: np.random.Generator, size: float) -> Layers:
     return made
 
 
-def narrower(net: Layers, rng: np.random.Generator, size: float) -> Layers:
+def narrower(net: Layers, rng: np.random.Generator, _size: float) -> Layers:
     """Other weights and widths altogether: a distilled student."""
     sizes = [net[0][0].shape[1], *(max(1, len(b) // 2) for _, b in net[:-1]), len(net[-1][1])]
     return layers(rng, sizes, 1.0)
 
 
-def rounded(net: Layers, rng: np.random.Generator, size: float) -> Layers:
+def rounded(net: Layers, _rng: np.random.Generator, _size: float) -> Layers:
     """Weights in half precision."""
     return [(w.astype(np.float16).astype(np.float64), b.astype(np.float16).astype(np.float64)) for w, b in net]
 

@@ -33,7 +33,7 @@ def _error(node: nw.Node, given: list[Long], off: list[Long]) -> Long:
     raise AssertionError(type(node).__name__)
 
 
-def _value(node: nw.Node, given: list[Long]) -> Long:
+def _value(node: nw.Node, given: list[Long]) -> Long:  # noqa: PLR0911
     if isinstance(node, nw.Affine):
         weight, bias = node.weight.numpy().astype(np.longdouble), node.bias.numpy().astype(np.longdouble)
         return np.asarray(given[0] @ weight.T + bias)
@@ -51,7 +51,7 @@ def _value(node: nw.Node, given: list[Long]) -> Long:
     return function(node.function, given[0], node.exponent)
 
 
-def function(name: str, x: Long, exponent: int = 0) -> Long:
+def function(name: str, x: Long, exponent: int = 0) -> Long:  # noqa: PLR0911
     """A pointwise function to a few units of long double."""
     one = np.longdouble(1.0)
     if name in ("tanh", "sin", "cos", "exp"):

@@ -11,6 +11,7 @@ from torch import Tensor
 from .. import polynomial
 
 UNIT = 2.0**-53
+OUT = 1.0 + 512.0 * UNIT
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Taylor:
 
     def capped(self, bound: float) -> Taylor:
         """The same model with its remainder no larger than what |value| <= bound allows."""
-        return self if bound == float("inf") else Taylor(self.poly, torch.fmin(self.rest, bound + self.size))
+        return self if bound == float("inf") else Taylor(self.poly, torch.fmin(self.rest, (bound + self.size) * OUT))
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Slope:
     def most(self) -> Tensor:
         """>= |slope|."""
         flat = self.mean.abs() + self.spread
-        return flat if self.size is None else flat + self.size
+        return flat if self.size is None else flat + self.size * OUT
 
 
 @dataclass(frozen=True)

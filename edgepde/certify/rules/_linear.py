@@ -6,6 +6,7 @@ One network: y = W h + c maps P_h to W P_h + c and E_h to E_y = W E_h. Differenc
 
 Roundoff: a sum of k products computed in any order misses by gamma(k) times the sum of the |products|; X and x are
 themselves rounded once. Since |s_i| <= 1 the misses of all coefficients add up to gamma(k + 2) (|W| size(P_h) + |c|).
+Twice that also covers the roundings of computing rest.
 The slopes here are used in computing adjoints; a computed adjoint row times W misses by gamma(k) |row| |W|, which costs
 that much times |W| rest_h and is added where the remainder is made (engine.py says why).
 """
@@ -25,7 +26,7 @@ def single(weight: Tensor, bias: Tensor, h: Taylor) -> Step:
     poly = _times(h.poly, weight)
     poly[:, 0] += bias
     size, carried = _times(torch.stack([h.size, h.rest], dim=1), weight.abs()).unbind(dim=1)
-    slack = gamma(fan_in(weight) + 4)
+    slack = gamma(2 * fan_in(weight) + 16)
     made = slack * (size + bias.abs() + carried)
     return Step(Taylor(poly, carried + made), made)
 
@@ -43,7 +44,7 @@ def difference(f: Maps, g: Maps, h: tuple[Taylor, Taylor]) -> tuple[Step, Step]:
     if changed:
         more = _times(torch.stack([base.size, base.rest], dim=1), change.abs()).unbind(dim=1)
         size, carried = size + more[0], carried + more[1]
-    made = gamma(2 * fan_in(f[0]) + 6) * (size + shift.abs() + carried)
+    made = gamma(4 * fan_in(f[0]) + 16) * (size + shift.abs() + carried)
     return single(g[0], g[1], base), Step(Taylor(poly, carried + made), made)
 
 

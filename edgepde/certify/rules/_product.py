@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .. import polynomial
-from ._enclosure import Slope, Step, Taylor, gamma
+from ._enclosure import OUT, Slope, Step, Taylor, gamma
 
 ROUNDINGS = gamma(32)
 Cubic = tuple[tuple[Tensor, Tensor], ...]
@@ -27,23 +27,24 @@ def single(x: Taylor, y: Taylor) -> Step:
     slopes = (_slope([y]), _slope([x]))
     poly, cut, cubic, cubic_size = _multiplied(x, y)
     carried = slopes[0].most() * x.rest + slopes[1].most() * y.rest
-    made = cut + x.rest * y.rest + ROUNDINGS * (x.size * y.size + carried)
-    return Step(Taylor(poly, carried + made + cubic_size), made, slopes, (), cubic, cubic_size)
+    made = (cut + x.rest * y.rest + ROUNDINGS * (x.size * y.size + carried)) * OUT
+    return Step(Taylor(poly, (carried + made + cubic_size) * OUT), made, slopes, (), cubic, cubic_size)
 
 
 def difference(x: tuple[Taylor, Taylor], y: tuple[Taylor, Taylor]) -> tuple[Step, Step]:
     """(x_g y_g, x_f y_f - x_g y_g) for x = (x_g, x_f - x_g) and y likewise."""
     (xg, D), (yg, G) = x, y
     parts = [_multiplied(xg, G), _multiplied(D, yg), _multiplied(D, G)]
-    poly, cut, cubic_size = (torch.stack([p[i] for p in parts]).sum(dim=0) for i in (0, 1, 3))
+    poly = parts[0][0] + parts[1][0] + parts[2][0]
+    cut, cubic_size = (torch.stack(list(rows)).sum(dim=0) for rows in zip(*((p[1], p[3]) for p in parts), strict=True))
     cubic = tuple(pair for p in parts for pair in p[2])
     slopes, crossing = (_slope([yg, G]), _slope([xg, D])), (_slope([G]), _slope([D]))
     carried = slopes[0].most() * D.rest + slopes[1].most() * G.rest
     carried = carried + crossing[0].most() * xg.rest + crossing[1].most() * yg.rest
     both = xg.rest * G.rest + D.rest * yg.rest + D.rest * G.rest
     size = xg.size * G.size + D.size * yg.size + D.size * G.size
-    made = cut + both + ROUNDINGS * (size + carried)
-    step = Step(Taylor(poly, carried + made + cubic_size), made, slopes, crossing, cubic, cubic_size)
+    made = (cut + both + ROUNDINGS * (size + carried)) * OUT
+    step = Step(Taylor(poly, (carried + made + cubic_size) * OUT), made, slopes, crossing, cubic, cubic_size)
     return single(xg, yg), step
 
 
@@ -53,7 +54,7 @@ def _slope(parts: list[Taylor]) -> Slope:
         torch.stack(rows).sum(dim=0)
         for rows in zip(*((h.poly[:, 0], h.sizes[1], h.linear, h.sizes[0]) for h in parts), strict=True)
     )
-    return Slope(mean, spread, tilt, size)
+    return Slope(mean, spread * OUT, tilt, size * OUT)
 
 
 def _multiplied(x: Taylor, y: Taylor) -> tuple[Tensor, Tensor, Cubic, Tensor]:
@@ -63,4 +64,4 @@ def _multiplied(x: Taylor, y: Taylor) -> tuple[Tensor, Tensor, Cubic, Tensor]:
     poly[:, 0] = (a * b)[:, 0]
     poly[:, 1 + x.linear.shape[1] :] += polynomial.outer(x.linear, y.linear)
     (L, Q), (K, R) = x.sizes, y.sizes
-    return poly, Q * R, ((x.linear, y.quadratic), (y.linear, x.quadratic)), L * R + K * Q
+    return poly, Q * R, ((x.linear, y.quadratic), (y.linear, x.quadratic)), (L * R + K * Q) * OUT

@@ -1,20 +1,21 @@
 """Taylor models through a smooth pointwise function phi, alone and as the difference of two networks.
 
-One network. z = P + E with P(s) = a + u, u = l + q (linear and quadratic part), |l| <= L, |q| <= Q, U = L + Q, |E| <= r,
-J an interval that holds P(s) and z, phi_k the k-th derivative at a, Mk = sup_J |phi_k|. By Taylor's theorem
+One network. z = P + E with P(s) = a + u, u = l + q (linear and quadratic part), |l| <= L, |q| <= Q, U = L + Q,
+|E| <= r, J an interval that holds P(s) and z, phi_k the k-th derivative at a, Mk = sup_J |phi_k|. By Taylor's theorem
 
     phi(P) = phi_0 + phi_1 u + phi_2 l^2 / 2  +  c  +  e1,      c = l (phi_3 l^2 / 6 + phi_2 q)
     |e1| <= |phi_2| Q^2 / 2 + |phi_3| Q (3 L^2 + 3 L Q + Q^2) / 6 + M4 U^4 / 24
 
 and by the mean value theorem phi(z) - phi(P) = phi'(x) E, x between P and z, where with N3 = |phi_3| + M4 (U + r) >= M3
 
-    phi'(x) = phi_1 + phi_2 l + t,   |t| <= |phi_2| (Q + r) + N3 (U + r)^2 / 2;     also  phi'(x) within m -+ w = phi'(J)
+    phi'(x) = phi_1 + phi_2 l + t,   |t| <= |phi_2| (Q + r) + N3 (U + r)^2 / 2;    also phi'(x) within m -+ w = phi'(J)
 
-whichever is narrower is used. Where the range of phi over J is narrower than all that, P_y is its middle, E_y = e and
-|e| <= half of it.
+whichever is narrower is used. Where the range of phi over J is narrower than all that, P_y is its middle, E_y = e
+and |e| <= half of it.
 
-Difference. z_g = P + E as above, z_f - z_g = D + F, D = b + v, v = k + p (linear and quadratic part), |k| <= K, |p| <= R,
-V = K + R, |F| <= t; J holds P, P + D, z_g, P + D + E and z_f. With g_i = phi_i(a), f_i = phi_i(a + b), c_i = f_i - g_i:
+Difference. z_g = P + E as above, z_f - z_g = D + F, D = b + v, v = k + p (linear and quadratic part), |k| <= K,
+|p| <= R, V = K + R, |F| <= t; J holds P, P + D, z_g, P + D + E and z_f. With g_i = phi_i(a), f_i = phi_i(a + b) and
+c_i = f_i - g_i:
 
     phi(P + D) - phi(P) = c_0 + c_1 u + f_1 v + c_2 l^2 / 2 + f_2 (l k + k^2 / 2)  +  c  +  d1
     c = l (c_3 l^2 / 6 + c_2 q + f_2 p) + k (f_3 (l^2 / 2 + l k / 2 + k^2 / 6) + f_2 (q + p))
@@ -30,11 +31,12 @@ phi_4(a+b+h(u+v)) (u+v)^4 - phi_4(a+h u) u^4, and the arguments by at most |b| +
     K = c_1 + c_2 l + f_2 k + t2,
     |t2| <= |c_2| Q + |f_2| R + (M4 (|b| + V) U^2 + N3 (2 U + V) V) / 2 + N3 (|b| + V) r
 
-with N3 = |f_3| + M4 (|b| + 2 (U + V + r + t)). Where it is narrower, the mean value phi(z_f) - phi(z_g) = phi'(x) (D + F)
-replaces it: polynomial m D, F_y = phi'(x) F + d, |d| <= w (|b| + V).
+with N3 = |f_3| + M4 (|b| + 2 (U + V + r + t)). Where it is narrower, the mean value
+phi(z_f) - phi(z_g) = phi'(x) (D + F) replaces it: polynomial m D, F_y = phi'(x) F + d, |d| <= w (|b| + V).
 
-Roundoff: each computed coefficient misses the one above by noise (_function.py) or a few u of its terms; since |s_i| <= 1
-the sum of those misses is one more part of e and of d.
+Roundoff: each computed coefficient misses the one above by noise (_function.py) or a few u of its terms; since
+|s_i| <= 1 the sum of those misses is one more part of e and of d. The bounds themselves are sums and products of
+numbers >= 0 that are bounds already; OUT covers the roundings of computing one more.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ import torch
 from torch import Tensor
 
 from .. import polynomial
-from ._enclosure import UNIT, Slope, Step, Taylor, gamma, middle
+from ._enclosure import OUT, UNIT, Slope, Step, Taylor, gamma, middle
 from ._function import Function, Span
 
 SLOPE_ROUNDINGS = gamma(16)
@@ -72,14 +74,14 @@ def alone(phi: Function, z: Taylor, span: Span, v: tuple[Tensor, ...], m4: Tenso
     v1, v2, v3, mean, tilt, spread, cubic_size = (
         x.masked_fill(flat, 0.0) for x in (v[1], v[2], v[3], slope.mean, _given(slope.size), slope.spread, cubic_size)
     )
-    made = torch.where(flat, half, cut)
-    l, q = z.linear, z.quadratic
-    square = polynomial.square(l)
-    poly = torch.cat([v0[:, None], v1[:, None] * l, (v1[:, None] * q).addcmul_(square, 0.5 * v2[:, None])], dim=1)
-    cubic = ((l, (square * (v3 / 6.0)[:, None]).addcmul_(q, v2[:, None])),)
-    slope = Slope(mean, spread, l * tilt[:, None], tilt.abs() * L)
-    made = made + FEW * cubic_size + SLOPE_ROUNDINGS * slope.most() * r
-    out = Taylor(poly, torch.fmin(steep.most(), slope.most()) * r + made + cubic_size).capped(phi.bound)
+    made, cubic_size = torch.where(flat, half, cut) * OUT, cubic_size * OUT
+    line, q = z.linear, z.quadratic
+    square = polynomial.square(line)
+    poly = torch.cat([v0[:, None], v1[:, None] * line, (v1[:, None] * q).addcmul_(square, 0.5 * v2[:, None])], dim=1)
+    cubic = ((line, (square * (v3 / 6.0)[:, None]).addcmul_(q, v2[:, None])),)
+    slope = Slope(mean, spread, line * tilt[:, None], tilt.abs() * L)
+    made = (made + FEW * cubic_size + SLOPE_ROUNDINGS * slope.most() * r) * OUT
+    out = Taylor(poly, (torch.fmin(steep.most(), slope.most()) * r + made + cubic_size) * OUT).capped(phi.bound)
     return Step(out, made, (slope,), (), cubic, cubic_size)
 
 
@@ -109,14 +111,14 @@ def difference(phi: Function, g: Taylor, f_less_g: Taylor) -> tuple[Step, Step]:
     n3 = vf[3].abs() + phi.noise(3, vf[3]) + m4 * far
     steep = Slope(*middle(*phi.enclosure(1, span)))
     eg, ef, c = _misses(phi, vg, vf, (a + b).abs(), steep.most(), n3, m4)
-    cut = cut_difference(g.sizes, D.sizes, c, vf, m4, m5, size) + noise_difference(eg, ef, c, vf, U, V)
-    cubic_size = _cubic_size(g.sizes, D.sizes, c, vf)
+    cut = (cut_difference(g.sizes, D.sizes, c, vf, m4, m5, size) + noise_difference(eg, ef, c, vf, U, V)) * OUT
+    cubic_size = _cubic_size(g.sizes, D.sizes, c, vf) * OUT
     near = _tilted(vf[2].abs(), g.sizes[1] + D.sizes[1] + r + t, n3, U + V + r + t)
     slope = _narrower(Slope(vf[1], near + ef[1] + (U + V) * ef[2]), steep, vf[2])
     across = c[2].abs() * g.sizes[1] + vf[2].abs() * D.sizes[1] + 0.5 * (m4 * size * U * U + n3 * (2.0 * U + V) * V)
-    across = across + n3 * size * r + eg[1] + ef[1] + U * (eg[2] + ef[2]) + V * ef[2]
+    across = (across + n3 * size * r + eg[1] + ef[1] + U * (eg[2] + ef[2]) + V * ef[2]) * OUT
     made = cut + FEW * cubic_size
-    straight = steep.spread * size + FEW * steep.mean.abs() * size
+    straight = (steep.spread * size + FEW * steep.mean.abs() * size) * OUT
     plain = ~(made + cubic_size + slope.spread * t + across * r < straight + steep.spread * t)
     chosen = _Chosen.of(plain, steep, slope, c, vf, b)
     equal = (size == 0.0) & (t == 0.0)
@@ -145,9 +147,9 @@ class _Chosen:
     def step(self, g: Taylor, D: Taylor, made: Tensor, cubic_size: Tensor, across: Tensor, equal: Tensor) -> Step:
         """The model and what becomes of remainders; nothing where f and g are `equal` here."""
         c, f = ([x[:, None] for x in row] for row in (self.c, self.f))
-        l, q, k, p = g.linear, g.quadratic, D.linear, D.quadratic
-        ll, lk, kk = polynomial.square(l), polynomial.outer(l, k), polynomial.square(k)
-        linear = (c[1] * l).addcmul_(f[1], k)
+        line, q, k, p = g.linear, g.quadratic, D.linear, D.quadratic
+        ll, lk, kk = polynomial.square(line), polynomial.outer(line, k), polynomial.square(k)
+        linear = (c[1] * line).addcmul_(f[1], k)
         mixed = torch.add(lk, kk, alpha=0.5)
         quadratic = (c[1] * q).addcmul_(f[1], p).addcmul_(0.5 * c[2], ll).addcmul_(f[2], mixed)
         poly = torch.cat([c[0], linear, quadratic], dim=1).masked_fill_(equal[:, None], 0.0)
@@ -156,14 +158,14 @@ class _Chosen:
         if bool(equal.any()):
             along_l, along_k = along_l.masked_fill_(equal[:, None], 0.0), along_k.masked_fill_(equal[:, None], 0.0)
         (L, _), (K, _) = g.sizes, D.sizes
-        slope = Slope(self.slope.mean, self.slope.spread, self.tilt[:, None] * (l + k), self.tilt.abs() * (L + K))
+        slope = Slope(self.slope.mean, self.slope.spread, self.tilt[:, None] * (line + k), self.tilt.abs() * (L + K))
         quiet = [x.masked_fill(equal, 0.0) for x in (self.c[1], self.c[2], self.f[2])]
-        crossed = (quiet[1][:, None] * l).addcmul_(quiet[2][:, None], k)
+        crossed = (quiet[1][:, None] * line).addcmul_(quiet[2][:, None], k)
         cross = Slope(quiet[0], across, crossed, quiet[1].abs() * L + quiet[2].abs() * K)
         carried = slope.most() * D.rest + cross.most() * g.rest
-        made = made + SLOPE_ROUNDINGS * carried
-        out = Taylor(poly, carried + made + cubic_size)
-        return Step(out, made, (slope,), (cross,), ((l, along_l), (k, along_k)), cubic_size)
+        made = (made + SLOPE_ROUNDINGS * carried) * OUT
+        out = Taylor(poly, (carried + made + cubic_size) * OUT)
+        return Step(out, made, (slope,), (cross,), ((line, along_l), (k, along_k)), cubic_size)
 
 
 def cut_difference(
@@ -236,7 +238,7 @@ def _narrower(tilted: Slope, constant: Slope, curve: Tensor) -> Slope:
     take = tilted.spread < constant.spread
     mean = torch.where(take, tilted.mean, constant.mean)
     spread = torch.where(take, tilted.spread, constant.spread)
-    return Slope(mean, spread, None, curve.masked_fill(~take, 0.0))
+    return Slope(mean, spread * OUT, None, curve.masked_fill(~take, 0.0))
 
 
 def _given(value: Tensor | None) -> Tensor:
