@@ -1,4 +1,4 @@
-"""Writes the hashes of every model anew, after a kernel has changed on purpose: PYTHONPATH=tests python -m support.models"""
+"""Writes tests/golden anew, `PYTHONPATH=tests python -m support.models`, after a change of bits that was meant."""
 
 from __future__ import annotations
 
