@@ -32,6 +32,7 @@ from typing import Literal
 import numpy as np
 import torch
 from edgepde_runtime.box import Box
+from edgepde_runtime.errors import InputError
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -42,7 +43,7 @@ from .engine import batch
 from .network import Network
 from .propagate import Enclosure
 from .rules import _nodes, function
-from .rules._enclosure import Slope, Step, Taylor, middle
+from .rules._enclosure import Slope, Step, Taylor, gamma, middle
 from .rules._smooth import SLOPE_ROUNDINGS, tilted
 
 CHUNK = 16
@@ -134,9 +135,13 @@ def bound_rounding(
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> RoundingBound:
-    """sup over the box of |g computed - g| per output, the box split until near the worst of single points."""
+    """sup over the box of |g computed - g| per output, the box split until near the worst of single points.
+
+    Raises InputError where a weight is no number of the arithmetic, or g does not fit the box.
+    """
     began = time.monotonic()
     how = arithmetic or Arithmetic()
+    _check(g, how, box)
     g = g.to(device)
     low, high = (torch.tensor(side, dtype=torch.float64, device=device) for side in (box.low, box.high))
     with torch.no_grad():
@@ -151,17 +156,32 @@ def bound_rounding(
     return RoundingBound(value[0], value[1], at, made.analysed, time.monotonic() - began)
 
 
+def _check(g: Network, how: Arithmetic, box: Box) -> None:
+    if g.dimension != box.dimension:
+        raise InputError(f"g: expected {box.dimension} inputs as in the box, got {g.dimension}")
+    for place, node in enumerate(g.nodes):
+        if isinstance(node, nw.Affine | nw.Scale):
+            for name, values in (("weight", node.weight), ("bias", node.bias)):
+                if not bool((values.to(getattr(torch, how.dtype)).double() == values).all()):
+                    raise InputError(
+                        f"network: node {place} {name} expected {how.dtype} numbers, as the device holds them"
+                    )
+
+
 def analyse(g: Network, how: Arithmetic, low: Tensor, high: Tensor) -> Enclosure:
     """Over boxes [B, d]: rest [B, 2 m], the rounding parts of all outputs, then the activation parts."""
     real = [propagate.start(low, high)]
     rounded = [Step(real[0], torch.zeros_like(low))]
     elementary = [torch.zeros_like(low)]
+    adding = gamma(4 * max(g.widths) + 512)
     for node in g.nodes[1:]:
         real.append(_nodes.single(node, [real[s] for s in node.sources]).out)
         off = [rounded[s].out.rest for s in node.sources]
         made, functions, slopes = _local(node, how, [real[s] for s in node.sources], off)
         functions = torch.zeros_like(made) if functions is None else functions
-        rest = _carried(node, slopes, off) + made + functions
+        carried = _carried(node, slopes, off)
+        made = made + adding * carried
+        rest = (carried + made + functions) * (1.0 + adding)
         over = ~(real[-1].size + real[-1].rest + rest < how.largest)
         rest = torch.where(over, torch.inf, rest)
         rounded.append(Step(Taylor(real[-1].poly, rest), torch.where(over, torch.inf, made), slopes))

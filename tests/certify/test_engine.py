@@ -26,7 +26,7 @@ def nets(size: float = 1e-3, outputs: int = 1) -> tuple[Network, Network]:
 
 def test_the_bound_comes_within_the_margin_of_what_was_found() -> None:
     f, g = nets()
-    made = bound_difference(f, g, SQUARE)
+    made = bound_difference(f, g, SQUARE, seconds=600.0)
     assert made.proved
     assert made.how == "pair"
     assert 1.0 <= made.tightness[0] <= MARGIN * (1.0 + 1e-9)
@@ -36,7 +36,7 @@ def test_the_bound_comes_within_the_margin_of_what_was_found() -> None:
 
 def test_a_target_with_room_is_proved_with_fewer_boxes() -> None:
     f, g = nets()
-    tight = bound_difference(f, g, SQUARE)
+    tight = bound_difference(f, g, SQUARE, seconds=600.0)
     loose = bound_difference(f, g, SQUARE, target=3.0 * float(tight.found[0]))
     assert loose.proved
     assert loose.value[0] <= 3.0 * tight.found[0]
@@ -51,7 +51,7 @@ def test_a_target_below_the_truth_is_not_proved_below_it() -> None:
 
 def test_every_output_has_its_own_bound() -> None:
     f, g = nets(outputs=3)
-    made = bound_difference(f, g, SQUARE)
+    made = bound_difference(f, g, SQUARE, seconds=600.0)
     assert made.value.shape == (3,)
     assert (made.tightness <= MARGIN * (1.0 + 1e-9)).all()
     assert made.per_box.shape == (len(made.low), 3)
@@ -60,7 +60,7 @@ def test_every_output_has_its_own_bound() -> None:
 
 def test_the_boxes_fill_the_domain() -> None:
     f, g = nets()
-    made = bound_difference(f, g, SQUARE)
+    made = bound_difference(f, g, SQUARE, seconds=600.0)
     assert (made.high - made.low).prod(axis=1).sum() == pytest.approx(4.0, rel=1e-12)
 
 
@@ -107,6 +107,6 @@ def test_what_does_not_fit_is_refused() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_the_gpu_proves_the_same() -> None:
     f, g = nets()
-    here, there = bound_difference(f, g, SQUARE), bound_difference(f, g, SQUARE, device="cuda")
+    here, there = bound_difference(f, g, SQUARE, seconds=600.0), bound_difference(f, g, SQUARE, device="cuda")
     assert there.proved
     assert there.value[0] == pytest.approx(here.value[0], rel=0.1)

@@ -67,7 +67,7 @@ def test_a_module_is_bounded(name: str) -> None:
     module, other = Function(READ[name]).double(), Function(READ[name]).double()
     other.load_state_dict({k: v + 1e-3 * torch.randn_like(v) for k, v in module.state_dict().items()})
     f, g = from_module(module, D), from_module(other, D)
-    made = bound_difference(f, g, Box([-1.0] * D, [1.0] * D), seconds=2.0, boxes=20_000)
+    made = bound_difference(f, g, Box([-1.0] * D, [1.0] * D), seconds=600.0, boxes=20_000)
     x = torch.rand(4000, D, dtype=torch.float64) * 2 - 1
     worst = (module(x) - other(x)).reshape(4000, -1).abs().amax(dim=0).detach().numpy()
     assert (worst <= made.value).all()

@@ -77,7 +77,7 @@ def test_no_point_exceeds_its_box(first: int) -> None:
 @pytest.mark.parametrize("seed", range(0, 12 * MORE))
 def test_the_bound_holds_against_an_attack_and_for_the_boxes_it_names(seed: int) -> None:
     one = pair(seed)
-    made = bound_difference(one.f, one.g, one.box, seconds=0.5, boxes=400)
+    made = bound_difference(one.f, one.g, one.box, seconds=600.0, boxes=400)
     low, high = (torch.tensor(side, dtype=torch.float64) for side in (one.box.low, one.box.high))
     found = attack(lambda x: one.f(x) - one.g(x), low, high, seed=seed + 1)
     truth, slack = difference(one, found.points.numpy())
@@ -91,7 +91,7 @@ def test_the_bound_holds_against_an_attack_and_for_the_boxes_it_names(seed: int)
 @pytest.mark.parametrize("seed", range(6))
 def test_the_range_holds(seed: int) -> None:
     one = pair(seed)
-    made = bound_range(one.f, one.box, boxes=64)
+    made = bound_range(one.f, one.box, seconds=600.0, boxes=64)
     low, high = (torch.tensor(side, dtype=torch.float64) for side in (one.box.low, one.box.high))
     values = one.f(inside(low, high, np.random.default_rng(seed))).numpy()
     assert (values >= made.low - 1e-12).all()
@@ -100,7 +100,7 @@ def test_the_range_holds(seed: int) -> None:
 
 def test_a_stopped_search_still_bounds() -> None:
     one = pair(1)
-    tight = bound_difference(one.f, one.g, one.box, seconds=5.0)
+    tight = bound_difference(one.f, one.g, one.box, seconds=600.0, boxes=20_000)
     loose = bound_difference(one.f, one.g, one.box, boxes=1)
     assert loose.boxes == 1
     assert (loose.value >= tight.found).all()
