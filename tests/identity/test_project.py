@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -30,6 +31,8 @@ int main() {{
 """
 IN_C = "static unsigned char memory[MLP_F32_SCRATCH_BYTES] __attribute__((aligned(64)))"
 IN_CPP = "alignas(64) static unsigned char memory[MLP_F32_SCRATCH_BYTES]"
+# What a make hands to those it starts: they would print where they are.
+MAKE = {"MAKELEVEL", "MAKEFLAGS", "MFLAGS"}
 CMAKE = """
 cmake_minimum_required(VERSION 3.15)
 project(firmware C)
@@ -48,7 +51,10 @@ def needed(*programs: str) -> None:
 
 def called(folder: Path, *words: str, status: int = 0) -> str:
     """What a command prints; fails where it ends otherwise."""
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    environment = {name: value for name, value in os.environ.items() if name not in MAKE}
+    done = subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+    )
     assert done.returncode == status, f"{' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout
 
