@@ -7,6 +7,7 @@ scales and other constants keep the graph's type: they are few, and their error 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -32,7 +33,7 @@ def check(precision: str) -> None:
 
 
 def store(model: onnx.ModelProto, precision: str, log: Log = to_stderr) -> onnx.ModelProto:
-    """The graph, cleaned, with w = Cast(half) or w = Cast(byte) scale for every weight matrix; "f32" is the graph as is.
+    """The graph, cleaned, with w = Cast(half) or w = Cast(byte) scale for weight matrices; "f32" is the graph as is.
 
     The arithmetic stays in the graph's own type, float32 or float64; run it after simplification, which would fold the
     nodes it adds. Half: the nearest, ties to even. Byte: the scale of a row (an output neuron) with the smallest worst
