@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgepde_runtime.certificate import TERMS, Certificate, OutputCertificate, upward
+from edgepde_runtime.certificate import Certificate, OutputCertificate
 from edgepde_runtime.manifest import InputSpec, OutputSpec
+from edgepde_runtime.term import TERMS, upward
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgepde_runtime.certificate import Certificate, OutputCertificate, at_least
+from edgepde_runtime.certificate import Certificate, OutputCertificate
 from edgepde_runtime.errors import BudgetError, NotVerified
 from edgepde_runtime.limits import class_name
 from edgepde_runtime.limits import max_error as limits_of
+from edgepde_runtime.term import at_least
 
 from .errors import BoundExceeded
 

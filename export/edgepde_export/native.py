@@ -11,12 +11,13 @@ from typing import TypeAlias, final
 import numpy as np
 from edgepde_runtime import compiler, dynload, library
 from edgepde_runtime.backends.c99 import C99Backend
-from edgepde_runtime.certificate import TERMS, BoxEntry, Certificate, OutputCertificate, Term, index
+from edgepde_runtime.certificate import BoxEntry, Certificate, OutputCertificate, index
 from edgepde_runtime.errors import CompilerError, InputError, UnsupportedModel
 from edgepde_runtime.limits import positive
 from edgepde_runtime.manifest import FORMAT_VERSION, InputSpec, Manifest, OutputSpec
 from edgepde_runtime.onnxfile import model_hash, parse
 from edgepde_runtime.plan import Plan
+from edgepde_runtime.term import TERMS, Term
 from numpy.typing import NDArray
 
 from .passes.simplify import Log, to_stderr

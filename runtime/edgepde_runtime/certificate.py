@@ -1,68 +1,30 @@
-"""certificate.json: the error statement of a bundle, per output and per term."""
+"""The error statement of a bundle, per output and per term."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from decimal import ROUND_CEILING, Context
-from fractions import Fraction
+from dataclasses import dataclass, field, replace
+from typing import final
 
+from .certificate_rules import REFERENCE, SOLUTION, check_entry
 from .errors import BundleError, NotVerified
-from .fields import HASH, Fields, words
+from .family import Family
+from .subbox import SubBox, contains
+from .term import TERMS, Term, Totals, ratio
 
-SCHEMA_VERSION = 1
-CLASSES = ("sound", "statistical", "measured", "not verified")
-TERMS = ("model", "compression", "quantisation", "rounding", "activation")
-NORMS = ("sup", "L1")
-LARGEST = 1e300
-
-
-def weakest(classes: Iterable[str]) -> str:
-    """The last of the classes in the order sound, statistical, measured, not verified."""
-    return max(classes, key=CLASSES.index)
-
-
-def at_least(class_: str, minimum: str) -> bool:
-    """Whether a class is as strong as `minimum`; "not verified" never is."""
-    return class_ != CLASSES[-1] and CLASSES.index(class_) <= CLASSES.index(minimum)
-
-
-def sum_up(values: Iterable[float]) -> float:
-    """The sum of finite values, rounded up: never below the exact sum."""
-    exact = sum((Fraction(v) for v in values), Fraction(0))
-    total = float(exact)
-    return total if Fraction(total) >= exact else math.nextafter(total, math.inf)
-
-
-def upward(value: float, digits: int = 3) -> str:
-    """A bound as text of so many significant digits, never below the bound: float(upward(v)) >= v."""
-    rounded = Context(prec=digits, rounding=ROUND_CEILING).create_decimal(repr(float(value)))
-    return f"{float(rounded):.{digits}g}"
-
-
-@dataclass(frozen=True)
-class Term:
-    """One part of the error, in the output's unit; value None exactly where the class is "not verified"."""
-
-    value: float | None
-    class_: str
-    how: str
-
-    @classmethod
-    def not_verified(cls, why: str) -> Term:
-        """A term nobody could check, and why."""
-        return cls(None, CLASSES[-1], why)
+NOTHING_ELSEWHERE: Mapping[str, Mapping[str, Term]] = {}
 
 
 @dataclass(frozen=True)
 class Found:
-    """The largest error a search reached, and the inputs that reach it."""
+    """The largest error a search reached, and the inputs that reach it.
+
+    against: |exact solution - device| ("solution"), or |reference network - device| ("reference").
+    """
 
     value: float
     input: Mapping[str, tuple[float, ...]]
+    against: str = SOLUTION
 
 
 @dataclass(frozen=True)
@@ -76,9 +38,23 @@ class BoxEntry:
     high: float
 
 
+@final
 @dataclass(frozen=True)
-class OutputCertificate:
-    """|exact solution - device| <= model + compression + quantisation + rounding + activation, in `norm` and `unit`."""
+class Region(Totals):
+    """The statement on a part of the box: a range by column, columns not named keep their whole one."""
+
+    box: SubBox
+    terms: Mapping[str, Term]
+
+
+@final
+@dataclass(frozen=True)
+class OutputCertificate(Totals):
+    """|exact solution - device| <= model + compression + quantisation + rounding + activation, in `norm` and `unit`.
+
+    elsewhere: by backend, the terms that are not those of `terms` there. regions: parts of the box with terms of
+    their own.
+    """
 
     name: str
     unit: str
@@ -87,6 +63,8 @@ class OutputCertificate:
     found: Found | None = None
     tightness_compression: float | None = None
     tightness_total: float | None = None
+    elsewhere: Mapping[str, Mapping[str, Term]] = field(default_factory=dict)
+    regions: tuple[Region, ...] = ()
 
     @classmethod
     def from_terms(
@@ -98,48 +76,57 @@ class OutputCertificate:
         norm: str = "sup",
         found: Found | None = None,
         found_compression: float | None = None,
+        elsewhere: Mapping[str, Mapping[str, Term]] = NOTHING_ELSEWHERE,
+        regions: Iterable[Region] = (),
     ) -> OutputCertificate:
         """An entry with its tightness = bound / found, where both are known and found is not 0."""
-        bare = cls(name, unit, norm, dict(terms), found)
-        _check_entry(bare, f"certificate: output {name}")
-        compression = _ratio(bare.terms["compression"].value, found_compression)
-        total = _ratio(bare.total, None if found is None else found.value)
-        return cls(name, unit, norm, bare.terms, found, compression, total)
+        held = {backend: dict(parts) for backend, parts in elsewhere.items()}
+        bare = cls(name, unit, norm, dict(terms), found, elsewhere=held, regions=tuple(regions))
+        check_entry(bare, f"certificate: output {name}")
+        compression = ratio(bare.terms["compression"].value, found_compression)
+        return replace(bare, tightness_compression=compression, tightness_total=bare.bound_over_found)
 
     @property
-    def total(self) -> float | None:
-        """The sum of all terms; None as soon as one is not verified."""
-        return self._sum(TERMS)
+    def key(self) -> str:
+        """The name for a sup entry, "name (L1)" for an L1 entry."""
+        return self.name if self.norm == "sup" else f"{self.name} ({self.norm})"
 
     @property
-    def total_class(self) -> str:
-        """The weakest class among all terms."""
-        return weakest(self.terms[t].class_ for t in TERMS)
+    def bound_over_found(self) -> float | None:
+        """The bound on what was searched over what was found; None where one is not known or found is 0."""
+        if self.found is None:
+            return None
+        return ratio(self.bound_on(self.found), self.found.value)
 
-    @property
-    def device_total(self) -> float | None:
-        """The sum of the terms after `model`: sup |reference network - device|; None as soon as one is not verified."""
-        return self._sum(TERMS[1:])
+    def bound_on(self, found: Found) -> float | None:
+        """The bound that speaks of what was searched: device_total against the reference, else total."""
+        return self.device_total if found.against == REFERENCE else self.total
 
-    @property
-    def device_class(self) -> str:
-        """The weakest class among the terms after `model`."""
-        return weakest(self.terms[t].class_ for t in TERMS[1:])
+    def on(self, backend: str) -> OutputCertificate:
+        """The entry as it holds on one backend; a term of the whole box serves for every region of it."""
+        other = self.elsewhere.get(backend)
+        bare = replace(self, elsewhere={})
+        if not other:
+            return bare
+        regions = tuple(replace(region, terms={**region.terms, **other}) for region in self.regions)
+        view = replace(bare, terms={**self.terms, **other}, regions=regions)
+        return replace(view, tightness_total=view.bound_over_found)
 
-    @property
-    def sound_total(self) -> float | None:
-        """`device_total` where every term in it is sound, else None."""
-        return self.device_total if self.device_class == "sound" else None
-
-    def _sum(self, names: Iterable[str]) -> float | None:
-        values = [self.terms[t].value for t in names]
-        known = [v for v in values if v is not None]
-        return sum_up(known) if len(known) == len(values) else None
+    def within(self, part: SubBox, box: tuple[BoxEntry, ...]) -> Totals:
+        """The statement with the smallest known total among those that hold on all of `part`, the whole entry's too."""
+        holding = [region for region in self.regions if contains(region.box, part, box)]
+        known = [s for s in (self, *holding) if s.total is not None]
+        return min(known, key=lambda s: s.total or 0.0) if known else self
 
 
+@final
 @dataclass(frozen=True)
 class Certificate:
-    """The whole statement. `outputs` maps an output's name to its sup entry and "name (L1)" to an L1 entry."""
+    """The whole statement. `outputs` maps an output's name to its sup entry and "name (L1)" to an L1 entry.
+
+    terms are those of the C99 arithmetic unless an entry's `elsewhere` says otherwise. family: the inputs it holds
+    for, where they are not all of the box.
+    """
 
     model_hash: str
     backends: tuple[str, ...]
@@ -147,13 +134,14 @@ class Certificate:
     assumptions: tuple[str, ...]
     engine: str
     outputs: Mapping[str, OutputCertificate]
+    family: Family | None = None
 
     @property
     def total(self) -> float:
         """The total of the only output; raises NotVerified where there are several or a term is not verified."""
         entry = self._only()
         if entry.total is None:
-            missing = [t for t in TERMS if entry.terms[t].value is None]
+            missing = [t for t in entry.names if entry.terms[t].value is None]
             raise NotVerified(f"certificate: {entry.name}: total is not verified, for lack of {', '.join(missing)}")
         return entry.total
 
@@ -166,6 +154,10 @@ class Certificate:
             raise NotVerified(f"certificate: {entry.name}: expected sound terms after model, got {', '.join(weak)}")
         return entry.sound_total
 
+    def on(self, backend: str) -> Certificate:
+        """The statement as it holds on one backend."""
+        return replace(self, outputs={key: entry.on(backend) for key, entry in self.outputs.items()})
+
     def _only(self) -> OutputCertificate:
         sup = [entry for entry in self.outputs.values() if entry.norm == "sup"]
         if len(sup) != 1:
@@ -175,199 +167,23 @@ class Certificate:
 
     def to_json(self) -> str:
         """The file's text, the same for the same content. Raises BundleError where a rule is broken."""
-        check(self, "certificate.json")
-        return json.dumps(_document(self), indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
+        from .certificate_file import write
+
+        return write(self)
 
     @classmethod
     def from_json(cls, text: str, where: str = "certificate.json") -> Certificate:
         """Reads, recomputes every total and refuses a file that disagrees; raises BundleError naming the field."""
-        fields = Fields.parse(text, where)
-        version = fields.integer("schema_version")
-        if version > SCHEMA_VERSION:
-            raise fields.wrong(
-                "schema_version", f"at most {SCHEMA_VERSION}, the newest this runtime understands", version
-            )
-        if version < 1:
-            raise fields.wrong("schema_version", str(SCHEMA_VERSION), version)
-        certificate = cls(
-            model_hash=fields.string("model_hash"),
-            backends=fields.strings("backends"),
-            box=tuple(_box(item) for item in fields.objects("box")),
-            assumptions=fields.strings("assumptions"),
-            engine=fields.string("engine"),
-            outputs=index((_output(item) for item in fields.objects("outputs")), where),
-        )
-        fields.done()
-        check(certificate, where)
-        return certificate
+        from .certificate_file import read
+
+        return read(text, where)
 
 
 def index(entries: Iterable[OutputCertificate], where: str = "certificate") -> dict[str, OutputCertificate]:
-    """Entries by key: the name for a sup entry, "name (L1)" for an L1 entry. Raises BundleError where two agree."""
+    """Entries by their key. Raises BundleError where two agree."""
     keyed: dict[str, OutputCertificate] = {}
     for entry in entries:
-        key = entry.name if entry.norm == "sup" else f"{entry.name} ({entry.norm})"
-        if key in keyed:
-            raise BundleError(f"{where}: outputs expected one entry for {key}, got two")
-        keyed[key] = entry
+        if entry.key in keyed:
+            raise BundleError(f"{where}: outputs expected one entry for {entry.key}, got two")
+        keyed[entry.key] = entry
     return keyed
-
-
-def _ratio(bound: float | None, found: float | None) -> float | None:
-    if bound is None or found is None or found <= 0.0:
-        return None
-    ratio = bound / found
-    return ratio if ratio <= LARGEST else None
-
-
-def _box(fields: Fields) -> BoxEntry:
-    entry = BoxEntry(
-        fields.string("input"),
-        fields.string("column"),
-        fields.string("unit"),
-        fields.number("low"),
-        fields.number("high"),
-    )
-    fields.done()
-    return entry
-
-
-def _term(fields: Fields) -> Term:
-    term = Term(fields.optional_number("value"), fields.string("class"), fields.string("how"))
-    fields.done()
-    return term
-
-
-def _found(fields: Fields) -> Found:
-    where = fields.nested("input")
-    found = Found(fields.number("value"), {name: where.numbers(name) for name in where.names()})
-    fields.done()
-    return found
-
-
-def _output(fields: Fields) -> OutputCertificate:
-    terms, tightness = fields.nested("terms"), fields.nested("tightness")
-    entry = OutputCertificate(
-        name=fields.string("name"),
-        unit=fields.string("unit"),
-        norm=fields.string("norm"),
-        terms={name: _term(terms.nested(name)) for name in TERMS},
-        found=None if fields.raw("found") is None else _found(fields.nested("found")),
-        tightness_compression=tightness.optional_number("compression"),
-        tightness_total=tightness.optional_number("total"),
-    )
-    terms.done()
-    tightness.done()
-    _check_entry(entry, fields.path)
-    _check_stated(entry, fields)
-    fields.done()
-    return entry
-
-
-def _check_stated(entry: OutputCertificate, fields: Fields) -> None:
-    total, value, class_ = fields.nested("total"), entry.total, entry.total_class
-    _same(total.optional_number("value"), value, total.at("value"))
-    if total.string("class") != class_:
-        raise total.wrong("class", f"{class_}, the weakest of the terms'", total.string("class"))
-    total.done()
-    _same(fields.optional_number("sound_total"), entry.sound_total, fields.at("sound_total"))
-    ratio = _ratio(entry.total, None if entry.found is None else entry.found.value)
-    _same(entry.tightness_total, ratio, f"{fields.at('tightness')}.total", "total / found")
-    if entry.tightness_compression is not None and entry.terms["compression"].value is None:
-        raise fields.wrong("tightness", "compression null where that term is", entry.tightness_compression)
-
-
-def _same(stated: float | None, computed: float | None, where: str, meaning: str = "the sum of its terms") -> None:
-    agree = stated is computed if stated is None or computed is None else math.isclose(stated, computed, rel_tol=1e-12)
-    if not agree:
-        raise BundleError(f"{where} expected {_text(computed)}, {meaning}, got {_text(stated)}")
-
-
-def _text(value: float | None) -> str:
-    return "null" if value is None else repr(value)
-
-
-def _document(certificate: Certificate) -> dict[str, object]:
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "model_hash": certificate.model_hash,
-        "backends": list(certificate.backends),
-        "box": [vars(entry) for entry in certificate.box],
-        "assumptions": list(certificate.assumptions),
-        "engine": certificate.engine,
-        "outputs": [_entry_document(entry) for entry in certificate.outputs.values()],
-    }
-
-
-def _entry_document(entry: OutputCertificate) -> dict[str, object]:
-    found = entry.found
-    return {
-        "name": entry.name,
-        "unit": entry.unit,
-        "norm": entry.norm,
-        "terms": {n: {"value": t.value, "class": t.class_, "how": t.how} for n, t in entry.terms.items()},
-        "total": {"value": entry.total, "class": entry.total_class},
-        "sound_total": entry.sound_total,
-        "found": None
-        if found is None
-        else {"value": found.value, "input": {k: list(v) for k, v in found.input.items()}},
-        "tightness": {"compression": entry.tightness_compression, "total": entry.tightness_total},
-    }
-
-
-def _require(holds: bool, where: str, expected: str, got: object) -> None:
-    if not holds:
-        raise BundleError(f"{where} expected {expected}, got {words(got)}")
-
-
-def _amount(value: float, where: str) -> None:
-    _require(0.0 <= value <= LARGEST, where, f"a number from 0 to {LARGEST}", value)
-
-
-def check(certificate: Certificate, where: str) -> None:
-    """Raises BundleError naming the first field of a certificate that breaks a rule of docs/bundle.md."""
-    _require(
-        bool(HASH.fullmatch(certificate.model_hash)), f"{where}: model_hash", "64 hex digits", certificate.model_hash
-    )
-    _require(bool(certificate.backends), f"{where}: backends", "at least one", [])
-    _require(bool(certificate.outputs), f"{where}: outputs", "at least one", [])
-    _require(bool(certificate.box), f"{where}: box", "at least one column", [])
-    _require(
-        list(index(certificate.outputs.values(), where)) == list(certificate.outputs),
-        where,
-        "keys from index()",
-        list(certificate.outputs),
-    )
-    for i, column in enumerate(certificate.box):
-        bounded = math.isfinite(column.low) and math.isfinite(column.high) and column.low < column.high
-        _require(bounded, f"{where}: box[{i}]", "finite low < high", [column.low, column.high])
-    for i, entry in enumerate(certificate.outputs.values()):
-        _check_entry(entry, f"{where}: outputs[{i}]")
-        sup = certificate.outputs.get(entry.name)
-        _require(sup is not None, f"{where}: outputs[{i}]", f"a sup entry for {entry.name} beside it", entry.norm)
-        if entry.found is not None:
-            _check_place(entry.found, certificate.box, f"{where}: outputs[{i}].found.input")
-
-
-def _check_place(found: Found, box: Iterable[BoxEntry], where: str) -> None:
-    columns = Counter(column.input for column in box)
-    _require(sorted(found.input) == sorted(columns), where, ", ".join(sorted(columns)), sorted(found.input))
-    for name, values in found.input.items():
-        _require(len(values) == columns[name], f"{where}.{name}", f"{columns[name]} numbers", len(values))
-
-
-def _check_entry(entry: OutputCertificate, where: str) -> None:
-    _require(entry.norm in NORMS, f"{where}.norm", " or ".join(NORMS), entry.norm)
-    _require(sorted(entry.terms) == sorted(TERMS), f"{where}.terms", ", ".join(TERMS), sorted(entry.terms))
-    for name, term in entry.terms.items():
-        at = f"{where}.terms.{name}"
-        _require(term.class_ in CLASSES, f"{at}.class", " or ".join(CLASSES), term.class_)
-        known = term.class_ != CLASSES[-1]
-        _require(known == (term.value is not None), f"{at}.value", "null exactly where not verified", term.value)
-        if term.value is not None:
-            _amount(term.value, f"{at}.value")
-    for label, value in (("compression", entry.tightness_compression), ("total", entry.tightness_total)):
-        if value is not None:
-            _amount(value, f"{where}.tightness.{label}")
-    if entry.found is not None:
-        _amount(entry.found.value, f"{where}.found.value")

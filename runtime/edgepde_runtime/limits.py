@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .certificate import CLASSES
 from .errors import BudgetError
+from .term import CLASSES
 
 MIN_CLASSES = CLASSES[:-1]
 

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
-from .certificate import upward
+from .term import upward
 from .verdict import FAIL, MEASURED, NOT_VERIFIED, PASS
 
 MARKS: Mapping[str, str] = {PASS: "✓", FAIL: "✗", NOT_VERIFIED: "?", MEASURED: "·"}

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import pytest
 from edgepde_export.errors import BoundExceeded
 from edgepde_export.limits import MaxError, check_limits
-from edgepde_runtime.certificate import BoxEntry, Certificate, OutputCertificate, Term, index
+from edgepde_runtime.certificate import BoxEntry, Certificate, OutputCertificate, index
 from edgepde_runtime.errors import BudgetError, NotVerified
+from edgepde_runtime.term import Term
 
 
 def certificate(rounding: Term, names: tuple[str, ...] = ("u",)) -> Certificate:

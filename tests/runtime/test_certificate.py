@@ -10,20 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from edgepde_runtime.certificate import (
-    CLASSES,
-    TERMS,
-    Certificate,
-    Found,
-    OutputCertificate,
-    Term,
-    at_least,
-    index,
-    sum_up,
-    upward,
-    weakest,
-)
+from edgepde_runtime.certificate import Certificate, Found, OutputCertificate, index
 from edgepde_runtime.errors import BundleError, NotVerified
+from edgepde_runtime.term import CLASSES, TERMS, Term, at_least, sum_up, upward, weakest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.bundles import terms

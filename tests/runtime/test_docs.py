@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from edgepde_runtime import budget, inputs, latency
 from edgepde_runtime.__main__ import commands
-from edgepde_runtime.certificate import CLASSES
 from edgepde_runtime.limits import Limits
+from edgepde_runtime.term import CLASSES
 from edgepde_runtime.verbs import replay
 
 PAGE = Path(__file__).parents[2] / "docs" / "verify.md"

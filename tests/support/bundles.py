@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from edgepde_runtime.certificate import TERMS, BoxEntry, Certificate, Found, OutputCertificate, Term, index
+from edgepde_runtime.certificate import BoxEntry, Certificate, Found, OutputCertificate, index
 from edgepde_runtime.manifest import Column, FileEntry, InputSpec, Manifest, OutputSpec
 from edgepde_runtime.onnxfile import model_hash
+from edgepde_runtime.term import TERMS, Term
 from numpy.typing import NDArray
 from support import onnx_writer
 

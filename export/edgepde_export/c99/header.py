@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from edgepde_runtime.certificate import Certificate, upward
+from edgepde_runtime.certificate import Certificate
 from edgepde_runtime.manifest import Manifest, OutputSpec
+from edgepde_runtime.term import upward
 
 from .dims import Shape
 from .driver import check_parameters

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 from edgepde_runtime.backends import Backend
-from edgepde_runtime.certificate import BoxEntry, Certificate, Found, OutputCertificate, Term, index
+from edgepde_runtime.certificate import BoxEntry, Certificate, Found, OutputCertificate, index
 from edgepde_runtime.manifest import InputSpec, OutputSpec
+from edgepde_runtime.term import Term
 from numpy.typing import NDArray
 
 from edgepde.certify.search import Worst, worst_case

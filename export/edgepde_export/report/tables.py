@@ -7,9 +7,10 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from edgepde_runtime.certificate import TERMS, OutputCertificate
+from edgepde_runtime.certificate import OutputCertificate
 from edgepde_runtime.latency import FLOOR, Latency
 from edgepde_runtime.render import MARKS
+from edgepde_runtime.term import TERMS
 from edgepde_runtime.verdict import FAIL, MEASURED, NOT_VERIFIED, PASS, Check
 
 from . import words

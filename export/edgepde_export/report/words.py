@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from edgepde_runtime.certificate import upward
+from edgepde_runtime.term import upward
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SPANS = ((1e-6, 1e-9, "ns"), (1e-3, 1e-6, "µs"), (1.0, 1e-3, "ms"), (120.0, 1.0, "s"), (7200.0, 60.0, "min"))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..certificate import TERMS, Certificate, OutputCertificate, at_least, sum_up, upward
+from ..certificate import Certificate, OutputCertificate
 from ..errors import BudgetError
 from ..limits import Limits
+from ..term import TERMS, at_least, sum_up, upward
 from ..verdict import FAIL, NOT_VERIFIED, PASS, Check
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from .. import bundle as bundles
 from .. import render
 from ..bundle import Bundle
-from ..certificate import TERMS
 from ..errors import BundleError, ModelFileError
 from ..onnxfile import Model, model_hash, parse
+from ..term import TERMS
 
 SCHEMA_VERSION = 1
 LARGEST_MODEL = 512 * 1024 * 1024
