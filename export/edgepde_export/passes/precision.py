@@ -61,6 +61,28 @@ def store(model: onnx.ModelProto, precision: str, log: Log = to_stderr) -> onnx.
     return clean(out)
 
 
+def restored(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with what `store` left as constants of the graph's own type again: what a device computes with."""
+    out = onnx.ModelProto()
+    out.CopyFrom(model)
+    known = {tensor.name: numpy_helper.to_array(tensor) for tensor in out.graph.initializer}
+    made: dict[str, NDArray[Any]] = {}
+    left = []
+    for node in out.graph.node:
+        to = next((a.i for a in node.attribute if a.name == "to"), 0)
+        if node.op_type == "Cast" and node.input[0] in known and to in _FLOATS:
+            kind = helper.tensor_dtype_to_np_dtype(to)
+            known[node.output[0]] = made[node.output[0]] = known[node.input[0]].astype(kind)
+        elif node.op_type == "Mul" and node.input[0] in made and node.input[1] in known:
+            known[node.output[0]] = made[node.output[0]] = made[node.input[0]] * known[node.input[1]]
+        else:
+            left.append(node)
+    del out.graph.node[:]
+    out.graph.node.extend(left)
+    out.graph.initializer.extend(numpy_helper.from_array(values, name) for name, values in made.items())
+    return clean(out)
+
+
 @dataclass(frozen=True)
 class _Stored:
     """A weight matrix in its new form: what the graph gets, bytes before and after, how far the numbers moved."""
