@@ -13,6 +13,7 @@ from .propagate import Enclosure
 
 Analyse = Callable[[Tensor, Tensor], Enclosure]
 MOST_HALVINGS = 3
+PAUSE = 0.1
 SMALLEST = 2.0**-40
 
 
@@ -48,7 +49,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Cover:
-    """The boxes at the end, their bounds [N, m], how many were analysed, and the largest centre value seen [m]."""
+    """The boxes at the end, their bounds [N, m], how many were analysed, and whether none is left above the threshold."""
 
     low: Tensor
     high: Tensor
@@ -59,11 +60,11 @@ class Cover:
 
 
 def cover(
-    analyse: Analyse, low: Tensor, high: Tensor, limits: Limits, tell: Callable[[Cover], None] | None = None
+    analyse: Analyse, low: Tensor, high: Tensor, limits: Limits, tell: Callable[[Cover], bool] | None = None
 ) -> Cover:
-    """Split the box [low, high] [d] until every bound is below the threshold or a limit is reached."""
-    began = time.monotonic()
-    domain = high - low
+    """Split the box [low, high] [d] until every bound is below the threshold, a limit is reached or `tell` is True."""
+    began = told = time.monotonic()
+    domain = (high - low).clamp(min=1e-300)
     open_ = _evaluated(analyse, _whole(low, high, len(limits.threshold)), limits, domain)
     analysed, done = 1, []
     while len(open_.low):
@@ -80,9 +81,14 @@ def cover(
         children = _evaluated(analyse, _split(open_.at(order)), limits, domain)
         analysed += len(children.low)
         open_ = open_.at(rest).joined(children)
-        if tell is not None:
-            tell(_cover(done, open_, analysed, began))
-    return _cover(done, open_, analysed, began)
+        if tell is not None and time.monotonic() - told > PAUSE:
+            told = time.monotonic()
+            if tell(_cover(done, open_, analysed, began)):
+                break
+    made = _cover(done, open_, analysed, began)
+    if tell is not None:
+        tell(made)
+    return made
 
 
 def _cover(done: list[Pool], open_: Pool, analysed: int, began: float) -> Cover:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,17 +15,22 @@ from edgepde_runtime.errors import InputError
 from numpy.typing import NDArray
 from torch import Tensor
 
+from . import network as nw
 from . import propagate
 from .align import aligned
 from .attack import Found, attack
 from .bisect import Analyse, Cover, Limits, cover
+from .domain import Domain, constant
+from .family import Family
 from .network import Network
 from .propagate import Enclosure
 
 MARGIN = 1.1
 SECONDS, BOXES = 60.0, 4_000_000
-WORKING_SET = 1 << 17
+WORKING_SET, POOL = 1 << 17, 1 << 27
 PROBES, FINEST = 48, 7
+CONFIRMED = 64
+Way = Callable[..., Enclosure]
 Array = NDArray[np.float64]
 
 
@@ -33,7 +39,8 @@ class Bound:
     """value [m] >= sup |f - g| >= found [m] per output, both proved, found by evaluation at points [m, d].
 
     proved: whether value is what was asked for, or a limit came first. boxes: how many were analysed. low, high [N, d]
-    and per_box [N, m]: boxes that cover the domain and the bound in each. how: "pair" or "apart".
+    and per_box [N, m]: boxes that cover the domain, of a family's coefficients where it is one, and the bound in each.
+    how: "pair", "apart", or "equal" where f and g are the same network.
     """
 
     value: Array
@@ -65,67 +72,120 @@ class Range:
 def bound_difference(
     f: Network,
     g: Network,
-    box: Box,
+    box: Box | Family,
     *,
     target: float | Sequence[float] | None = None,
     seconds: float = SECONDS,
     boxes: int = BOXES,
     progress: Callable[[float, int], None] | None = None,
+    stop: Callable[[], bool] | None = None,
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> Bound:
     """sup over the box of |f - g| per output, by branch and bound until below `target` (MARGIN x the worst found).
 
-    The bound is valid whichever limit stops it. progress(worst bound / threshold, boxes analysed) is called as it goes.
-    Raises InputError where f, g and the box do not fit each other.
+    The bound is valid whichever limit stops it, a `stop` that says True too. progress(worst bound / threshold, boxes
+    analysed) is called as it goes. Raises InputError where f, g and the box do not fit each other.
     """
     began = time.monotonic()
-    _check(f, g, box)
+    check(f, g, box)
     f, g = f.to(device), g.to(device)
-    low, high = (torch.tensor(side, dtype=torch.float64, device=device) for side in (box.low, box.high))
-    found = attack(lambda x: f(x) - g(x), low, high, seed=seed)
+    domain = Domain.of(box, device)
+    if same(f, g):
+        return _none(f, domain)
+    found = attack(lambda c: f(domain.inputs(c)) - g(domain.inputs(c)), *domain.search(), seed=seed)
+    found = Found(found.value, domain.inputs(found.points))
+    domain = domain.for_networks(max(f.widths), influence(lambda x: f(x) - g(x), domain, seed))
     threshold = _threshold(target, found)
     with torch.no_grad():
-        how, analyse = _chosen(f, g, (low, high), threshold, found, seed)
-        found, floor = _confirmed(analyse, found)
+        ways = _ways(f, g, domain, 1.0 / threshold, seed)
+        how = _chosen(ways, domain, threshold, seed)
+        found, floor = _confirmed(ways[how], found)
         threshold = torch.maximum(_threshold(target, found), floor)
         left = max(0.0, seconds - (time.monotonic() - began))
-        limits = Limits(threshold, left, boxes, batch(f))
-        made = cover(analyse, low, high, limits, _telling(progress, threshold))
-    return _bound(made, found, how, began)
+        limits = Limits(threshold, left, _affordable(boxes, domain, f), batch(f, domain.variables))
+        made = cover(_split(ways[how], domain), domain.low, domain.high, limits, telling(progress, stop, threshold))
+    return _bound(made, found, target, how, began)
+
+
+def bound_regions(
+    f: Network, g: Network, regions: Mapping[str, Box], seconds: float = SECONDS, **options: Any
+) -> dict[str, Bound]:
+    """bound_difference over every one of several sub-boxes, by name, with equal shares of the time that is left."""
+    ends, made = time.monotonic() + seconds, {}
+    for left, (name, box) in zip(range(len(regions), 0, -1), regions.items(), strict=True):
+        share = max(0.0, ends - time.monotonic()) / left
+        made[name] = bound_difference(f, g, box, seconds=share, **options)
+    return made
 
 
 def bound_range(
-    f: Network, box: Box, *, seconds: float = SECONDS, boxes: int = 4096, device: torch.device | str = "cpu"
+    f: Network, box: Box | Family, *, seconds: float = SECONDS, boxes: int = 4096, device: torch.device | str = "cpu"
 ) -> Range:
     """Bounds of f over the box per output, from `boxes` boxes or what `seconds` allow."""
-    f = f.to(device)
-    low, high = (torch.tensor(side, dtype=torch.float64, device=device) for side in (box.low, box.high))
+    f, domain = f.to(device), Domain.of(box, device)
+    domain = domain.for_networks(max(f.widths), influence(f, domain, 0))
     seen: list[tuple[Tensor, Tensor]] = []
     with torch.no_grad():
         ones = torch.ones(f.outputs, dtype=torch.float64, device=device)
-        made = cover(
-            lambda a, b: propagate.one(f, a, b, ones), low, high, Limits(0.0 * ones + 1e-300, seconds, boxes, batch(f))
-        )
-        for start in range(0, len(made.low), batch(f)):
-            some = slice(start, start + batch(f))
-            seen.append(propagate.one(f, made.low[some], made.high[some], ones).low_high())
+        size = batch(f, domain.variables)
+        way = partial(propagate.one, f, scale=ones, begin=domain.begin)
+        made = cover(_split(way, domain), domain.low, domain.high, Limits(0.0 * ones + 1e-300, seconds, boxes, size))
+        for start in range(0, len(made.low), size):
+            some = slice(start, start + size)
+            seen.append(way(made.low[some], made.high[some]).low_high())
     lows, highs = torch.cat([s[0] for s in seen]).amin(dim=0), torch.cat([s[1] for s in seen]).amax(dim=0)
     return Range(lows.cpu().numpy(), highs.cpu().numpy())
 
 
-def batch(net: Network) -> int:
+def batch(net: Network, variables: int | None = None) -> int:
     """How many boxes to analyse together so that a layer's models stay near the caches."""
-    d = net.dimension
-    return int(max(16, min(4096, WORKING_SET // (max(net.widths) * (d + 1) * (d + 2) // 2))))
+    k = net.dimension if variables is None else variables
+    each = max(net.widths) * (k + 1) * max(k + 2, 2 * net.outputs) // 2
+    return int(max(1 if k > 6 else 16, min(4096, WORKING_SET // each)))
 
 
-def _check(f: Network, g: Network, box: Box) -> None:
+def check(f: Network, g: Network, box: Box | Family) -> None:
+    """Raises InputError where f, g and the box do not fit each other."""
     for name, net in (("f", f), ("g", g)):
         if net.dimension != box.dimension:
             raise InputError(f"{name}: expected {box.dimension} inputs as in the box, got {net.dimension}")
     if f.outputs != g.outputs:
         raise InputError(f"g: expected {f.outputs} outputs as in f, got {g.outputs}")
+
+
+def same(f: Network, g: Network) -> bool:
+    """Whether f and g are one network: alike, and all weights equal."""
+    if not propagate.alike(f, g):
+        return False
+    maps = [[n for n in net.nodes if isinstance(n, nw.Affine | nw.Scale)] for net in (f, g)]
+    return all(torch.equal(a.weight, b.weight) and torch.equal(a.bias, b.bias) for a, b in zip(*maps, strict=True))
+
+
+def influence(function: Callable[[Tensor], Tensor], domain: Domain, seed: int) -> Tensor:
+    """How much each coordinate of the domain moves the function, [n], from slopes at a few points; no bound."""
+    draw = torch.Generator().manual_seed(seed)
+    n = len(domain.low)
+    share = torch.rand(PROBES, n, generator=draw, dtype=torch.float64).to(domain.low.device)
+    with torch.enable_grad():
+        c = (domain.low + share * (domain.high - domain.low)).requires_grad_(True)
+        values = function(domain.inputs(c))
+        sign = (torch.rand(values.shape, generator=draw, dtype=torch.float64).to(c.device) < 0.5).to(values.dtype)
+        (slope,) = torch.autograd.grad(((2.0 * sign - 1.0) * values).sum(), c)
+    return torch.nan_to_num(slope.abs().mean(dim=0)) * (domain.high - domain.low)
+
+
+def telling(
+    progress: Callable[[float, int], None] | None, stop: Callable[[], bool] | None, threshold: Tensor
+) -> Callable[[Cover], bool]:
+    """What a search tells as it goes, and whether it is to stop."""
+
+    def tell(now: Cover) -> bool:
+        if progress is not None:
+            progress(float((now.bound / threshold).max()), now.analysed)
+        return stop is not None and stop()
+
+    return tell
 
 
 def _threshold(target: float | Sequence[float] | None, found: Found) -> Tensor:
@@ -139,59 +199,73 @@ def _threshold(target: float | Sequence[float] | None, found: Found) -> Tensor:
     return torch.where(wanted > found.value, wanted, least)
 
 
-def _chosen(
-    f: Network, g: Network, box: tuple[Tensor, Tensor], threshold: Tensor, found: Found, seed: int
-) -> tuple[str, Analyse]:
-    """The way to analyse that has the smaller remainders on small boxes drawn at random."""
-    scale = 1.0 / threshold
-    ways: dict[str, Analyse] = {"apart": partial(_swapped, propagate.apart, f, g, scale)}
-    draw = torch.Generator().manual_seed(seed)
-    share = torch.rand(PROBES, f.dimension, generator=draw, dtype=torch.float64).to(box[0].device)
-    points = torch.cat([box[0] + share * (box[1] - box[0]), found.points])
-    twin = g if propagate.alike(f, g) else aligned(f, g, _spread(box, draw))
+def _ways(f: Network, g: Network, domain: Domain, scale: Tensor, seed: int) -> dict[str, Way]:
+    """Both ways to analyse, the pair only where g has or can be given the structure of f."""
+    ways: dict[str, Way] = {"apart": partial(propagate.apart, f, g, scale=scale)}
+    twin = g if propagate.alike(f, g) else aligned(f, g, _spread(domain, seed))
     if twin is not None:
-        ways["pair"] = partial(_swapped, propagate.difference, f, twin, scale)
+        ways["pair"] = partial(propagate.difference, f, twin, scale=scale)
+    return {name: partial(way, begin=domain.begin) for name, way in ways.items()}
+
+
+def _chosen(ways: Mapping[str, Way], domain: Domain, threshold: Tensor, seed: int) -> str:
+    """The way to analyse that has the smaller remainders on small boxes drawn at random."""
     if len(ways) == 1:
-        return "apart", ways["apart"]
+        return next(iter(ways))
+    draw = torch.Generator().manual_seed(seed)
+    wide = domain.high - domain.low
+    size = PROBES if domain.variables <= 6 else 1
+    share = torch.rand(size, len(wide), generator=draw, dtype=torch.float64).to(wide.device)
+    points = domain.low + share * wide
     rests: dict[str, float] = {}
     for finer in range(2, FINEST):
-        half = (box[1] - box[0]) / 2.0**finer / 2.0
+        half = wide / 2.0**finer / 2.0
         for name, way in ways.items():
-            rest = (way(points - half, points + half).rest * scale).amax(dim=1)
+            rest = (way(points - half, points + half).rest / threshold).amax(dim=1)
             rests[name] = float(torch.nan_to_num(rest, nan=1e300, posinf=1e300).median())
         if min(rests.values()) < 0.1:
             break
-    best = min(rests, key=lambda name: rests[name])
-    return best, ways[best]
+    return min(rests, key=lambda name: rests[name])
 
 
-def _spread(box: tuple[Tensor, Tensor], draw: torch.Generator) -> Tensor:
-    share = torch.rand(2048, len(box[0]), generator=draw, dtype=torch.float64).to(box[0].device)
-    return box[0] + share * (box[1] - box[0])
+def _spread(domain: Domain, seed: int) -> Tensor:
+    draw = torch.Generator().manual_seed(seed)
+    share = torch.rand(2048, len(domain.low), generator=draw, dtype=torch.float64).to(domain.low.device)
+    return domain.inputs(domain.low + share * (domain.high - domain.low))
 
 
-def _swapped(
-    way: Callable[..., Enclosure], f: Network, g: Network, scale: Tensor, low: Tensor, high: Tensor
-) -> Enclosure:
-    return way(f, g, low, high, scale)
+def _split(way: Way, domain: Domain) -> Analyse:
+    """The way, with strain by coordinate of the domain."""
+    return lambda low, high: domain.strained(way(low, high), low, high)
 
 
-def _confirmed(analyse: Analyse, found: Found) -> tuple[Found, Tensor]:
+def _confirmed(way: Way, found: Found) -> tuple[Found, Tensor]:
     """What f - g is at least at the points found, roundoff of evaluating it taken off; and what no splitting beats."""
-    at = analyse(found.points, found.points)
-    low, high = (side.diagonal() for side in at.low_high())
-    floor = torch.maximum(-low, high) + at.rest.amax(dim=0)
+    parts = [way(x, x, begin=constant) for x in found.points.split(CONFIRMED)]
+    low, high = (torch.cat(sides) for sides in zip(*(p.low_high() for p in parts), strict=True))
+    rest = torch.cat([p.rest for p in parts])
+    low, high = low.diagonal(), high.diagonal()
+    floor = torch.maximum(-low, high) + rest.amax(dim=0)
     return Found(torch.maximum(low, -high).clamp(min=0.0), found.points), floor
 
 
-def _telling(progress: Callable[[float, int], None] | None, threshold: Tensor) -> Callable[[Cover], None] | None:
-    if progress is None:
-        return None
-    return lambda now: progress(float((now.bound / threshold).max()), now.analysed)
+def _affordable(boxes: int, domain: Domain, net: Network) -> int:
+    """No more boxes than memory holds."""
+    return max(1, min(boxes, POOL // (4 * len(domain.low) + 2 * net.outputs)))
 
 
-def _bound(made: Cover, found: Found, how: str, began: float) -> Bound:
+def _none(f: Network, domain: Domain) -> Bound:
+    low, high = (side.cpu().numpy()[None] for side in (domain.low, domain.high))
+    middle = domain.inputs((0.5 * domain.low + 0.5 * domain.high)[None])
+    zero = np.zeros(f.outputs)
+    where = middle.cpu().numpy().repeat(f.outputs, axis=0)
+    return Bound(zero, zero, where, True, 0, 0.0, "equal", low, high, zero[None])
+
+
+def _bound(made: Cover, found: Found, target: float | Sequence[float] | None, how: str, began: float) -> Bound:
     low, high, per_box = (t.cpu().numpy() for t in (made.low, made.high, made.bound))
     value, points = found.value.cpu().numpy(), found.points.cpu().numpy()
     spent = time.monotonic() - began
-    return Bound(per_box.max(axis=0), value, points, made.proved, made.analysed, spent, how, low, high, per_box)
+    most = per_box.max(axis=0)
+    reached = made.proved and (target is None or bool((most <= np.asarray(target)).all()))
+    return Bound(most, value, points, reached, made.analysed, spent, how, low, high, per_box)

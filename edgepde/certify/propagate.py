@@ -31,12 +31,16 @@ Difference of f and g: every vector is a pair (h_g, h_f - h_g) = (P + E, D + F),
 
 and adjoints (a for F, b for E) start as (identity, 0): |F_out| <= sum_y |a_y| |d_y| + |b_y| |e_y|.
 
+The input itself may have a remainder: a family's radius, or axes that are not polynomial variables. It is one more e_y,
+weighed by the adjoint of the input; apart, f and g see the same input, so there the difference of both adjoints weighs.
+
 Assumed: IEEE-754 float64, round to nearest, sums of products in any order with or without fused multiply-add, tanh,
 sin, cos, exp, log and erf of the library within 4 units in the last place.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -50,18 +54,21 @@ from .rules._linear import fan_in
 
 TINY = 1e-280
 USES = 4
+Begin = Callable[[Tensor, Tensor], Taylor]
 
 
 @dataclass(frozen=True)
 class Enclosure:
     """Of B boxes: value = P(s) + E, |E| <= rest [B, m]; strain [B, d]: how much of rest shrinks with each axis.
 
-    strain is for choosing where to split, no bound.
+    strain is for choosing where to split, no bound; so is pulled [B, d], how much of rest each unit of the input's own
+    remainder makes.
     """
 
     poly: Tensor
     rest: Tensor
     strain: Tensor
+    pulled: Tensor | None = None
 
     def low_high(self) -> tuple[Tensor, Tensor]:
         """Bounds [B, m] of the value over each box; NaN counts as infinite."""
@@ -83,30 +90,46 @@ def cube(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
     return c, torch.nextafter(r, torch.full_like(r, torch.inf))
 
 
-def one(net: Network, low: Tensor, high: Tensor, scale: Tensor) -> Enclosure:
-    """net over boxes [B, d]; scale [m] weighs the outputs in strain."""
-    steps: list[tuple[Step, ...]] = [(_input(low, high),)]
-    for node in net.nodes[1:]:
-        steps.append((_nodes.single(node, [steps[s][0].out for s in node.sources]),))
-    return weighed((net,), steps, scale)
+def start(low: Tensor, high: Tensor) -> Taylor:
+    """The input itself over boxes [B, d]."""
+    return Taylor(polynomial.identity(*cube(low, high)), torch.zeros_like(low))
 
 
-def difference(f: Network, g: Network, low: Tensor, high: Tensor, scale: Tensor) -> Enclosure:
-    """f - g, two networks of one structure, over boxes [B, d]."""
-    first = _input(low, high)
-    zero = Step(Taylor(torch.zeros_like(first.out.poly), first.out.rest), first.made)
-    steps: list[tuple[Step, ...]] = [(first, zero)]
+def one(net: Network, low: Tensor, high: Tensor, scale: Tensor, begin: Begin = start) -> Enclosure:
+    """net over boxes [B, k] that `begin` makes inputs [B, d] of; scale [m] weighs the outputs in strain."""
+    return weighed((net,), _forwards(net, begin(low, high)), scale)
+
+
+def difference(f: Network, g: Network, low: Tensor, high: Tensor, scale: Tensor, begin: Begin = start) -> Enclosure:
+    """f - g, two networks of one structure, over boxes [B, k]."""
+    first = begin(low, high)
+    none = Taylor(torch.zeros_like(first.poly), torch.zeros_like(first.rest))
+    return moved(f, g, first, none, scale)
+
+
+def moved(f: Network, g: Network, at: Taylor, off: Taylor, scale: Tensor) -> Enclosure:
+    """f(x + y) - g(x), two networks of one structure, x and y as `at` and `off` say."""
+    steps: list[tuple[Step, ...]] = [(Step(at, at.rest), Step(off, off.rest))]
     for node_f, node_g in zip(f.nodes[1:], g.nodes[1:], strict=True):
         given = [(steps[s][0].out, steps[s][1].out) for s in node_f.sources]
         steps.append(_nodes.difference(node_f, node_g, given))
     return weighed((g, f), steps, scale)
 
 
-def apart(f: Network, g: Network, low: Tensor, high: Tensor, scale: Tensor) -> Enclosure:
-    """f - g, any two networks, over boxes [B, d]: the polynomials are subtracted, the remainders added."""
-    one_f, one_g = one(f, low, high, scale), one(g, low, high, scale)
+def apart(f: Network, g: Network, low: Tensor, high: Tensor, scale: Tensor, begin: Begin = start) -> Enclosure:
+    """f - g, any two networks, over boxes [B, k]: the polynomials are subtracted, the remainders added."""
+    first = begin(low, high)
+    (one_f, at_f), (one_g, at_g) = (_backwards((net,), _forwards(net, first), scale) for net in (f, g))
     rounded = UNIT * (one_f.poly.abs() + one_g.poly.abs()).sum(dim=1)
-    return Enclosure(one_f.poly - one_g.poly, one_f.rest + one_g.rest + 2.0 * rounded, one_f.strain + one_g.strain)
+    both = Enclosure(one_f.poly - one_g.poly, one_f.rest + one_g.rest + 2.0 * rounded, one_f.strain + one_g.strain)
+    return _entered(both, [(at_f[0] - at_g[0], first.rest)], scale, inflation(f) * inflation(g))
+
+
+def _forwards(net: Network, first: Taylor) -> list[tuple[Step, ...]]:
+    steps: list[tuple[Step, ...]] = [(Step(first, first.rest),)]
+    for node in net.nodes[1:]:
+        steps.append((_nodes.single(node, [steps[s][0].out for s in node.sources]),))
+    return steps
 
 
 def alike(f: Network, g: Network) -> bool:
@@ -130,17 +153,17 @@ def _same(a: Node, b: Node) -> bool:
     return not (isinstance(a, Gather) and isinstance(b, Gather)) or bool(torch.equal(a.index, b.index))
 
 
-def start(low: Tensor, high: Tensor) -> Taylor:
-    """The input itself over boxes [B, d]."""
-    return Taylor(polynomial.identity(*cube(low, high)), torch.zeros_like(low))
-
-
-def _input(low: Tensor, high: Tensor) -> Step:
-    return Step(start(low, high), torch.zeros_like(low))
-
-
 def weighed(nets: tuple[Network, ...], steps: list[tuple[Step, ...]], scale: Tensor) -> Enclosure:
     """Weigh what every rule made by its adjoint; nets and steps by side: (net,) or (g, f) with f's the difference."""
+    made, entries = _backwards(nets, steps, scale)
+    rests = [(entry, step.made) for entry, step in zip(entries, steps[0], strict=True)]
+    return _entered(made, rests, scale, inflation(nets[-1]) * inflation(nets[0]))
+
+
+def _backwards(
+    nets: tuple[Network, ...], steps: list[tuple[Step, ...]], scale: Tensor
+) -> tuple[Enclosure, list[Tensor]]:
+    """All but what the input's own remainders add, and by side the adjoints [B, o, 1 + k, d] that weigh these."""
     last, out = len(steps) - 1, steps[-1][-1].out
     total = _Total(out, scale)
     given: dict[tuple[int, int], list[Tensor]] = {(last, len(nets) - 1): [total.unit()]}
@@ -159,13 +182,23 @@ def weighed(nets: tuple[Network, ...], steps: list[tuple[Step, ...]], scale: Ten
             pulled: list[Tensor | None] = [*_nodes.pull(nets[side].nodes[place], step.slopes, adjoint, widths)]
             _give(given, node, side, pulled)
             if side == 1:
-                _give(
-                    given,
-                    node,
-                    0,
-                    _nodes.pull_across(nets[1].nodes[place], nets[0].nodes[place], step.crossing, adjoint),
-                )
-    return total.enclosure(inflation(nets[-1]) * inflation(nets[0]), TINY * len(steps))
+                across = _nodes.pull_across(nets[1].nodes[place], nets[0].nodes[place], step.crossing, adjoint)
+                _give(given, node, 0, across)
+    entries = []
+    for side, step in enumerate(steps[0]):
+        parts = given.get((0, side))
+        entries.append(total.summed(parts, step.out.rest) if parts else total.nothing(nets[0].dimension))
+    return total.enclosure(inflation(nets[-1]) * inflation(nets[0]), TINY * len(steps)), entries
+
+
+def _entered(made: Enclosure, entries: list[tuple[Tensor, Tensor]], scale: Tensor, inflate: float) -> Enclosure:
+    """With the input's remainders [B, d] added, each weighed by its adjoint."""
+    rest, pulled = made.rest, torch.zeros_like(entries[0][1])
+    for adjoint, off in entries:
+        whole = adjoint.abs().sum(dim=2)
+        rest = rest + (whole @ off[:, :, None])[:, :, 0] * inflate
+        pulled = pulled + torch.einsum("o,bon->bn", scale, whole)
+    return Enclosure(made.poly, rest * (1.0 + 8.0 * UNIT), made.strain, pulled)
 
 
 def _give(given: dict[tuple[int, int], list[Tensor]], node: Node, side: int, adjoints: list[Tensor | None]) -> None:
@@ -190,6 +223,10 @@ class _Total:
         made = self.rest.new_zeros(self.boxes, self.outputs, 1 + self.d, self.outputs)
         made[:, :, 0] = torch.eye(self.outputs, dtype=made.dtype, device=made.device)
         return made
+
+    def nothing(self, width: int) -> Tensor:
+        """The adjoint of a vector of that width that nothing reads."""
+        return self.rest.new_zeros(self.boxes, self.outputs, 1 + self.d, width)
 
     def summed(self, parts: list[Tensor], rest: Tensor) -> Tensor:
         """The adjoint over all uses; what adding them up costs goes to rest."""

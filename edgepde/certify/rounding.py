@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -39,9 +39,11 @@ from torch import Tensor
 from . import network as nw
 from . import propagate
 from .bisect import Cover, Limits, cover
-from .engine import batch
+from .domain import Domain, constant
+from .engine import batch, influence
+from .family import Family
 from .network import Network
-from .propagate import Enclosure
+from .propagate import Begin, Enclosure
 from .rules import _nodes, function
 from .rules._enclosure import Slope, Step, Taylor, gamma, middle
 from .rules._smooth import SLOPE_ROUNDINGS, tilted
@@ -127,13 +129,14 @@ def own_ulps(name: str, dtype: str, exponent: int = 0) -> float:
 
 def bound_rounding(
     g: Network,
-    box: Box,
+    box: Box | Family,
     arithmetic: Arithmetic | None = None,
     *,
     seconds: float = SECONDS,
     boxes: int = BOXES,
-    seed: int = 0,
+    stop: Callable[[], bool] | None = None,
     device: torch.device | str = "cpu",
+    seed: int = 0,
 ) -> RoundingBound:
     """sup over the box of |g computed - g| per output, the box split until near the worst of single points.
 
@@ -142,21 +145,36 @@ def bound_rounding(
     began = time.monotonic()
     how = arithmetic or Arithmetic()
     _check(g, how, box)
-    g = g.to(device)
-    low, high = (torch.tensor(side, dtype=torch.float64, device=device) for side in (box.low, box.high))
+    g, domain = g.to(device), Domain.of(box, device)
+    domain = domain.for_networks(max(g.widths), influence(g, domain, seed))
+    size = batch(g, domain.variables)
     with torch.no_grad():
         draw = torch.Generator().manual_seed(seed)
-        points = low + torch.rand(SAMPLES, len(low), generator=draw, dtype=torch.float64).to(low.device) * (high - low)
-        parts = [analyse(g, how, p, p).rest for p in points.split(batch(g))]
+        wide = domain.high - domain.low
+        points = domain.low + torch.rand(SAMPLES, len(wide), generator=draw, dtype=torch.float64).to(device) * wide
+        parts = [analyse(g, how, x, x, constant).rest for x in domain.inputs(points).split(batch(g, 1))]
         least = torch.cat(parts).amax(dim=0)
-        limits = Limits((MARGIN * least).clamp(min=1e-300), seconds - (time.monotonic() - began), boxes, batch(g))
-        made: Cover = cover(partial(analyse, g, how), low, high, limits)
+        limits = Limits(_goal(least, g.outputs), seconds - (time.monotonic() - began), boxes, size)
+        way = partial(analyse, g, how, begin=domain.begin)
+        made: Cover = cover(
+            lambda low, high: domain.strained(way(low, high), low, high),
+            domain.low,
+            domain.high,
+            limits,
+            None if stop is None else lambda _: stop(),
+        )
     value = made.bound.amax(dim=0).reshape(2, -1).cpu().numpy()
     at = least.reshape(2, -1).cpu().numpy()
     return RoundingBound(value[0], value[1], at, made.analysed, time.monotonic() - began)
 
 
-def _check(g: Network, how: Arithmetic, box: Box) -> None:
+def _goal(least: Tensor, outputs: int) -> Tensor:
+    """MARGIN times the worst of single points; a part that hardly matters beside the other may be looser."""
+    both = least[:outputs] + least[outputs:]
+    return MARGIN * torch.maximum(least, 0.05 * both.repeat(2)).clamp(min=1e-300)
+
+
+def _check(g: Network, how: Arithmetic, box: Box | Family) -> None:
     if g.dimension != box.dimension:
         raise InputError(f"g: expected {box.dimension} inputs as in the box, got {g.dimension}")
     for place, node in enumerate(g.nodes):
@@ -168,11 +186,12 @@ def _check(g: Network, how: Arithmetic, box: Box) -> None:
                     )
 
 
-def analyse(g: Network, how: Arithmetic, low: Tensor, high: Tensor) -> Enclosure:
+def analyse(g: Network, how: Arithmetic, low: Tensor, high: Tensor, begin: Begin = propagate.start) -> Enclosure:
     """Over boxes [B, d]: rest [B, 2 m], the rounding parts of all outputs, then the activation parts."""
-    real = [propagate.start(low, high)]
-    rounded = [Step(real[0], torch.zeros_like(low))]
-    elementary = [torch.zeros_like(low)]
+    real = [begin(low, high)]
+    none = torch.zeros_like(real[0].rest)
+    rounded = [Step(Taylor(real[0].poly, none), none)]
+    elementary = [none]
     adding = gamma(4 * max(g.widths) + 512)
     for node in g.nodes[1:]:
         real.append(_nodes.single(node, [real[s] for s in node.sources]).out)
@@ -188,11 +207,15 @@ def analyse(g: Network, how: Arithmetic, low: Tensor, high: Tensor) -> Enclosure
         elementary.append(functions)
     scale = low.new_ones(g.outputs)
     first = propagate.weighed((g,), [(s,) for s in rounded], scale)
-    others: list[tuple[Step, ...]] = [(Step(s.out, e, s.slopes),) for s, e in zip(rounded, elementary, strict=True)]
+    # What slopes leave open is counted with the first; here only what the functions themselves make.
+    others: list[tuple[Step, ...]] = [
+        (Step(Taylor(s.out.poly, torch.zeros_like(s.out.rest)), e, s.slopes),)
+        for s, e in zip(rounded, elementary, strict=True)
+    ]
     second = propagate.weighed((g,), others, scale)
     rest = torch.nan_to_num(torch.cat([first.rest, second.rest], dim=1), nan=torch.inf, posinf=torch.inf)
-    none = torch.zeros_like(first.poly)
-    return Enclosure(torch.cat([none, none], dim=2), rest, first.strain + second.strain)
+    flat = torch.zeros_like(first.poly)
+    return Enclosure(torch.cat([flat, flat], dim=2), rest, first.strain + second.strain, none)
 
 
 def _local(
