@@ -191,7 +191,7 @@ def analyse(g: Network, how: Arithmetic, low: Tensor, high: Tensor, begin: Begin
     real = [begin(low, high)]
     none = torch.zeros_like(real[0].rest)
     rounded = [Step(Taylor(real[0].poly, none), none)]
-    elementary = [none]
+    elementary = [Step(Taylor(real[0].poly, none), none)]
     adding = gamma(4 * max(g.widths) + 512)
     for node in g.nodes[1:]:
         real.append(_nodes.single(node, [real[s] for s in node.sources]).out)
@@ -204,15 +204,12 @@ def analyse(g: Network, how: Arithmetic, low: Tensor, high: Tensor, begin: Begin
         over = ~(real[-1].size + real[-1].rest + rest < how.largest)
         rest = torch.where(over, torch.inf, rest)
         rounded.append(Step(Taylor(real[-1].poly, rest), torch.where(over, torch.inf, made), slopes))
-        elementary.append(functions)
+        small = _carried(node, slopes, [elementary[s].out.rest for s in node.sources])
+        functions = functions + adding * small
+        elementary.append(Step(Taylor(real[-1].poly, (small + functions) * (1.0 + adding)), functions, slopes))
     scale = low.new_ones(g.outputs)
     first = propagate.weighed((g,), [(s,) for s in rounded], scale)
-    # What slopes leave open is counted with the first; here only what the functions themselves make.
-    others: list[tuple[Step, ...]] = [
-        (Step(Taylor(s.out.poly, torch.zeros_like(s.out.rest)), e, s.slopes),)
-        for s, e in zip(rounded, elementary, strict=True)
-    ]
-    second = propagate.weighed((g,), others, scale)
+    second = propagate.weighed((g,), [(s,) for s in elementary], scale)
     rest = torch.nan_to_num(torch.cat([first.rest, second.rest], dim=1), nan=torch.inf, posinf=torch.inf)
     flat = torch.zeros_like(first.poly)
     return Enclosure(torch.cat([flat, flat], dim=2), rest, first.strain + second.strain, none)
