@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from edgepde_runtime.errorlimits import ErrorLimits
 from edgepde_runtime.errors import BudgetError, NotVerified, UnsupportedModel
 from edgepde_runtime.limits import class_name
 from edgepde_runtime.limits import max_error as limits_of
@@ -16,25 +17,51 @@ from edgepde.train.finished_run import open_run
 
 
 def compress_run(
-    run: Path, out: Path | None, max_error: str | float | None, sweep: str | None, min_class: str | None, method: str
+    run: Path,
+    out: Path | None,
+    max_error: str | float | None,
+    sweep: str | None,
+    min_class: str | None,
+    method: str,
+    seconds: float | None = None,
+    seed: int = 0,
+    command: str = "",
 ) -> None:
     """Write the smallest form of `run` within max_error to `out`, and say so; `sweep` "A:B" prints a table instead.
 
-    Raises UnsupportedModel for a family without a compressor, NotVerified where min_class asks for more than measured,
-    BudgetError for an error, range or method that cannot be understood.
+    min_class: sound where None. Raises UnsupportedModel for a family without a compressor, NotVerified where nothing is
+    proved or the family's error is measured and min_class asks for more, BudgetError for an error, range or method that
+    cannot be understood.
     """
     module = family_compressor(run)
+    minimum = class_name(min_class or "sound", "--min-class")
+    if hasattr(module, "compress_to"):
+        given = _given(out, max_error)
+        made = module.compress_to(
+            module.of_run(run), *given, min_class=minimum, method=method, seconds=seconds, seed=seed, command=command
+        )
+        print(module.summary(given[0], made))
+        return
     if method not in ("auto", "tucker"):
         raise BudgetError(f"--method expected auto or tucker, got {method!r}")
-    minimum = class_name(min_class or "measured", "--min-class")
     if minimum != "measured":
-        raise NotVerified(f"{run}: the compression error is measured, --min-class is {minimum}")
+        raise NotVerified(
+            f"{run}: the compression error of this family is measured, --min-class is {minimum}; "
+            "give --min-class measured"
+        )
     if sweep is not None:
         _sweep(module, run, sweep)
-    elif out is None:
-        raise BudgetError("--out RUN2 is missing: where to write the compressed run")
     else:
-        print(f"{out}: {module.told(*module.compress(run, out, _single(max_error)))}")
+        target, limit = _given(out, max_error)
+        print(f"{target}: {module.told(*module.compress(run, target, _single(limit)))}")
+
+
+def _given(out: Path | None, max_error: str | float | None) -> tuple[Path, str | float]:
+    if out is None:
+        raise BudgetError("--out RUN2 is missing: where to write the compressed run")
+    if max_error is None:
+        raise BudgetError("--max-error E is missing: the error to stay under")
+    return out, max_error
 
 
 def family_compressor(run: Path) -> Any:
@@ -47,9 +74,9 @@ def family_compressor(run: Path) -> Any:
 
 
 def _single(max_error: str | float | None) -> float:
-    limits = limits_of(max_error, "--max-error") if max_error is not None else {}
-    unknown = sorted(set(limits) - {"", "u"})
-    if unknown or len(limits) != 1:
+    asked = limits_of(max_error, "--max-error") if max_error is not None else ErrorLimits()
+    limits, unknown = asked.outputs, sorted(set(asked.outputs) - {"", "u"})
+    if unknown or asked.regions or len(limits) != 1:
         raise BudgetError(f"--max-error expected one number or u=NUMBER, got {max_error!r}")
     return float(next(iter(limits.values())))
 

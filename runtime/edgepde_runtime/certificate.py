@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import final
 
@@ -112,11 +112,9 @@ class OutputCertificate(Totals):
         view = replace(bare, terms={**self.terms, **other}, regions=regions)
         return replace(view, tightness_total=view.bound_over_found)
 
-    def within(self, part: SubBox, box: tuple[BoxEntry, ...]) -> Totals:
-        """The statement with the smallest known total among those that hold on all of `part`, the whole entry's too."""
-        holding = [region for region in self.regions if contains(region.box, part, box)]
-        known = [s for s in (self, *holding) if s.total is not None]
-        return min(known, key=lambda s: s.total or 0.0) if known else self
+    def holding(self, part: SubBox, box: Sequence[BoxEntry]) -> tuple[Totals, ...]:
+        """The statements that hold on all of `part` of the box: the entry itself, and the regions that contain it."""
+        return (self, *(region for region in self.regions if contains(region.box, part, box)))
 
 
 @final

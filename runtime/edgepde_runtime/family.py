@@ -59,9 +59,8 @@ class Family:
         if misses.size:
             j = int(misses[0])
             box = f"[{float(low[j])!r}, {float(high[j])!r}]"
-            raise error(
-                f"{where} expected inputs inside the box {box}, got {float(lowest[j])!r} to {float(highest[j])!r} in column {j}"
-            )
+            got = f"{float(lowest[j])!r} to {float(highest[j])!r} in column {j}"
+            raise error(f"{where} expected inputs inside the box {box}, got {got}")
 
     def hull(self) -> tuple[Array, Array]:
         """The lowest and highest value of every column, [d] each."""

@@ -20,6 +20,7 @@ from .bundle import Bundle
 from .certificate import Certificate
 from .choose import choose
 from .diagnostics import blank, finite_flags, residual_flags, row_flags
+from .errorbound import UNCOVERED, error_bounds, outsiders
 from .errors import BackendError, InputError, NotConverged
 from .inputs import (
     ABOVE_THRESHOLD,
@@ -35,7 +36,6 @@ from .inputs import (
 from .manifest import InputSpec, Manifest, OutputSpec
 
 Array = NDArray[np.floating]
-_UNCOVERED = OUT_OF_BOX | NOT_CONVERGED | ABOVE_THRESHOLD | ROUNDED
 
 
 class ResidualWarning(UserWarning):
@@ -79,6 +79,7 @@ class Model:
         chosen = choose(backend, bundle, trust)
         self._backend, self.note, self.fell_back = chosen.backend, chosen.note, chosen.failed
         self._policy, self._strict = out_of_box, strict
+        self._certificate = bundle.certificate.on(self.backend)
         self._outputs = _named_tuple([o.name for o in bundle.manifest.outputs])
 
     def __repr__(self) -> str:
@@ -92,8 +93,8 @@ class Model:
 
     @property
     def certificate(self) -> Certificate:
-        """The error statement."""
-        return self.bundle.certificate
+        """The error statement, as it holds on the backend in use."""
+        return self._certificate
 
     @property
     def backend(self) -> str:
@@ -114,7 +115,11 @@ class Model:
                 if where := _rows(rows, NOT_CONVERGED):
                     at = f"{symbol} {where}" if symbol else "all rows"
                     raise NotConverged(f"{what} for {at}; call() returns the other rows")
-        for category, text in _doubts(self.manifest, prepared, residuals):
+        doubts = _doubts(self.manifest, prepared, residuals)
+        if strange := outsiders(self.certificate, {name: p.array for name, p in prepared.items()}):
+            words = f"{_count(strange)} not shown to be of the family of inputs the certificate is for"
+            doubts.append((OutOfBoxWarning, f"{words}; the certified bound does not hold there"))
+        for category, text in doubts:
             warnings.warn(text, category, stacklevel=2)
         values = self._outputs(**outputs)
         return values[0] if len(values) == 1 else values
@@ -127,7 +132,13 @@ class Model:
         prepared, outputs = self._run(args, named)
         rows = row_flags(self.manifest, outputs)
         flags = _union([*(p.flags for p in prepared.values()), *rows.values()])
-        return Result(blank(self.manifest, outputs, rows), flags, self._error_bound(flags))
+        bounds = error_bounds(self.certificate, self._covered(flags, prepared))
+        return Result(blank(self.manifest, outputs, rows), flags, bounds)
+
+    def _covered(self, flags: int, prepared: Mapping[str, Prepared]) -> bool:
+        if self.backend not in self.certificate.backends or flags & UNCOVERED:
+            return False
+        return not outsiders(self.certificate, {name: p.array for name, p in prepared.items()})
 
     def check(self, *args: object, **named: object) -> dict[str, NDArray[np.int32]]:
         """Flags 1 and 8 of each row by input, int32 [n], without computing; InputError as for a call."""
@@ -163,26 +174,6 @@ class Model:
                 raise BackendError(f"{self.backend}: output {spec.name} expected {spec.dtype} {list(shape)}, got {got}")
             checked[spec.name] = value  # type: ignore[assignment]
         return prepared, checked
-
-    def _error_bound(self, flags: int) -> dict[str, dict[str, object]]:
-        covered = self.backend in self.certificate.backends and not flags & _UNCOVERED
-        bounds: dict[str, dict[str, object]] = {}
-        for entry in self.certificate.outputs.values():
-            if entry.norm != "sup":
-                continue
-            if entry.total is not None:
-                value, class_, covers = entry.total, entry.total_class, "total"
-            elif entry.sound_total is not None:
-                value, class_, covers = entry.sound_total, "sound", "device"
-            else:
-                continue
-            bounds[entry.name] = {
-                "value": value if covered else None,
-                "norm": entry.norm,
-                "class": class_ if covered else "not verified",
-                "covers": covers,
-            }
-        return bounds
 
 
 def _doubts(

@@ -42,9 +42,16 @@ def contains(outer: SubBox, inner: SubBox, box: Sequence[BoxEntry]) -> bool:
     return all(o[0] <= i[0] and i[1] <= o[1] for o, i in zip(_whole(outer, box), held, strict=True))
 
 
+def holds(part: SubBox, box: Sequence[BoxEntry], point: Mapping[str, Sequence[float]]) -> bool:
+    """Whether the point, columns by input, lies in `part`."""
+    left = {name: iter(values) for name, values in point.items()}
+    values = [next(left[column.input]) for column in box]
+    return all(low <= v <= high for v, (low, high) in zip(values, _whole(part, box), strict=True))
+
+
 def words(part: SubBox) -> str:
     """A part as it is typed: x=0.4:0.6,t=0:0.2."""
-    return ",".join(f"{key}={low:g}:{high:g}" for key, (low, high) in part.items())
+    return ",".join(f"{key}={low!r}:{high!r}" for key, (low, high) in part.items())
 
 
 def _whole(part: SubBox, box: Sequence[BoxEntry]) -> list[Range]:

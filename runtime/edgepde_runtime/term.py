@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context
 from fractions import Fraction
@@ -100,3 +100,13 @@ class Totals(ABC):
         values = [self.terms[t].value for t in names]
         known = [v for v in values if v is not None]
         return sum_up(known) if len(known) == len(values) else None
+
+
+def tightest(statements: Iterable[Totals], bound: Callable[[Totals], float | None]) -> Totals:
+    """The statement of the smallest bound, one without a bound last."""
+
+    def size(one: Totals) -> float:
+        value = bound(one)
+        return math.inf if value is None else value
+
+    return min(statements, key=size)

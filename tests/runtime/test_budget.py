@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from edgepde_runtime import budget, limits
+from edgepde_runtime.errorlimits import ErrorLimits
 from edgepde_runtime.errors import BudgetError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -40,14 +41,14 @@ def test_tables_are_read(tmp_path: Path) -> None:
     first, second = budget.read(write(tmp_path, WHOLE))
     assert first.path == tmp_path / "bundles/a"
     assert first.limits == limits.Limits(
-        100.0, 250.5, {"u": 1e-3, "u_x": 1e-2}, "statistical", 64.0, 512.0, 16, "stm32h7"
+        100.0, 250.5, ErrorLimits({"u": 1e-3, "u_x": 1e-2}), "statistical", 64.0, 512.0, 16, "stm32h7"
     )
-    assert second.limits == limits.Limits(max_error={"": 1e-3})
+    assert second.limits == limits.Limits(max_error=ErrorLimits({"": 1e-3}))
 
 
 def test_the_table_of_that_bundle_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write(tmp_path, WHOLE)
-    assert budget.find(file, tmp_path / "bundles" / "b").max_error == {"": 1e-3}
+    assert budget.find(file, tmp_path / "bundles" / "b").max_error.outputs == {"": 1e-3}
     monkeypatch.chdir(tmp_path)
     assert budget.find("budget.toml", "bundles/../bundles/a/").batch == 16
     with pytest.raises(BudgetError, match="expected one table for elsewhere, got 0"):
@@ -139,7 +140,7 @@ def test_any_text_is_read_or_refused(tmp_path: Path, text: str) -> None:
 @given(st.dictionaries(st.from_regex(r"[a-z_]{1,5}", fullmatch=True), st.floats(1e-300, 1e300), min_size=1, max_size=4))
 def test_max_error_reads_what_it_is_told(wanted: dict[str, float]) -> None:
     text = ",".join(f"{name}={value!r}" for name, value in wanted.items())
-    assert limits.max_error(text, "--max-error") == wanted
+    assert limits.max_error(text, "--max-error") == ErrorLimits(wanted)
 
 
 @pytest.mark.parametrize(
@@ -151,9 +152,10 @@ def test_max_error_reads_what_it_is_told(wanted: dict[str, float]) -> None:
     ],
 )
 def test_max_error_flags_are_merged_by_output(flag: dict[str, float], expected: dict[str, float]) -> None:
-    table = limits.Limits(max_error={"u": 1e-3, "u_x": 1e-2}, batch=16, board="stm32h7")
-    merged = table.overridden({"max_error": flag})
-    assert merged.max_error == expected
+    table = limits.Limits(max_error=ErrorLimits({"u": 1e-3, "u_x": 1e-2}), batch=16, board="stm32h7")
+    merged = table.overridden({"max_error": ErrorLimits(flag)})
+    assert merged.max_error.outputs == expected
     assert (merged.batch, merged.board, merged.here) == (16, "stm32h7", {"max_error"})
-    assert limits.Limits(max_error={"": 1.0}).overridden({"max_error": {"u": 2.0}}).max_error == {"": 1.0, "u": 2.0}
+    every = limits.Limits(max_error=ErrorLimits({"": 1.0})).overridden({"max_error": ErrorLimits({"u": 2.0})})
+    assert every.max_error.outputs == {"": 1.0, "u": 2.0}
     assert table.overridden({}) == table

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from edgepde_runtime.errorlimits import ErrorLimits
 from edgepde_runtime.errors import BackendError, BudgetError
 from edgepde_runtime.limits import Limits
 from edgepde_runtime.verbs import exchange
@@ -41,7 +42,7 @@ def test_a_good_bundle_passes(mlp: Path, backend: str) -> None:
 
 
 def test_a_good_bundle_passes_with_limits(mlp: Path) -> None:
-    report = checked(mlp, max_error={"u": 1.1e-3}, p50_us=1e6)
+    report = checked(mlp, max_error=ErrorLimits({"u": 1.1e-3}), p50_us=1e6)
     assert status(report, "error u") == PASS
     assert status(report, "latency p50") == PASS
     assert report.exit_code == 0
@@ -49,14 +50,15 @@ def test_a_good_bundle_passes_with_limits(mlp: Path) -> None:
 
 @pytest.mark.parametrize("asked", [{"u": 1e-3}, {"": 1e-3}])
 def test_an_error_above_the_limit_fails(mlp: Path, asked: dict[str, float]) -> None:
-    report = checked(mlp, max_error=asked)
+    report = checked(mlp, max_error=ErrorLimits(asked))
     assert (status(report, "error u"), report.exit_code) == (FAIL, 1)
 
 
 @pytest.mark.parametrize(("limit", "code"), [(2e-3, 0), (1e-3, 1)])
 def test_pass_and_fail_alike_show_the_terms_rounded_up(tmp_path: Path, limit: float, code: int) -> None:
     report = checked(
-        mlp_bundle(tmp_path / "b", amounts={"model": 1.2341e-3, "rounding": 2.0001e-6}), max_error={"u": limit}
+        mlp_bundle(tmp_path / "b", amounts={"model": 1.2341e-3, "rounding": 2.0001e-6}),
+        max_error=ErrorLimits({"u": limit}),
     )
     assert report.exit_code == code
     (check,) = (c for c in report.checks if c.name == "error u")
@@ -68,27 +70,27 @@ def test_pass_and_fail_alike_show_the_terms_rounded_up(tmp_path: Path, limit: fl
 
 
 def test_terms_are_shown_where_one_is_missing(tmp_path: Path) -> None:
-    report = checked(mlp_bundle(tmp_path / "b", amounts={"model": None}), max_error={"u": 1e-7})
+    report = checked(mlp_bundle(tmp_path / "b", amounts={"model": None}), max_error=ErrorLimits({"u": 1e-7}))
     assert "exceed the limit; compression 1e-06 + " in report.table()
 
 
 def test_an_error_limit_for_no_output_is_usage(mlp: Path) -> None:
     with pytest.raises(BudgetError, match="'v' is no certified output; expected u"):
-        checked(mlp, max_error={"v": 1.0})
+        checked(mlp, max_error=ErrorLimits({"v": 1.0}))
 
 
 def test_a_bare_error_limit_leaves_diagnostics_alone(solver: Path) -> None:
-    assert checked(solver, max_error={"": 1.1e-3}).exit_code == 0
+    assert checked(solver, max_error=ErrorLimits({"": 1.1e-3})).exit_code == 0
     with pytest.raises(BudgetError, match="'residual' is no certified output"):
-        checked(solver, max_error={"residual": 1.0})
+        checked(solver, max_error=ErrorLimits({"residual": 1.0}))
 
 
 def test_a_model_term_nobody_checked_is_not_a_pass(tmp_path: Path) -> None:
     bundle = mlp_bundle(tmp_path / "b", amounts={"model": None})
     report = checked(bundle)
     assert (status(report, "error u"), report.exit_code) == (NOT_VERIFIED, 4)
-    assert status(checked(bundle, max_error={"u": 1.0}), "error u") == NOT_VERIFIED
-    assert checked(bundle, max_error={"u": 1e-7}).exit_code == 1
+    assert status(checked(bundle, max_error=ErrorLimits({"u": 1.0})), "error u") == NOT_VERIFIED
+    assert checked(bundle, max_error=ErrorLimits({"u": 1e-7})).exit_code == 1
 
 
 @pytest.mark.parametrize(("minimum", "code"), [("measured", 0), ("statistical", 4), ("sound", 4)])
@@ -97,7 +99,7 @@ def test_a_class_below_the_one_asked_for_is_not_verified(mlp: Path, minimum: str
 
 
 def test_failing_beats_not_verified(mlp: Path) -> None:
-    assert checked(mlp, min_class="sound", max_error={"u": 1e-9}).exit_code == 1
+    assert checked(mlp, min_class="sound", max_error=ErrorLimits({"u": 1e-9})).exit_code == 1
 
 
 def test_a_backend_the_certificate_does_not_cover(tmp_path: Path) -> None:
@@ -235,7 +237,7 @@ def test_sarif_lists_what_did_not_pass() -> None:
 
 
 def test_the_json_document_has_every_check(mlp: Path) -> None:
-    report = checked(mlp, max_error={"u": 1e-9})
+    report = checked(mlp, max_error=ErrorLimits({"u": 1e-9}))
     document = json.loads(json.dumps(report.as_dict(), allow_nan=False))
     assert document["schema_version"] == 1
     assert document["verdict"] == "FAIL"

@@ -57,7 +57,7 @@ def replay(bundle: Bundle, backend: str, golden: Golden, trust: bool = False) ->
         if spec.threshold is not None:
             checks.append(_residual(name, spec, device[spec.name], golden.outputs[spec.name]))
         elif not spec.diagnostic:
-            entry = bundle.certificate.outputs[spec.name]
+            entry = model.certificate.outputs[spec.name]
             checks.append(_compare(name, spec, device[spec.name], reference, entry))
     return checks
 
