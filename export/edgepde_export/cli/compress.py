@@ -1,12 +1,48 @@
-"""`edgepde compress`: from a run to a smaller run."""
+"""`edgepde compress`: from a run or a module to a smaller run."""
 
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from .outcome import INTERRUPTED
+
+
+@dataclass(frozen=True)
+class Order:
+    """What was typed."""
+
+    source: str
+    out: Path | None
+    max_error: str | None
+    sweep: str | None
+    min_class: str | None
+    domain: str | None
+    method: str
+    seconds: float | None
+    seed: int
+    budget: Path | None
+    plot: Path | None
+
+    @property
+    def command(self) -> str:
+        """The command line that repeats this order."""
+        words = ["edgepde", "compress", self.source]
+        for name in ("out", "max_error", "sweep", "min_class", "domain", "seconds", "budget", "plot"):
+            value = getattr(self, name)
+            words += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
+        words += ["--method", self.method] * (self.method != "auto")
+        words += ["--seed", str(self.seed)] * (self.seed != 0)
+        return shlex.join(words)
+
+    @property
+    def is_module(self) -> bool:
+        """Whether FILE.py:callable was given."""
+        return ".py" in self.source.rpartition(":")[0]
 
 
 def command(
@@ -16,35 +52,107 @@ def command(
         Path | None, typer.Option("--out", metavar="RUN2", help="Folder of the compressed run; not for --sweep.")
     ] = None,
     max_error: Annotated[
-        str | None, typer.Option("--max-error", metavar="E", help="Error to stay under: 1e-3, or u=1e-3,u_x=1e-2.")
+        str | None,
+        typer.Option(
+            "--max-error", metavar="E", help="Error to stay under: 1e-3, u=1e-3, or 1e-2,[x=0.4:0.6]=1e-4 for a part."
+        ),
     ] = None,
     sweep: Annotated[
         str | None, typer.Option("--sweep", metavar="A:B", help="Try a range of errors and print size against error.")
     ] = None,
     min_class: Annotated[
         str | None,
-        typer.Option("--min-class", metavar="sound|statistical|measured", help="Weakest class the error may have."),
+        typer.Option(
+            "--min-class", metavar="sound|statistical|measured", help="Weakest class the error may have; else sound."
+        ),
     ] = None,
     domain: Annotated[
         str | None, typer.Option("--domain", metavar="LOW:HIGH,...", help="Box of inputs of a module of your own.")
     ] = None,
-    method: Annotated[str, typer.Option("--method", help="How to compress.")] = "auto",
+    method: Annotated[
+        str, typer.Option("--method", help="auto takes the smallest; or one form: merge, low-rank; s2gpt: tucker.")
+    ] = "auto",
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", min=1.0, help="For the search and its proofs, per error.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the points that are sampled.")] = 0,
+    budget: Annotated[
+        Path | None,
+        typer.Option("--budget", metavar="FILE.toml", help="With --sweep: marks the cheapest that meets it."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE.png", help="With --sweep: draws what it prints.")
+    ] = None,
 ) -> None:
-    """Make a trained run smaller and state what that costs.
+    """Make a trained run smaller and prove what that costs.
 
     Give the error you can afford with --max-error, or --sweep A:B to see what each error would save. The original is
-    kept in the new run as the reference, and ledger.json says per part what was chosen and why. Runs of the family
-    s2gpt can be compressed; others and modules of your own exit 3 until their family lands.
+    kept in the new run as the reference, and ledger.json says per part what was chosen and why. The error covers
+    compression, stored weights and the device's arithmetic, and is proved for every input of the box; where nothing
+    within it is proved the command exits 4 with the best bound. Runs of the family s2gpt have a measured error and need
+    --min-class measured. Ctrl-C loses nothing that was proved: the same command resumes.
     """
-    from edgepde_runtime.errors import InputError, UnsupportedModel
+    order = Order(run, out, max_error, sweep, min_class, domain, method, seconds, seed, budget, plot)
+    try:
+        _compress(order)
+    except KeyboardInterrupt:
+        typer.echo(f"edgepde compress: interrupted; what was proved is kept, resume with: {order.command}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
 
-    if (max_error is None) == (sweep is None):
+
+def _compress(order: Order) -> None:
+    from edgepde_runtime.errors import InputError
+
+    if (order.max_error is None) == (order.sweep is None):
         raise InputError("expected either --max-error E or --sweep A:B")
-    if ".py" in run.rpartition(":")[0] or domain is not None:
-        raise UnsupportedModel(f"{run}: modules of your own cannot be compressed until their family lands")
-    from edgepde.compress import compress_run
+    if order.sweep is None and (order.budget is not None or order.plot is not None):
+        raise InputError("--budget and --plot expected --sweep A:B with them")
+    if order.domain is not None and not order.is_module:
+        raise InputError(f"{order.source}: --domain is for modules of your own; a run has the box it was trained for")
+    if order.is_module:
+        _module(order)
+    else:
+        from edgepde.compress import compress_run
 
-    compress_run(Path(run), out, max_error, sweep, min_class, method)
-    if out is not None and max_error is not None:
-        bundle = out.parent / "bundle"
-        typer.echo(f"next: {shlex.join(['edgepde', 'export', str(out), '--out', str(bundle)])}")
+        compress_run(
+            Path(order.source),
+            order.out,
+            order.max_error,
+            order.sweep,
+            order.min_class,
+            order.method,
+            order.seconds,
+            order.seed,
+            order.command,
+        )
+    if order.out is not None and order.max_error is not None:
+        bundle = order.out.parent / "bundle"
+        typer.echo(f"next: {shlex.join(['edgepde', 'export', str(order.out), '--out', str(bundle)])}")
+
+
+def _module(order: Order) -> None:
+    """Compress a module of the user's own."""
+    from edgepde_runtime.errors import InputError
+    from edgepde_runtime.limits import class_name
+
+    from edgepde.network.compress import compress_to, of_module, summary
+
+    from ..domain import parse_domain
+    from ..source import load_module
+
+    if order.domain is None:
+        raise InputError("the box of inputs is missing: give --domain low:high,..., one per column")
+    if order.out is None or order.max_error is None:
+        raise InputError("--out RUN2 is missing: where to write the compressed run")
+    source = of_module(order.source, load_module(order.source), parse_domain(order.domain))
+    made = compress_to(
+        source,
+        order.out,
+        order.max_error,
+        min_class=class_name(order.min_class or "sound", "--min-class"),
+        method=order.method,
+        seconds=order.seconds,
+        seed=order.seed,
+        command=order.command,
+    )
+    typer.echo(summary(order.out, made))

@@ -1,0 +1,46 @@
+"""What the vectors of a network are at points, and how the output depends on them there."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from edgepde.certify.network import Affine, Input, Network, _value
+
+
+def values(network: Network, x: Tensor) -> list[Tensor]:
+    """Every node's vector [N, width] at points x [N, d]."""
+    made: list[Tensor] = []
+    for node in network.nodes:
+        made.append(x if isinstance(node, Input) else _value(node, [made[s] for s in node.sources]))
+    return made
+
+
+def adjoints(network: Network, x: Tensor) -> tuple[list[Tensor], dict[int, Tensor]]:
+    """(values, {place: d out / d node [m, N, width]}) of every affine node at points x [N, d]."""
+    made: list[Tensor] = []
+    probes: dict[int, Tensor] = {}
+    with torch.enable_grad():
+        for place, node in enumerate(network.nodes):
+            value = x if isinstance(node, Input) else _value(node, [made[s] for s in node.sources])
+            if isinstance(node, Affine):
+                probes[place] = torch.zeros_like(value, requires_grad=True)
+                value = value + probes[place]
+            made.append(value)
+        out = made[-1]
+        slopes = []
+        for k in range(out.shape[1]):
+            slopes.append(
+                torch.autograd.grad(out[:, k].sum(), list(probes.values()), retain_graph=True, materialize_grads=True)
+            )
+    stacked = {place: torch.stack([s[i] for s in slopes]) for i, place in enumerate(probes)}
+    return [v.detach() for v in made], stacked
+
+
+def replaced(network: Network, changes: dict[int, tuple[Tensor, Tensor]]) -> Network:
+    """The network with other (weight, bias) at places of affine or elementwise nodes."""
+    nodes = [
+        type(node)(node.sources, *changes[place]) if place in changes else node  # type: ignore[call-arg]
+        for place, node in enumerate(network.nodes)
+    ]
+    return Network(tuple(nodes))

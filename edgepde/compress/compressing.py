@@ -1,0 +1,136 @@
+"""compress(): the smallest form of a module that is proved within an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from edgepde_runtime.box import Box
+from edgepde_runtime.errors import BudgetError, InputError, NotVerified
+from edgepde_runtime.limits import class_name
+from edgepde_runtime.limits import max_error as limits_of
+
+from edgepde.certify.network import Affine, Network
+from edgepde.compress import forms
+from edgepde.compress.joints import layout
+from edgepde.compress.ledger import Entry, Ledger
+from edgepde.compress.proof import judge
+from edgepde.compress.searching import Candidate, Known, Search
+from edgepde.network.reading import Read, read_module
+from edgepde.train.progress import progress
+from edgepde.train.threads import one_thread
+
+SECONDS = 120.0
+MaxError = str | float | Mapping[str, float]
+
+
+@final
+@dataclass(frozen=True)
+class Compressed:
+    """module: smaller, of the same signature as reference, the original. ledger: what was done, as JSON."""
+
+    module: torch.nn.Module
+    reference: torch.nn.Module
+    ledger: Mapping[str, Any]
+
+
+def compress(
+    module: torch.nn.Module,
+    domain: Box,
+    max_error: MaxError,
+    *,
+    min_class: str = "sound",
+    method: str = "auto",
+    seconds: float = SECONDS,
+    seed: int = 0,
+    keep: Callable[[Known], None] | None = None,
+    known: Known | None = None,
+) -> Compressed:
+    """The smallest form found whose sup |module - device| over the domain is proved at most max_error.
+
+    max_error: one number, or NAME=number, in the output's unit; it bounds compression, stored weights, rounding and
+    activation of the C99 code together. method: "auto" or one of the forms. seconds: for search and proofs.
+    keep(known) is called with every smaller form that is proved; given back as `known` the search goes on from it.
+    Raises UnsupportedModel naming the node or parameter, InputError for a box that does not fit, BudgetError for
+    an error or method that cannot be understood, NotVerified with the best bound where nothing is proved.
+    """
+    if not isinstance(domain, Box):
+        raise InputError(f"domain: expected an edgepde.Box, got {type(domain).__name__}")
+    limit = single(max_error)
+    class_name(min_class, "min_class")
+    names = methods(method)
+    read = read_module(module, domain)
+    with one_thread(), progress("compressing", seconds) as bar, torch.no_grad():
+
+        def tell(spent: float, text: str) -> None:
+            bar.note(text)
+            bar.update(min(spent, seconds))
+
+        search = Search(judge(read.network, domain, read.dtype, limit), seconds, seed, tell, keep, known)
+        search.run(names, refits=True)
+    if search.best is None:
+        bound = search.closest.proof.total if search.closest is not None and search.closest.proof is not None else None
+        shown = "nothing" if bound is None else f"{bound:.3g}"
+        raise NotVerified(f"no form is proved within {limit:.3g}, not even the dense one; the best bound is {shown}")
+    ledger = _ledger(read, search, search.best, limit, method)
+    return Compressed(read.rebuilt(search.best.network), module, ledger.as_dict())
+
+
+def methods(method: str) -> tuple[str, ...]:
+    """The forms that a method means; raises BudgetError for one nobody knows."""
+    known = forms.names()
+    if method != "auto" and method not in known:
+        raise BudgetError(f"--method expected auto, {', '.join(known)}, got {method!r}")
+    return known if method == "auto" else (method,)
+
+
+def single(max_error: MaxError) -> float:
+    """The one limit of the one output."""
+    limits = limits_of(max_error, "--max-error")
+    if len(limits.outputs) != 1:
+        raise BudgetError(f"--max-error expected one number, the module has one output, got {max_error!r}")
+    return float(next(iter(limits.outputs.values())))
+
+
+def _ledger(read: Read, search: Search, best: Candidate, limit: float, method: str) -> Ledger:
+    assert best.proof is not None
+    each = torch.finfo(read.dtype).bits // 8
+    f, kept = read.network, layout(read.network).kept
+    changed = {} if best.form == "dense" else forms.form(best.form).described(f, best.choice.options)
+    entries = []
+    for place, node in enumerate(f.nodes):
+        if not isinstance(node, Affine):
+            continue
+        before = each * (node.weight.numel() + node.bias.numel())
+        form, after = changed.get(place, ("dense", before // each))
+        why = _why(best) if place in changed else kept.get(place, "no smaller form was proved")
+        alone = _alone(search, best, place) if place in changed else None
+        entries.append(Entry(f"node{place}", form, before, each * after, alone, why))
+    error = {
+        "value": best.proof.total,
+        "class": best.proof.kind,
+        "norm": "sup",
+        "max_error": limit,
+        "compression": best.proof.compression,
+        "device": best.proof.device,
+        "found": best.proof.found,
+    }
+    return Ledger(tuple(entries), error, tuple(search.tried), {"method": method, "seconds": search.seconds})
+
+
+def _why(best: Candidate) -> str:
+    fitted = ", all weights fitted again to the original" if best.fitted else ""
+    return f"the smallest form that was proved{fitted}"
+
+
+def _alone(search: Search, best: Candidate, place: int) -> float | None:
+    """The error over sample points where only the part that ends at this place is changed, not fitted again."""
+    form, f = forms.form(best.form), search.judge.f
+    names = [part.name for part in form.parts(f, search.x[:500])]
+    if str(place) not in names:
+        return None
+    options = [o if n == str(place) else 0 for n, o in zip(names, best.choice.options, strict=True)]
+    made: Network = form.apply(f, options, search.x[:2000])
+    return search.target.worst(made)

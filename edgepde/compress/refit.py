@@ -1,0 +1,116 @@
+"""All weights of a smaller network moved so that it follows the original where it is furthest from it.
+
+Levenberg-Marquardt on sum w_i |h(x_i) - f(x_i)|^2; the weights w_i grow with the error at x_i, so that the sum comes
+near the largest error rather than the mean (iteratively reweighted least squares for a large power).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from edgepde.certify.network import Affine, Network
+from edgepde.compress.adjoint import adjoints, replaced
+from edgepde.train.levenberg_marquardt import Damping, step
+
+POWERS = (2.0, 4.0, 8.0, 14.0)
+ROUND = 8
+FLOOR = 1e-3
+
+
+@dataclass(frozen=True)
+class Target:
+    """Points x [N, d] and what the original is there, y [N, m]; the first `fitted` are fitted to, all are looked at."""
+
+    x: Tensor
+    y: Tensor
+    fitted: int
+
+    def worst(self, network: Network) -> float:
+        """The largest error over all points."""
+        return float((network(self.x) - self.y).abs().max())
+
+
+def refit(
+    network: Network, target: Target, goal: float, seconds: float, told: Callable[[float], None] | None = None
+) -> tuple[Network, float]:
+    """The best network seen and its largest error over the points; stops below `goal` or when time is over."""
+    with torch.no_grad():
+        return _Refit(network, target).run(goal, time.monotonic() + seconds, told)
+
+
+class _Refit:
+    def __init__(self, network: Network, target: Target) -> None:
+        self.network, self.target = network, target
+        self.places = [p for p, n in enumerate(network.nodes) if isinstance(n, Affine)]
+        self.x, self.y = target.x[: target.fitted], target.y[: target.fitted]
+        self.weights = torch.ones_like(self.y)
+        self.scale = 1.0
+
+    def run(self, goal: float, until: float, told: Callable[[float], None] | None) -> tuple[Network, float]:
+        theta, damping = self._packed(), Damping.initial(1, torch.device("cpu"), 1e-6)
+        best, least = self.network, self.target.worst(self.network)
+        active, power, stalled = torch.ones(1, dtype=torch.bool), 0, 0
+        while time.monotonic() < until and least > goal:
+            self._reweigh(theta[0], POWERS[power])
+            before = least
+            for _ in range(ROUND):
+                theta, _ = step(theta, self._linearise, self._residual, damping, active)
+                made = self._network(theta[0])
+                worst = self.target.worst(made)
+                if worst < least:
+                    best, least = made, worst
+                if time.monotonic() > until or least <= goal:
+                    break
+            if told is not None:
+                told(least)
+            stalled = 0 if least < 0.98 * before else stalled + 1
+            if stalled >= (1 if power + 1 < len(POWERS) else 4):
+                if power + 1 == len(POWERS):
+                    break
+                power, stalled = power + 1, 0
+        return best, least
+
+    def _packed(self) -> Tensor:
+        flat = [t.reshape(-1) for p in self.places for t in self._held(p)]
+        return torch.cat(flat)[None].clone()
+
+    def _held(self, place: int) -> tuple[Tensor, Tensor]:
+        node = self.network.nodes[place]
+        assert isinstance(node, Affine)
+        return node.weight, node.bias
+
+    def _network(self, theta: Tensor) -> Network:
+        changes, start = {}, 0
+        for place in self.places:
+            weight, bias = self._held(place)
+            middle, end = start + weight.numel(), start + weight.numel() + bias.numel()
+            changes[place] = (theta[start:middle].reshape(weight.shape), theta[middle:end])
+            start = end
+        return replaced(self.network, changes)
+
+    def _reweigh(self, theta: Tensor, power: float) -> None:
+        error = (self._network(theta)(self.x) - self.y).abs()
+        self.scale = float(error.max().clamp(min=1e-300))
+        raised = (error / self.scale).clamp(min=FLOOR) ** (power - 2.0)
+        self.weights = (raised / raised.mean()).sqrt()
+
+    def _residual(self, theta: Tensor) -> Tensor:
+        return (self.weights * (self._network(theta[0])(self.x) - self.y) / self.scale).reshape(1, -1)
+
+    def _linearise(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        network = self._network(theta[0])
+        at, slopes = adjoints(network, self.x)
+        columns = []
+        for place in self.places:
+            h = at[network.nodes[place].sources[0]]
+            a = slopes[place].transpose(0, 1)  # [N, m, width]
+            columns.append((a[:, :, :, None] * h[:, None, None, :]).flatten(2))
+            columns.append(a)
+        jacobian = torch.cat(columns, dim=2) * self.weights[:, :, None] / self.scale
+        residual = (self.weights * (at[-1] - self.y) / self.scale).reshape(1, -1)
+        return residual, jacobian.reshape(1, residual.shape[1], -1)

@@ -1,0 +1,1 @@
+"""The family `network`: any network the certificate can read, as a torch module and as a run folder."""

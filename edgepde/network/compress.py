@@ -1,0 +1,149 @@
+"""Compressing networks into run folders: a run of this family, or a module of the user's own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from edgepde_runtime.box import Box
+
+from edgepde.compress.compressing import SECONDS, Compressed, Known, MaxError, compress
+from edgepde.compress.ledger import told
+from edgepde.errors import RunError
+from edgepde.network import store
+from edgepde.network.module import NetworkModule
+from edgepde.network.reading import read_module
+from edgepde.train.layout import CHECKPOINT, SPEC
+from edgepde.train.run_folder import Run
+
+BEST = "best"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is compressed: the module, its box, what spec.json says of it, and what it is called."""
+
+    module: torch.nn.Module
+    box: Box
+    names: Mapping[str, str]
+    spec: Mapping[str, Any]
+    identity: Mapping[str, Any]
+
+
+def of_run(path: Path) -> Source:
+    """The network of a run; of a compressed run its original, so that errors do not add up."""
+    loaded = store.load(path)
+    carried = {key: loaded.run.spec[key] for key in ("problem", "units", "history")}
+    identity = {"compressed": path.name, "of": loaded.run.spec["identity"]}
+    names = {"input": loaded.input, "output": loaded.output}
+    return Source(loaded.reference or loaded.module, loaded.box, names, carried, identity)
+
+
+def of_module(text: str, module: torch.nn.Module, box: Box) -> Source:
+    """A module of the user's own."""
+    spec = {"problem": {"name": text.rpartition(":")[2] or text}}
+    return Source(module, box, {"input": "x", "output": "y"}, spec, {"compressed": text})
+
+
+def compress_to(
+    source: Source,
+    out: Path,
+    max_error: MaxError,
+    *,
+    min_class: str = "sound",
+    method: str = "auto",
+    seconds: float | None = None,
+    seed: int = 0,
+    command: str = "",
+) -> Compressed:
+    """Write the compressed run `out`; the best form proved so far is kept while it goes, the same command resumes.
+
+    Raises what compress() raises; RunError for a folder that is in use or cannot be written. Where nothing was proved
+    the folder is removed again.
+    """
+    identity = {**source.identity, "max_error": str(max_error), "method": method, "min_class": min_class, "seed": seed}
+    existed = out.exists()
+    with Run.start(out, identity, command=command) as run:
+        try:
+            made = compress(
+                source.module,
+                source.box,
+                max_error,
+                min_class=min_class,
+                method=method,
+                seconds=SECONDS if seconds is None else seconds,
+                seed=seed,
+                keep=lambda known: _keep(run, known),
+                known=_known(run),
+            )
+            write(run, source, made)
+        except BaseException:
+            _leave(run, existed)
+            raise
+    return made
+
+
+def write(run: Run, source: Source, made: Compressed) -> None:
+    """Finish a run with a compressed network."""
+    small = made.module
+    assert isinstance(small, NetworkModule)
+    reference = read_module(source.module, source.box).rebuilt()
+    run.finish(
+        store.tensors(small),
+        {
+            "family": store.FAMILY,
+            "architecture": store.architecture(small),
+            "box": {"x": source.box},
+            **source.spec,
+            store.FAMILY: store.section(reference, source.names),
+        },
+        reference=store.tensors(reference),
+        ledger=made.ledger,
+    )
+
+
+def summary(out: Path, made: Compressed) -> str:
+    """What a compression cost and gained, in a line."""
+    error, total = made.ledger["error"], made.ledger["total"]
+    share = total["bytes_after"] / max(1, total["bytes_before"])
+    return (
+        f"{out}: {total['bytes_before'] / 1024:.1f} to {total['bytes_after'] / 1024:.1f} KB of weights ({share:.3f}); "
+        f"|original - device| <= {error['value']:.3g}, {error['class']} ({told(made.ledger)[0]})"
+    )
+
+
+def _keep(run: Run, known: Known) -> None:
+    module = NetworkModule(known.network, None, torch.float64)
+    meta = {
+        "architecture": store.architecture(module),
+        "form": known.form,
+        "options": list(known.options),
+        "fitted": known.fitted,
+    }
+    run.save(BEST, store.tensors(module), meta)
+
+
+def _known(run: Run) -> Known | None:
+    kept = run.restore(BEST)
+    if kept is None:
+        return None
+    tensors, meta = kept
+    network = store.rebuilt(meta["architecture"], tensors, f"{run.path / CHECKPOINT / BEST}").network()
+    return Known(str(meta["form"]), tuple(int(o) for o in meta["options"]), network, bool(meta["fitted"]))
+
+
+def _leave(run: Run, existed: bool) -> None:
+    """Remove what nobody needs: a folder of ours in which nothing was kept."""
+    if run.names() or (run.path / SPEC).exists():
+        return
+    run.close()
+    shutil.rmtree(run.path / CHECKPOINT, ignore_errors=True)
+    if not existed:
+        try:
+            run.path.rmdir()
+        except OSError as error:
+            raise RunError(f"{run.path}: cannot be removed: {error.strerror}") from error

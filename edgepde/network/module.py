@@ -1,0 +1,107 @@
+"""A network of the certificate as a torch module, one parameter per weight and bias."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from edgepde.certify.network import Affine, Concat, Gather, Input, Network, Node, Pointwise, Product, Scale, Sum
+
+SHARED_FROM = 2
+
+
+@final
+class NetworkModule(nn.Module):
+    """x [M, d] -> y [M, *shape]: the network's nodes in its order, parameters of one dtype.
+
+    Matrices that are equal are one parameter. shape: that of a row of the output, [m] where None.
+    """
+
+    def __init__(
+        self, network: Network, shape: Sequence[int] | None = None, dtype: torch.dtype = torch.float32
+    ) -> None:
+        super().__init__()
+        self.shape = (network.outputs,) if shape is None else tuple(shape)
+        self.nodes = network.nodes
+        self._names: dict[tuple[int, str], str] = {}
+        for place, node in enumerate(network.nodes):
+            for label in ("weight", "bias") if isinstance(node, Affine | Scale) else ():
+                self._add(place, label, getattr(node, label), dtype)
+            if isinstance(node, Gather):
+                self.register_buffer(f"node{place}_index", node.index.clone())
+
+    def _add(self, place: int, label: str, values: Tensor, dtype: torch.dtype) -> None:
+        held = values.to(dtype)
+        for name, other in self.named_parameters():
+            if held.dim() == SHARED_FROM and held.shape == other.shape and torch.equal(held, other):
+                self._names[place, label] = name
+                return
+        name = f"node{place}_{label}"
+        self.register_parameter(name, nn.Parameter(held.clone()))
+        self._names[place, label] = name
+
+    @property
+    def dimension(self) -> int:
+        """The number of inputs d."""
+        first = self.nodes[0]
+        assert isinstance(first, Input)
+        return first.width
+
+    def held(self, place: int, label: str) -> Tensor:
+        """The parameter of a node."""
+        return self.get_parameter(self.named(place, label))
+
+    def named(self, place: int, label: str) -> str:
+        """What the parameter of a node is called."""
+        return self._names[place, label]
+
+    def network(self) -> Network:
+        """The network with the numbers that are held now, as float64."""
+        return Network(tuple(self._now(place, node) for place, node in enumerate(self.nodes)))
+
+    def _now(self, place: int, node: Node) -> Node:
+        if not isinstance(node, Affine | Scale):
+            return node
+        weight, bias = (self.held(place, label).detach().double().cpu() for label in ("weight", "bias"))
+        return type(node)(node.sources, weight, bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """y [M, *shape]."""
+        values: list[Tensor] = []
+        for place, node in enumerate(self.nodes):
+            values.append(x if isinstance(node, Input) else self._value(place, node, [values[s] for s in node.sources]))
+        out = values[-1]
+        if self.shape == (out.shape[1],):
+            return out
+        return out[:, 0] if self.shape == () else out.reshape(-1, *self.shape)
+
+    def _value(self, place: int, node: Node, given: list[Tensor]) -> Tensor:  # noqa: PLR0911 - one line per kind
+        if isinstance(node, Affine):
+            return nn.functional.linear(given[0], self.held(place, "weight"), self.held(place, "bias"))
+        if isinstance(node, Scale):
+            return given[0] * self.held(place, "weight") + self.held(place, "bias")
+        if isinstance(node, Gather):
+            return torch.index_select(given[0], 1, self.get_buffer(f"node{place}_index"))
+        if isinstance(node, Concat):
+            return torch.cat(given, dim=1)
+        if isinstance(node, Product):
+            return given[0] * given[1]
+        if isinstance(node, Pointwise):
+            return applied(node, given[0])
+        total = given[0]
+        for term in given[1:]:
+            total = total + term
+        assert isinstance(node, Sum)
+        return total
+
+
+def applied(node: Pointwise, x: Tensor) -> Tensor:
+    """The function of a node by the operation torch has for it."""
+    if node.function == "power":
+        return x**node.exponent
+    function: Any = getattr(torch, node.function, None) or getattr(nn.functional, node.function)
+    made: Tensor = function(x)
+    return made
