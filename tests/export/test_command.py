@@ -18,10 +18,11 @@ import pytest
 from edgepde_export import bundle, exporting, lowering
 from edgepde_export.cli import main as cli
 from edgepde_export.lowering.module import lower as lower_module
+from edgepde_export.lowering.options import Options
 from edgepde_runtime import bundle as reader
 from edgepde_runtime.box import Box
-from edgepde_runtime.certificate import upward
 from edgepde_runtime.errors import NotConverged
+from edgepde_runtime.term import upward
 from typer.testing import CliRunner
 
 from edgepde.train import finished_run
@@ -211,9 +212,9 @@ class TestFamilies:
     def test_the_family_s_lowering_makes_the_bundle(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         seen: dict[str, Any] = {}
 
-        def lower(path: Path, **options: Any) -> bundle.BundleContent:
-            seen.update(options, path=path)
-            return lower_module(nets.mlp(), Box([-1, 0], [1, 1]), log=options["log"])
+        def lower(path: Path, domain: Box | None, _: float | None, options: Options) -> bundle.BundleContent:
+            seen.update(path=path, domain=domain, data=options.data)
+            return lower_module(nets.mlp(), Box([-1, 0], [1, 1]), options)
 
         family = ModuleType(f"{lowering.__name__}.toy")
         family.lower = lower  # type: ignore[attr-defined]
@@ -287,12 +288,12 @@ class TestInterrupted:
 
 
 class TestCompress:
-    """edgepde compress, as far as it goes without a family."""
+    """edgepde compress, before it starts."""
 
-    def test_modules_of_one_s_own_wait_for_their_family(self, source: Path, tmp_path: Path) -> None:
+    def test_a_module_of_one_s_own_needs_its_box(self, source: Path, tmp_path: Path) -> None:
         found = run("compress", f"{source}:net", "--out", tmp_path / "r", "--max-error", "1e-3")
-        assert found.exit_code == 3
-        assert "until their family lands" in found.stderr
+        assert found.exit_code == 2
+        assert "--domain" in found.stderr
 
     @pytest.mark.parametrize("words", [(), ("--max-error", "1e-3", "--sweep", "1e-4:1e-2")])
     def test_either_an_error_or_a_sweep(self, words: tuple[str, ...], tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from edgepde.s2gpt.compress import load
 
 SOURCE = Path(__file__).with_name("heated_rod.py")
+MEASURED = ["--min-class", "measured"]
 SMALL = ["snapshots=6", "refinements=0", "width=10", "iterations=60", "points=400", "grid=900"]
 Array = NDArray[np.float64]
 
@@ -102,7 +103,7 @@ def test_held_out_data_takes_the_place_of_the_residual(folder: Path, tmp_path: P
 
 def test_compress_keeps_to_its_error_and_says_what_it_chose(folder: Path, tmp_path: Path) -> None:
     small = tmp_path / "small"
-    edgepde("compress", str(folder / "run"), "--out", str(small), "--max-error", "5e-2")
+    edgepde("compress", str(folder / "run"), "--out", str(small), "--max-error", "5e-2", *MEASURED)
     ledger = json.loads((small / "ledger.json").read_text())
     assert ledger["error"]["stated"] <= 5e-2
     edgepde("export", str(small), "--out", str(tmp_path / "bundle"))
@@ -114,11 +115,13 @@ def test_compress_keeps_to_its_error_and_says_what_it_chose(folder: Path, tmp_pa
     assert difference.max() <= 5e-2
     sizes = [(place / "model.onnx").stat().st_size for place in (tmp_path / "bundle", folder / "bundle")]
     assert sizes[0] < sizes[1]
-    assert "5.00e-02" in edgepde("compress", str(folder / "run"), "--sweep", "5e-2:2e-2")
+    assert "5.00e-02" in edgepde("compress", str(folder / "run"), "--sweep", "5e-2:2e-2", *MEASURED)
 
 
 def test_an_error_that_cannot_be_reached_is_refused(folder: Path, tmp_path: Path) -> None:
-    output = edgepde("compress", str(folder / "run"), "--out", str(tmp_path / "x"), "--max-error", "1e-14", code=1)
+    words = ["compress", str(folder / "run"), "--out", str(tmp_path / "x"), "--max-error", "1e-14"]
+    assert "--min-class measured" in edgepde(*words, code=4)
+    output = edgepde(*words, *MEASURED, code=1)
     assert "cannot be reached" in output
     assert not (tmp_path / "x").exists()
 
