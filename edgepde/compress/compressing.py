@@ -10,20 +10,19 @@ import torch
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import BudgetError, InputError, NotVerified
 from edgepde_runtime.limits import class_name
-from edgepde_runtime.limits import max_error as limits_of
 
 from edgepde.certify.network import Affine, Network
 from edgepde.compress import forms
+from edgepde.compress.allowance import MaxError, allowance
 from edgepde.compress.joints import layout
 from edgepde.compress.ledger import Entry, Ledger
-from edgepde.compress.proof import judge
-from edgepde.compress.searching import Candidate, Known, Search
+from edgepde.compress.proof import Part, judge
+from edgepde.compress.searching import FITTED, Candidate, Known, Search
 from edgepde.network.reading import Read, read_module
 from edgepde.train.progress import progress
 from edgepde.train.threads import one_thread
 
 SECONDS = 120.0
-MaxError = str | float | Mapping[str, float]
 
 
 @final
@@ -41,6 +40,7 @@ def compress(
     domain: Box,
     max_error: MaxError,
     *,
+    output: str = "y",
     min_class: str = "sound",
     method: str = "auto",
     seconds: float = SECONDS,
@@ -50,15 +50,16 @@ def compress(
 ) -> Compressed:
     """The smallest form found whose sup |module - device| over the domain is proved at most max_error.
 
-    max_error: one number, or NAME=number, in the output's unit; it bounds compression, stored weights, rounding and
-    activation of the C99 code together. method: "auto" or one of the forms. seconds: for search and proofs.
+    max_error: in the output's unit, 1e-3 or y=1e-3 or, tighter on a part of the box, 1e-2,[x=0.4:0.6]=1e-4; it bounds
+    compression, stored weights, rounding and activation of the C99 code together. output: its name.
+    method: "auto" or one of the forms. seconds: for search and proofs.
     keep(known) is called with every smaller form that is proved; given back as `known` the search goes on from it.
     Raises UnsupportedModel naming the node or parameter, InputError for a box that does not fit, BudgetError for
     an error or method that cannot be understood, NotVerified with the best bound where nothing is proved.
     """
     if not isinstance(domain, Box):
         raise InputError(f"domain: expected an edgepde.Box, got {type(domain).__name__}")
-    limit = single(max_error)
+    allowed = allowance(max_error, domain, output)
     class_name(min_class, "min_class")
     names = methods(method)
     read = read_module(module, domain)
@@ -68,13 +69,11 @@ def compress(
             bar.note(text)
             bar.update(min(spent, seconds))
 
-        search = Search(judge(read.network, domain, read.dtype, limit), seconds, seed, tell, keep, known)
+        search = Search(judge(read.network, allowed, read.dtype), seconds, seed, tell, keep, known)
         search.run(names, refits=True)
     if search.best is None:
-        bound = search.closest.proof.total if search.closest is not None and search.closest.proof is not None else None
-        shown = "nothing" if bound is None else f"{bound:.3g}"
-        raise NotVerified(f"no form is proved within {limit:.3g}, not even the dense one; the best bound is {shown}")
-    ledger = _ledger(read, search, search.best, limit, method)
+        raise NotVerified(_unproved(search))
+    ledger = _ledger(read, search, search.best, method)
     return Compressed(read.rebuilt(search.best.network), module, ledger.as_dict())
 
 
@@ -86,15 +85,7 @@ def methods(method: str) -> tuple[str, ...]:
     return known if method == "auto" else (method,)
 
 
-def single(max_error: MaxError) -> float:
-    """The one limit of the one output."""
-    limits = limits_of(max_error, "--max-error")
-    if len(limits.outputs) != 1:
-        raise BudgetError(f"--max-error expected one number, the module has one output, got {max_error!r}")
-    return float(next(iter(limits.outputs.values())))
-
-
-def _ledger(read: Read, search: Search, best: Candidate, limit: float, method: str) -> Ledger:
+def _ledger(read: Read, search: Search, best: Candidate, method: str) -> Ledger:
     assert best.proof is not None
     each = torch.finfo(read.dtype).bits // 8
     f, kept = read.network, layout(read.network).kept
@@ -108,16 +99,33 @@ def _ledger(read: Read, search: Search, best: Candidate, limit: float, method: s
         why = _why(best) if place in changed else kept.get(place, "no smaller form was proved")
         alone = _alone(search, best, place) if place in changed else None
         entries.append(Entry(f"node{place}", form, before, each * after, alone, why))
-    error = {
-        "value": best.proof.total,
-        "class": best.proof.kind,
-        "norm": "sup",
-        "max_error": limit,
-        "compression": best.proof.compression,
-        "device": best.proof.device,
-        "found": best.proof.found,
-    }
+    areas = [_stated(part) for part in best.proof.parts]
+    error = {**areas[0], "class": "sound", "norm": "sup"}
+    if len(areas) > 1:
+        error["regions"] = areas[1:]
     return Ledger(tuple(entries), error, tuple(search.tried), {"method": method, "seconds": search.seconds})
+
+
+def _stated(part: Part) -> dict[str, Any]:
+    return {
+        "where": part.area.name,
+        "max_error": part.area.limit,
+        "value": part.total,
+        "compression": part.compression,
+        "device": part.device,
+        "found": part.found,
+    }
+
+
+def _unproved(search: Search) -> str:
+    best = search.closest
+    assert best is not None
+    assert best.proof is not None
+    worst = max(best.proof.parts, key=lambda part: part.share)
+    return (
+        f"no form is proved within {worst.area.limit:.3g} on {worst.area.name} in {search.seconds:.3g} s; the best "
+        f"bound so far is {worst.total:.3g}, of the {best.form} form, {worst.device:.3g} of it the device's arithmetic"
+    )
 
 
 def _why(best: Candidate) -> str:
@@ -132,5 +140,5 @@ def _alone(search: Search, best: Candidate, place: int) -> float | None:
     if str(place) not in names:
         return None
     options = [o if n == str(place) else 0 for n, o in zip(names, best.choice.options, strict=True)]
-    made: Network = form.apply(f, options, search.x[:2000])
-    return search.target.worst(made)
+    made: Network = form.apply(f, options, search.x[:FITTED])
+    return float((made(search.x) - search.target.y).abs().max())

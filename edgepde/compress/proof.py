@@ -5,53 +5,78 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError
+from torch import Tensor
 
+from edgepde.certify.attack import attack
 from edgepde.certify.engine import bound_difference
 from edgepde.certify.network import Network
 from edgepde.certify.prove import widened
 from edgepde.certify.rounding import Arithmetic, bound_rounding
+from edgepde.compress.allowance import Allowance, Area
 
 ROUNDING_SECONDS = 5.0
+LEAST_SECONDS = 0.5
 Tell = Callable[[float, int], None]
 
 
 @dataclass(frozen=True)
-class Proof:
-    """compression + device >= sup |f - what the device computes| over the box, the largest output's; class `kind`.
+class Part:
+    """In one area: compression + device >= sup |f - what the device computes|, of the largest output.
 
-    found: the largest |f - h| that a search met. seconds: what the proof took.
+    found: the largest |f - h| that a search met.
     """
 
+    area: Area
     compression: float
     device: float
     found: float
-    kind: str
-    seconds: float
 
     @property
     def total(self) -> float:
         """The bound of the terms after `model`."""
         return self.compression + self.device
 
+    @property
+    def share(self) -> float:
+        """The bound in units of what is allowed."""
+        return self.total / self.area.limit
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was proved in every area, the whole box first; seconds: what it took."""
+
+    parts: tuple[Part, ...]
+    seconds: float
+
+    @property
+    def share(self) -> float:
+        """The worst bound in units of what is allowed; at most 1 where the error is kept."""
+        return max(part.share for part in self.parts)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the error is kept everywhere."""
+        return self.share <= 1.0
+
 
 @dataclass(frozen=True)
 class Judge:
-    """Proves smaller forms h of f over a box in the arithmetic of dtype, within max_error."""
+    """Proves smaller forms h of f in the arithmetic of dtype, within an allowance."""
 
     f: Network
-    box: Box
+    allowed: Allowance
     dtype: torch.dtype
-    max_error: float
 
     @property
-    def name(self) -> str:
-        """The dtype as numpy spells it."""
-        return str(self.dtype).removeprefix("torch.")
+    def box(self) -> Box:
+        """The whole box."""
+        return self.allowed.whole.box
 
     def rounded(self, h: Network) -> Network:
         """h with the weights that the device holds."""
@@ -61,25 +86,46 @@ class Judge:
 
     def device(self, h: Network) -> float:
         """The bound on rounding and activation of the C99 code; infinite where it has none."""
-        made = bound_rounding(
-            h, self.box, Arithmetic("float64" if self.name == "float64" else "float32"), seconds=ROUNDING_SECONDS
-        )
+        how = Arithmetic("float64" if self.dtype == torch.float64 else "float32")
+        made = bound_rounding(h, self.box, how, seconds=ROUNDING_SECONDS)
         return float((made.rounding + made.activation).max())
 
-    def prove(self, h: Network, seconds: float, tell: Tell | None = None, device: float | None = None) -> Proof:
-        """The bound of h, whose weights the device can hold; as tight as max_error asks, or as the time allows."""
-        began = time.monotonic()
-        device = self.device(h) if device is None else device
-        left = self.max_error - device
-        target = left if math.isfinite(left) and left > 0.0 else None
-        made = bound_difference(
-            self.f, h, self.box, target=target, seconds=max(0.5, seconds - (time.monotonic() - began)), progress=tell
+    def found(self, h: Network, seed: int = 0) -> float:
+        """The largest share of what is allowed that a search finds |f - h| to be."""
+        return max(self._found(h, area, seed) / area.limit for area in self.allowed.areas)
+
+    def _found(self, h: Network, area: Area, seed: int) -> float:
+        low, high = (torch.tensor(side, dtype=torch.float64) for side in (area.box.low, area.box.high))
+        return float(attack(lambda x: self.difference(h, x), low, high, seed=seed).value.max())
+
+    def difference(self, h: Network, x: Tensor) -> Tensor:
+        """f - h [N, m] at points."""
+        return self.f(x) - h(x)
+
+    def prove(self, h: Network, seconds: float, device: float, tell: Tell | None = None) -> Proof:
+        """The bounds of h, whose weights the device can hold; as tight as is asked, or as the time allows."""
+        began, parts = time.monotonic(), []
+        for number, area in enumerate(self.allowed.areas):
+            share = (seconds - (time.monotonic() - began)) / (len(self.allowed.areas) - number)
+            left = area.limit - device
+            made = bound_difference(
+                self.f,
+                h,
+                area.box,
+                target=left if math.isfinite(left) and left > 0.0 else None,
+                seconds=max(LEAST_SECONDS, share),
+                progress=tell,
+            )
+            parts.append(Part(area, float(made.value.max()), device, float(made.found.max())))
+        return Proof(tuple(parts), time.monotonic() - began)
+
+
+def judge(f: Network, allowed: Allowance, dtype: torch.dtype) -> Judge:
+    """The judge over the boxes the device accepts; raises InputError where the box does not fit f."""
+    if f.dimension != allowed.whole.box.dimension:
+        raise InputError(
+            f"domain: expected {f.dimension} columns as the module takes, got {allowed.whole.box.dimension}"
         )
-        return Proof(float(made.value.max()), device, float(made.found.max()), "sound", time.monotonic() - began)
-
-
-def judge(f: Network, box: Box, dtype: torch.dtype, max_error: float) -> Judge:
-    """The judge over the box the device accepts; raises InputError where the box does not fit f."""
-    if f.dimension != box.dimension:
-        raise InputError(f"domain: expected {f.dimension} columns as the module takes, got {box.dimension}")
-    return Judge(f, widened(box, str(dtype).removeprefix("torch.")), dtype, max_error)
+    name = str(dtype).removeprefix("torch.")
+    areas = tuple(replace(area, box=widened(area.box, name)) for area in allowed.areas)
+    return Judge(f, Allowance(areas), dtype)

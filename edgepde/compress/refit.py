@@ -6,6 +6,7 @@ near the largest error rather than the mean (iteratively reweighted least square
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,15 +25,20 @@ FLOOR = 1e-3
 
 @dataclass(frozen=True)
 class Target:
-    """Points x [N, d] and what the original is there, y [N, m]; the first `fitted` are fitted to, all are looked at."""
+    """Points x [N, d], what the original is there, y [N, m], and how much the error may be, limit [N].
+
+    The first `fitted` are fitted to, all are looked at. Errors are in units of the limit.
+    """
 
     x: Tensor
     y: Tensor
+    limit: Tensor
     fitted: int
 
     def worst(self, network: Network) -> float:
-        """The largest error over all points."""
-        return float((network(self.x) - self.y).abs().max())
+        """The largest error over all points; infinite where it is no number."""
+        worst = float(((network(self.x) - self.y).abs() / self.limit[:, None]).max())
+        return math.inf if math.isnan(worst) else worst
 
 
 def refit(
@@ -48,6 +54,7 @@ class _Refit:
         self.network, self.target = network, target
         self.places = [p for p, n in enumerate(network.nodes) if isinstance(n, Affine)]
         self.x, self.y = target.x[: target.fitted], target.y[: target.fitted]
+        self.unit = 1.0 / target.limit[: target.fitted, None]
         self.weights = torch.ones_like(self.y)
         self.scale = 1.0
 
@@ -94,13 +101,16 @@ class _Refit:
         return replaced(self.network, changes)
 
     def _reweigh(self, theta: Tensor, power: float) -> None:
-        error = (self._network(theta)(self.x) - self.y).abs()
+        error = (self._network(theta)(self.x) - self.y).abs() * self.unit
         self.scale = float(error.max().clamp(min=1e-300))
         raised = (error / self.scale).clamp(min=FLOOR) ** (power - 2.0)
         self.weights = (raised / raised.mean()).sqrt()
 
+    def _factor(self) -> Tensor:
+        return self.weights * self.unit / self.scale
+
     def _residual(self, theta: Tensor) -> Tensor:
-        return (self.weights * (self._network(theta[0])(self.x) - self.y) / self.scale).reshape(1, -1)
+        return (self._factor() * (self._network(theta[0])(self.x) - self.y)).reshape(1, -1)
 
     def _linearise(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         network = self._network(theta[0])
@@ -111,6 +121,6 @@ class _Refit:
             a = slopes[place].transpose(0, 1)  # [N, m, width]
             columns.append((a[:, :, :, None] * h[:, None, None, :]).flatten(2))
             columns.append(a)
-        jacobian = torch.cat(columns, dim=2) * self.weights[:, :, None] / self.scale
-        residual = (self.weights * (at[-1] - self.y) / self.scale).reshape(1, -1)
+        jacobian = torch.cat(columns, dim=2) * self._factor()[:, :, None]
+        residual = (self._factor() * (at[-1] - self.y)).reshape(1, -1)
         return residual, jacobian.reshape(1, residual.shape[1], -1)

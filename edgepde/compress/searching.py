@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from edgepde.certify.attack import attack
 from edgepde.certify.network import Network
 from edgepde.compress import forms
+from edgepde.compress.allowance import Area
 from edgepde.compress.budget import Choice, path
 from edgepde.compress.proof import Judge, Proof
 from edgepde.compress.refit import Target, refit
 
 FITTED, LOOKED_AT = 3000, 12000
-GAIN = 12.0
+GAIN, GOAL = 12.0, 0.9
 ROOM = 0.97
 LEAST_PROOF = 3.0
 Tell = Callable[[float, str], None]
@@ -26,7 +26,10 @@ Tell = Callable[[float, str], None]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A smaller network: its form, the choice along that form's path, whether it was fitted again, its proof."""
+    """A smaller network: its form, the choice along that form's path, whether it was fitted again, its proof.
+
+    sampled: the largest error over sample points in units of what is allowed.
+    """
 
     form: str
     choice: Choice
@@ -62,10 +65,8 @@ class Search:
 
     def __post_init__(self) -> None:
         self.began = time.monotonic()
-        draw = torch.Generator().manual_seed(self.seed)
-        low, high = (torch.tensor(side, dtype=torch.float64) for side in (self.judge.box.low, self.judge.box.high))
-        self.x = sampled(low, high, LOOKED_AT, draw)
-        self.target = Target(self.x, self.judge.f(self.x), FITTED)
+        self.x = spread(self.judge.allowed.areas, LOOKED_AT, self.seed)
+        self.target = Target(self.x, self.judge.f(self.x), self.judge.allowed.at(self.x), FITTED)
 
     @property
     def left(self) -> float:
@@ -103,13 +104,12 @@ class Search:
     def _plain(self, name: str) -> Candidate | None:
         """The smallest candidate of a form, not fitted again, whose sampled error leaves room for the proof."""
         choices = self._paths(name)
-        limit = ROOM * self.judge.max_error
         low, high, best = 0, len(choices) - 1, None
         while low < high:
             middle = (low + high + 1) // 2
             made = self._made(name, choices[middle])
             self._say(f"{name}: {choices[middle].size} numbers, error {made.sampled:.2e}")
-            if made.sampled <= limit:
+            if made.sampled <= ROOM:
                 low, best = middle, made
             else:
                 high = middle - 1
@@ -139,7 +139,7 @@ class Search:
         low, high = 0, len(choices) - 1
         while low < high:
             middle = (low + high + 1) // 2
-            if self._made(name, choices[middle]).sampled <= GAIN * self.judge.max_error:
+            if self._made(name, choices[middle]).sampled <= GAIN:
                 low = middle
             else:
                 high = middle - 1
@@ -147,12 +147,11 @@ class Search:
 
     def _fit(self, name: str, choice: Choice) -> bool:
         start = self._made(name, choice)
-        goal = 0.9 * self.judge.max_error
         share = max(0.25 * self.left, 5.0)
         self._say(f"{name}: {choice.size} numbers, fitting again from {start.sampled:.2e}")
-        network, worst = refit(start.network, self.target, goal, min(share, self.left), self._fitting(name, choice))
+        network, worst = refit(start.network, self.target, GOAL, min(share, self.left), self._fitting(name, choice))
         made = Candidate(name, choice, network, True, worst)
-        if worst > ROOM * self.judge.max_error:
+        if worst > ROOM:
             self._note(made, "fitted again, above the error")
             return False
         return self._judge(made)
@@ -166,25 +165,23 @@ class Search:
     def _judge(self, candidate: Candidate) -> bool:
         """Prove the candidate; the smallest one proved is kept."""
         h = self.judge.rounded(candidate.network)
-        low, high = (torch.tensor(side, dtype=torch.float64) for side in (self.judge.box.low, self.judge.box.high))
         device = self.judge.device(h)
         if candidate.form != "dense":
-            found = float(attack(lambda x: self.judge.f(x) - h(x), low, high, seed=self.seed).value.max())
-            if found + device > self.judge.max_error and self.closest is not None:
-                self._note(candidate, f"a search found {found:.3g}, with rounding above the error")
+            found = self.judge.found(h, self.seed)
+            if found + device / self.judge.allowed.tightest > 1.0 and self.closest is not None:
+                self._note(candidate, f"a search found {found:.3g} of what is allowed")
                 return False
         self._say(f"{candidate.form}: {candidate.choice.size} numbers, proving")
-        proof = self.judge.prove(h, max(self.left, LEAST_PROOF), None, device)
+        proof = self.judge.prove(h, max(self.left, LEAST_PROOF), device)
         judged = Candidate(candidate.form, candidate.choice, h, candidate.fitted, candidate.sampled, proof)
-        proved = proof.total <= self.judge.max_error
-        self._note(judged, "proved" if proved else f"only {proof.total:.3g} proved")
-        if self.closest is None or proof.total < _total(self.closest):
+        self._note(judged, "proved" if proof.holds else f"only {proof.share:.3g} times what is allowed is proved")
+        if self.closest is None or proof.share < _share(self.closest):
             self.closest = judged
-        if proved and self._smaller(judged):
+        if proof.holds and self._smaller(judged):
             self.best = judged
             if self.keep is not None and judged.form != "dense":
                 self.keep(Known(judged.form, judged.choice.options, h, judged.fitted))
-        return proved
+        return proof.holds
 
     def _note(self, candidate: Candidate, outcome: str) -> None:
         self.tried.append(
@@ -192,7 +189,7 @@ class Search:
                 "form": candidate.form,
                 "numbers": candidate.choice.size,
                 "fitted_again": candidate.fitted,
-                "sampled_error": candidate.sampled,
+                "sampled_share": candidate.sampled,
                 "outcome": outcome,
             }
         )
@@ -211,8 +208,19 @@ def sampled(low: Tensor, high: Tensor, count: int, draw: torch.Generator) -> Ten
     return torch.minimum(low + x * (high - low), high)
 
 
-def _total(candidate: Candidate) -> float:
-    return candidate.proof.total if candidate.proof is not None else math.inf
+def spread(areas: tuple[Area, ...], count: int, seed: int) -> Tensor:
+    """count points of the whole box and half as many of every other area, in an order without pattern."""
+    draw = torch.Generator().manual_seed(seed)
+    made = []
+    for number, area in enumerate(areas):
+        low, high = (torch.tensor(side, dtype=torch.float64) for side in (area.box.low, area.box.high))
+        made.append(sampled(low, high, count // 2 if number else count, draw))
+    x = torch.cat(made)
+    return x[torch.randperm(len(x), generator=draw)]
+
+
+def _share(candidate: Candidate) -> float:
+    return candidate.proof.share if candidate.proof is not None else math.inf
 
 
 def _numbers(network: Network) -> int:

@@ -11,8 +11,10 @@ from typing import Any
 import torch
 from edgepde_runtime.box import Box
 
-from edgepde.compress.compressing import SECONDS, Compressed, Known, MaxError, compress
+from edgepde.compress.allowance import MaxError
+from edgepde.compress.compressing import SECONDS, Compressed, compress
 from edgepde.compress.ledger import told
+from edgepde.compress.searching import Known
 from edgepde.errors import RunError
 from edgepde.network import store
 from edgepde.network.module import NetworkModule
@@ -73,6 +75,7 @@ def compress_to(
                 source.module,
                 source.box,
                 max_error,
+                output=source.names["output"],
                 min_class=min_class,
                 method=method,
                 seconds=SECONDS if seconds is None else seconds,
@@ -110,10 +113,10 @@ def summary(out: Path, made: Compressed) -> str:
     """What a compression cost and gained, in a line."""
     error, total = made.ledger["error"], made.ledger["total"]
     share = total["bytes_after"] / max(1, total["bytes_before"])
-    return (
-        f"{out}: {total['bytes_before'] / 1024:.1f} to {total['bytes_after'] / 1024:.1f} KB of weights ({share:.3f}); "
-        f"|original - device| <= {error['value']:.3g}, {error['class']} ({told(made.ledger)[0]})"
-    )
+    lines = [f"  {line}" for line in told(made.ledger)]
+    bound = f"|original - device| <= {error['value']:.3g}, {error['class']}"
+    sizes = f"{total['bytes_before'] / 1024:.1f} to {total['bytes_after'] / 1024:.1f} KB of weights, {share:.3f} of it"
+    return "\n".join([f"{out}: {sizes}; {bound}", *lines[:-1]])
 
 
 def _keep(run: Run, known: Known) -> None:
