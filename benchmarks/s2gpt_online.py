@@ -15,7 +15,7 @@ import edgepde_runtime
 import torch
 from _harness import OURS, PUBLISHED, Row, closing, on_one_thread, parser, publish, say, stdout_to_stderr
 from edgepde_export import export
-from edgepde_export.lowering.module import Naming
+from edgepde_export.lowering.options import Naming
 from edgepde_runtime.errors import EdgePDEError
 from s2gpt_rivals import accuracy, errors, parametric, queries, tuning
 from s2gpt_rivals.accuracy import Range

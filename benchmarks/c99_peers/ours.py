@@ -8,7 +8,7 @@ from pathlib import Path
 import edgepde_export
 import numpy as np
 import torch
-from edgepde_export.lowering.module import Naming
+from edgepde_export.lowering.options import Naming
 from edgepde_runtime import Box, Manifest
 from edgepde_runtime.bundle import read
 from edgepde_runtime.errors import EdgePDEError

@@ -53,6 +53,7 @@ MARGIN = 1.1
 SAMPLES = 2048
 SECONDS, BOXES = 20.0, 200_000
 UNPROVED_ULPS = 4.0
+_ROOMS = {"gelu_tanh": "gelu"}
 Array = NDArray[np.float64]
 Order = Literal["c99", "any"]
 
@@ -115,16 +116,19 @@ class RoundingBound:
 
 def own_ulps(name: str, dtype: str, exponent: int = 0) -> float:
     """The error of our own kernel in units in the last place, as its op declares; UNPROVED_ULPS where there is none."""
-    if name == "relu":
-        return 0.0
     if name == "power":
         return 0.505 * (exponent - 1)
-    if name == "reciprocal":
-        return 0.5
     if name == "silu":
         return own_ulps("sigmoid", dtype) + 0.51
-    declared = import_module(f"edgepde_runtime.ops.{name}.bound").ROUNDING.own_ulps
-    return UNPROVED_ULPS if declared is None else float(declared[0 if dtype == "float32" else 1])
+    declared = import_module(f"edgepde_runtime.ops.{_ROOMS.get(name, name)}.bound").ROUNDING
+    if declared.own_ulps is not None:
+        return float(declared.own_ulps[0 if dtype == "float32" else 1])
+    return UNPROVED_ULPS if declared.ulps is None else 0.505 * float(declared.roundings)
+
+
+def single_operations(g: Network, dtype: str) -> bool:
+    """Whether every function of g is one IEEE operation, the same on every device."""
+    return all(own_ulps(n.function, dtype, n.exponent) <= 0.5 for n in g.nodes if isinstance(n, nw.Pointwise))
 
 
 def bound_rounding(
@@ -221,9 +225,9 @@ def _local(
     """(e but that of functions, e of functions, slopes) for sources whose computed values are `off` at most."""
     size = [h.size + h.rest + e for h, e in zip(real, off, strict=True)]
     if isinstance(node, nw.Affine):
-        n = node.weight.shape[1]
+        n = node.weight.shape[1] if node.chained else int(node.weight.count_nonzero(dim=1).max())
         most = how.gamma(n) * (size[0] @ node.weight.abs().T + node.bias.abs())
-        if how.order == "c99":
+        if how.order == "c99" and node.chained:
             most = torch.fmin(most, _running(node, how, real[0], off[0], most))
         return most + (2 * n + 2) * how.tiny, None, ()
     if isinstance(node, nw.Scale):

@@ -13,16 +13,21 @@ from typing import Any
 import torch
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError, UnsupportedModel
+from edgepde_runtime.limits import positive
 from edgepde_runtime.manifest import is_name
+
+from edgepde.certify.prove import SECONDS
 
 from . import lowering
 from .bundle import BundleContent, check_target, write
 from .domain import parse_domain
 from .errors import SourceError
-from .limits import MaxError, check_limits, smallest_limit
-from .lowering.module import Compression, Naming
+from .limits import MaxError, check_limits, regions, smallest_limit
+from .lowering.module import Compression
 from .lowering.module import lower as lower_module
+from .lowering.options import Naming, Options
 from .native import asked
+from .passes.precision import check as check_precision
 from .passes.simplify import Log, to_stderr
 from .source import is_callable_source, load_module
 
@@ -40,6 +45,10 @@ def export(
     min_class: str | None = None,
     max_ram_kb: str | float | None = None,
     max_flash_kb: str | float | None = None,
+    precision: str = "f32",
+    input_accuracy: str | None = None,
+    with_reference: bool = False,
+    prove_seconds: float = SECONDS,
     data: str | Path | None = None,
     naming: Naming | None = None,
     seed: int = 0,
@@ -50,12 +59,18 @@ def export(
     obj: torch.nn.Module | result of compress | path of a run | "FILE.py:callable" | path of MODEL.onnx.
     targets: "onnx" (always written) and "c99". cc: triples the C code is compiled for, into lib/<triple>/.
     naming: what the bundle is called; without it a network is called after `target`, a run after its problem.
+    max_error: most that the terms after `model` may add up to, of at least class min_class (sound, where a limit is
+    given): 1e-3, u=1e-3,u_x=1e-2, or for a part of the box u=1e-2,u[x=0.4:0.6]=1e-4.
+    precision: weights as they are (f32), as halves (f16w) or bytes with a scale per row (i8w); arithmetic stays.
+    input_accuracy: how wrong inputs may be, nu=1%,x=1e-3; adds the term sensor. with_reference: ship the float64
+    reference, so that `verify --attack` can search on the device. prove_seconds: for proving, per box.
     max_ram_kb, max_flash_kb: what the compiled model may need on the worst of the triples in cc, of all without cc.
     Raises UnsupportedModel, InputError, SourceError, DataError, BoundExceeded, NotVerified, CompilerError or
     TargetError.
     """
     targets, cc = _several(targets), _several(cc)
     check_targets(targets)
+    check_precision(precision)
     if naming is not None and not is_name(naming.name):
         raise InputError(f"--name expected letters, digits, ., _ and -, got {naming.name!a}")
     target = Path(target)
@@ -63,7 +78,18 @@ def export(
     native = asked(targets, cc, max_ram_kb, max_flash_kb, log)
     box = parse_domain(domain) if isinstance(domain, str) else domain
     held_out = Path(data) if data is not None else None
-    options = {"naming": naming, "data": held_out, "seed": seed, "log": log, "c99": native is not None}
+    options = Options(
+        naming=naming,
+        data=held_out,
+        seed=seed,
+        log=log,
+        c99=native is not None,
+        precision=precision,
+        seconds=positive(prove_seconds, "--prove-seconds"),
+        accuracy=input_accuracy,
+        regions=regions(max_error),
+        reference=with_reference,
+    )
     content = _content(obj, box, options, max_error)
     content = replace(content, name=naming.name if naming else _name(content.name, target), native=native)
     check_limits(content.certificate, max_error, min_class)
@@ -90,25 +116,25 @@ def families() -> list[str]:
     return sorted(entry.name for entry in pkgutil.iter_modules(lowering.__path__) if entry.name in known)
 
 
-def _content(obj: Any, box: Box | None, options: dict[str, Any], max_error: MaxError) -> BundleContent:
+def _content(obj: Any, box: Box | None, options: Options, max_error: MaxError) -> BundleContent:
     if isinstance(obj, torch.nn.Module):
-        return lower_module(obj, _needed(box), **options)
+        return lower_module(obj, _needed(box), options)
     if all(hasattr(obj, part) for part in ("module", "reference", "ledger")):
         compression = Compression(obj.reference, obj.ledger)
-        return lower_module(obj.module, _needed(box), compression=compression, **options)
+        return lower_module(obj.module, _needed(box), options, compression)
     if not isinstance(obj, str | Path):
         raise InputError(f"export expected a module, a run, FILE.py:callable or MODEL.onnx, got {type(obj).__name__}")
     text = str(obj)
     if text.endswith(".onnx"):
         from .lowering.onnx_model import lower as lower_onnx
 
-        return lower_onnx(Path(text), _needed(box), **options)
+        return lower_onnx(Path(text), _needed(box), options)
     if is_callable_source(text):
-        return lower_module(load_module(text), _needed(box), **options)
+        return lower_module(load_module(text), _needed(box), options)
     return _run(Path(text), box, options, max_error)
 
 
-def _run(path: Path, box: Box | None, options: dict[str, Any], max_error: MaxError) -> BundleContent:
+def _run(path: Path, box: Box | None, options: Options, max_error: MaxError) -> BundleContent:
     """A run folder through the lowering of its family."""
     if not path.is_dir():
         got = "a file" if path.exists() else "nothing"
@@ -121,9 +147,7 @@ def _run(path: Path, box: Box | None, options: dict[str, Any], max_error: MaxErr
             f"{path}: family {family!r} has no lowering; known are {', '.join(families()) or 'none'}"
         )
     lower = importlib.import_module(f"{lowering.__name__}.{family}").lower
-    content: BundleContent = lower(
-        path, domain=box, max_error=smallest_limit(max_error), **{k: options[k] for k in ("data", "log", "c99")}
-    )
+    content: BundleContent = lower(path, box, smallest_limit(max_error), options)
     return content
 
 

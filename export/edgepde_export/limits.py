@@ -3,55 +3,92 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from edgepde_runtime.certificate import Certificate, OutputCertificate
-from edgepde_runtime.errors import BudgetError, NotVerified
+from edgepde_runtime.certificate import Certificate, Found, OutputCertificate
+from edgepde_runtime.certificate_rules import REFERENCE
+from edgepde_runtime.errorlimits import ErrorLimits
+from edgepde_runtime.errors import NotVerified
 from edgepde_runtime.limits import class_name
 from edgepde_runtime.limits import max_error as limits_of
-from edgepde_runtime.term import at_least
+from edgepde_runtime.subbox import SubBox, holds, words
+from edgepde_runtime.term import Totals, at_least, tightest
 
 from .errors import BoundExceeded
 
-MaxError = str | float | Mapping[str, float] | None
+MaxError = str | float | Mapping[str, float] | ErrorLimits | None
 
 
-def check_limits(certificate: Certificate, max_error: MaxError, min_class: str | None) -> None:
-    """Raises BoundExceeded for an output above its limit, NotVerified for one whose class is below `min_class`.
+def check_limits(certificate: Certificate, max_error: MaxError, min_class: str | None, costly: str = "") -> None:
+    """Raises BoundExceeded for an output whose error is above its limit, NotVerified for what could not be shown.
 
-    max_error: one number for every output, or `u=1e-3,u_x=1e-2`. min_class: measured where None.
-    Raises BudgetError for an unknown output or class, or a limit that is not a positive number.
+    max_error: one number for every output, `u=1e-3,u_x=1e-2`, or for a part of the box `u[x=0.4:0.6]=1e-4`.
+    min_class: where None sound for an output that has a limit, else measured. costly: what costs most, for the message.
+    A sound bound above its limit is not verified unless an error above the limit was found.
+    Raises BudgetError for an unknown output, column or class, or a limit that is not a positive number.
     """
-    minimum = class_name(min_class or "measured", "--min-class")
+    asked = None if min_class is None else class_name(min_class, "--min-class")
     entries = {key: entry for key, entry in certificate.outputs.items() if entry.norm == "sup"}
-    limits = _by_output(max_error, list(entries))
-    for name, entry in entries.items():
-        total = entry.device_total
-        if total is not None and name in limits and total > limits[name]:
-            raise BoundExceeded(
-                f"output {name}: device error bound {total:.6g} is above --max-error {limits[name]:.6g}"
-            )
-    for name, entry in entries.items():
-        _check_class(name, entry, minimum, bounded=name in limits)
+    limits = ErrorLimits() if max_error is None else limits_of(max_error, "--max-error")
+    limits.check(entries, certificate.box, "--max-error")
+    claims = [claim for entry in entries.values() for claim in _claims(entry, limits, certificate)]
+    for claim in claims:
+        _check_bound(claim, costly)
+    for claim in claims:
+        default = "measured" if claim.limit is None else "sound"
+        _check_class(claim, asked or default)
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """A statement on an output, on all of the box or a part; what may be found wrong with it, and its limit."""
+
+    name: str
+    statement: Totals
+    found: Found | None
+    limit: float | None
+
+
+def _claims(entry: OutputCertificate, limits: ErrorLimits, certificate: Certificate) -> list[_Claim]:
+    found = entry.found if entry.found is not None and entry.found.against == REFERENCE else None
+    made = [_Claim(entry.name, entry, found, limits.of(entry.name))]
+    for region in limits.within(entry.name):
+        statement = tightest(entry.holding(region.box, certificate.box), lambda held: held.device_total)
+        inside = found is not None and holds(region.box, certificate.box, found.input)
+        made.append(_Claim(f"{entry.name}[{words(region.box)}]", statement, found if inside else None, region.limit))
+    return made
 
 
 def smallest_limit(max_error: MaxError) -> float | None:
     """The tightest of the limits given, None where none is: what a lowering may spend."""
-    return min(limits_of(max_error, "--max-error").values()) if max_error is not None else None
+    return limits_of(max_error, "--max-error").smallest if max_error is not None else None
 
 
-def _check_class(name: str, entry: OutputCertificate, minimum: str, bounded: bool) -> None:
-    if at_least(entry.device_class, minimum):
+def regions(max_error: MaxError) -> tuple[SubBox, ...]:
+    """The parts of the box that have limits of their own, each once: ranges by column, columns not named are whole."""
+    limits = ErrorLimits() if max_error is None else limits_of(max_error, "--max-error")
+    return tuple({words(region.box): region.box for region in limits.regions}.values())
+
+
+def _check_bound(claim: _Claim, costly: str) -> None:
+    total, limit, found = claim.statement.device_total, claim.limit, claim.found
+    if total is None or limit is None or total <= limit:
         return
-    what = "--max-error cannot be checked" if bounded and entry.device_total is None else f"--min-class is {minimum}"
-    raise NotVerified(f"output {name}: the terms after model are {entry.device_class}, {what}")
+    above = f"above --max-error {limit:.6g}{costly}"
+    if claim.statement.device_class != "sound":
+        raise BoundExceeded(f"output {claim.name}: device error bound {total:.6g} is {above}")
+    if found is not None and found.value > limit:
+        place = ", ".join(f"{name} = {list(values)}" for name, values in found.input.items())
+        raise BoundExceeded(f"output {claim.name}: an error of {found.value:.6g} at {place} is {above}")
+    reached = "" if found is None else f", the worst error found is {found.value:.6g}"
+    more = "--prove-seconds gives the proof more time"
+    raise NotVerified(f"output {claim.name}: the proved bound {total:.6g} is {above}{reached}; {more}")
 
 
-def _by_output(max_error: MaxError, outputs: list[str]) -> dict[str, float]:
-    """Limits by output; outputs without one are missing."""
-    if max_error is None:
-        return {}
-    limits = limits_of(max_error, "--max-error")
-    for name in limits:
-        if name and name not in outputs:
-            raise BudgetError(f"--max-error: output {name!r} is unknown or diagnostic; expected {', '.join(outputs)}")
-    return dict.fromkeys(outputs, limits[""]) if "" in limits else limits
+def _check_class(claim: _Claim, minimum: str) -> None:
+    class_, total = claim.statement.device_class, claim.statement.device_total
+    if at_least(class_, minimum):
+        return
+    what = "--max-error cannot be checked" if claim.limit is not None and total is None else f"{minimum} is asked for"
+    hint = "; --min-class measured accepts them" if class_ == "measured" else ""
+    raise NotVerified(f"output {claim.name}: the terms after model are {class_}, {what}{hint}")

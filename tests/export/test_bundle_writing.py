@@ -17,6 +17,7 @@ from edgepde_export import bundle, exchange
 from edgepde_export.bundle import BundleContent, write
 from edgepde_export.errors import TargetError
 from edgepde_export.lowering.module import lower
+from edgepde_export.lowering.options import Options
 from edgepde_runtime import bundle as reader
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import BundleError
@@ -27,7 +28,7 @@ BOX = Box([-1.0, 0.0], [1.0, 1.0], ["x", "t"])
 
 
 def made(activation: str) -> BundleContent:
-    content = lower(nets.mlp(activation), BOX, log=lambda _: None)
+    content = lower(nets.mlp(activation), BOX, Options(log=lambda _: None))
     return replace(content, name=activation)
 
 

@@ -12,7 +12,8 @@ import pytest
 import torch
 from edgepde_export.errors import BoundExceeded
 from edgepde_export.exporting import export
-from edgepde_export.lowering.module import Naming, lower
+from edgepde_export.lowering.module import lower
+from edgepde_export.lowering.options import Naming, Options
 from edgepde_runtime import bundle as reader
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError, NotVerified, UnsupportedModel
@@ -65,7 +66,7 @@ def test_nothing_of_the_module_is_changed(box: Box) -> None:
     module = nets.mlp()
     module.train()
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-    lower(module, box, log=quiet)
+    lower(module, box, Options(log=quiet))
     assert module.training
     assert all(torch.equal(before[name], tensor) for name, tensor in module.state_dict().items())
     assert all(p.dtype == torch.float32 for p in module.parameters())
@@ -121,7 +122,7 @@ class TestModelTerm:
     """The model's own error, with and without data."""
 
     def test_without_data_it_is_not_verified(self, box: Box) -> None:
-        entry = lower(nets.mlp(), box, log=quiet).certificate.outputs["y"]
+        entry = lower(nets.mlp(), box, Options(log=quiet)).certificate.outputs["y"]
         assert (entry.terms["model"].value, entry.terms["model"].class_) == (None, "not verified")
         assert "--data" in entry.terms["model"].how
         assert entry.total is None
@@ -132,7 +133,7 @@ class TestModelTerm:
         y = exact(module, x)
         y[17] += 0.25
         np.savez(tmp_path / "d.npz", x=x, y=y)
-        entry = lower(nets.mlp(), box, data=tmp_path / "d.npz", log=quiet).certificate.outputs["y"]
+        entry = lower(nets.mlp(), box, Options(data=tmp_path / "d.npz", log=quiet)).certificate.outputs["y"]
         assert entry.terms["model"].class_ == "measured"
         assert entry.terms["model"].value == pytest.approx(1.25 * 0.25, rel=1e-9)
         assert entry.total is not None
@@ -144,7 +145,7 @@ class TestModelTerm:
     def test_a_few_rows_cannot_speak_for_the_box(self, box: Box, tmp_path: Path) -> None:
         x = box.sample(99, np.random.default_rng(5))
         np.savez(tmp_path / "d.npz", x=x, y=exact(nets.mlp(), x))
-        entry = lower(nets.mlp(), box, data=tmp_path / "d.npz", log=quiet).certificate.outputs["y"]
+        entry = lower(nets.mlp(), box, Options(data=tmp_path / "d.npz", log=quiet)).certificate.outputs["y"]
         assert entry.terms["model"].value is None
         assert "99 held-out rows" in entry.terms["model"].how
         assert entry.total is None
@@ -169,14 +170,14 @@ class TestModelTerm:
     ) -> None:
         np.savez(tmp_path / "d.npz", **members)  # type: ignore[arg-type]
         with pytest.raises(DataError, match=f"d.npz.*{said}"):
-            lower(nets.mlp(), box, data=tmp_path / "d.npz", log=quiet)
+            lower(nets.mlp(), box, Options(data=tmp_path / "d.npz", log=quiet))
 
     def test_missing_or_foreign_data_is_named(self, box: Box, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"none.npz: cannot be read"):
-            lower(nets.mlp(), box, data=tmp_path / "none.npz", log=quiet)
+            lower(nets.mlp(), box, Options(data=tmp_path / "none.npz", log=quiet))
         (tmp_path / "text.npz").write_text("no zip")
         with pytest.raises(DataError, match=r"text.npz: expected an npz"):
-            lower(nets.mlp(), box, data=tmp_path / "text.npz", log=quiet)
+            lower(nets.mlp(), box, Options(data=tmp_path / "text.npz", log=quiet))
 
 
 @pytest.mark.parametrize(
@@ -201,7 +202,7 @@ def test_weights_that_are_not_finite_name_the_parameter(bad: float, box: Box) ->
     with torch.no_grad():
         module[2].weight[3, 1] = bad  # type: ignore[index]
     with pytest.raises(UnsupportedModel, match=r"parameter 2.weight: .*1 NaN or infinite"):
-        lower(module, box, log=quiet)
+        lower(module, box, Options(log=quiet))
 
 
 def test_a_network_that_overflows_in_the_box_is_refused(box: Box) -> None:
@@ -210,24 +211,24 @@ def test_a_network_that_overflows_in_the_box_is_refused(box: Box) -> None:
             return torch.exp(1e4 * x * x)[:, :1]
 
     with pytest.raises(UnsupportedModel, match="expected finite values everywhere in the box"):
-        lower(Overflows(), box, log=quiet)
+        lower(Overflows(), box, Options(log=quiet))
 
 
 @pytest.mark.parametrize(("dtype", "name"), [(torch.float16, "float16"), (torch.bfloat16, "bfloat16")])
 def test_other_dtypes_name_the_parameter(dtype: torch.dtype, name: str, box: Box) -> None:
     with pytest.raises(UnsupportedModel, match=f"parameter 0.weight: expected float32 or float64, got {name}"):
-        lower(nets.mlp(dtype=dtype), box, log=quiet)
+        lower(nets.mlp(dtype=dtype), box, Options(log=quiet))
 
 
 def test_mixed_dtypes_name_both(box: Box) -> None:
     module = nn.Sequential(nn.Linear(2, 4), nn.Linear(4, 1).double())
     with pytest.raises(UnsupportedModel, match=r"0.weight float32 and 1.weight float64"):
-        lower(module, box, log=quiet)
+        lower(module, box, Options(log=quiet))
 
 
 def test_a_box_of_the_wrong_dimension_is_told_in_columns() -> None:
     with pytest.raises(InputError, match=r"the box has 3 columns \(a, b, c\); the module does not take x \[M, 3\]"):
-        lower(nets.mlp(), Box([0] * 3, [1] * 3, ["a", "b", "c"]), log=quiet)
+        lower(nets.mlp(), Box([0] * 3, [1] * 3, ["a", "b", "c"]), Options(log=quiet))
 
 
 @pytest.mark.parametrize(
@@ -240,7 +241,7 @@ def test_an_output_that_is_not_rows_is_refused(result: object, said: str, box: B
             return result(x)  # type: ignore[operator]
 
     with pytest.raises(UnsupportedModel, match=said):
-        lower(Odd(), box, log=quiet)
+        lower(Odd(), box, Options(log=quiet))
 
 
 class TestExport:
@@ -294,5 +295,5 @@ class TestExport:
 
 def test_the_library_s_loggers_are_left_as_they_were(box: Box) -> None:
     before = logging.root.manager.disable
-    lower(nets.mlp(), box, log=quiet)
+    lower(nets.mlp(), box, Options(log=quiet))
     assert logging.root.manager.disable == before

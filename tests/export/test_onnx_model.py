@@ -12,6 +12,7 @@ import torch
 from edgepde_export.errors import SourceError
 from edgepde_export.exporting import export
 from edgepde_export.lowering.onnx_model import lower
+from edgepde_export.lowering.options import Options
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError, UnsupportedModel
 from onnx import TensorProto, helper, numpy_helper
@@ -92,24 +93,24 @@ def test_an_unsupported_node_is_named(tmp_path: Path) -> None:
         helper.make_node("Mish", ["h"], ["out put"], name="their mish"),
     ]
     with pytest.raises(UnsupportedModel, match=r"node their mish \(Mish\): op Mish has no implementation"):
-        lower(saved(tmp_path / "net.onnx", nodes), BOX, log=quiet)
+        lower(saved(tmp_path / "net.onnx", nodes), BOX, Options(log=quiet))
 
 
 def test_a_fixed_number_of_rows_is_unsupported(tmp_path: Path) -> None:
     with pytest.raises(
         UnsupportedModel, match=r"net.onnx: input in.put expected shape \[rows, 2\] with rows left free"
     ):
-        lower(saved(tmp_path / "net.onnx", AFFINE, rows=4), BOX, log=quiet)
+        lower(saved(tmp_path / "net.onnx", AFFINE, rows=4), BOX, Options(log=quiet))
 
 
 def test_a_box_of_the_wrong_dimension_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"input in.put has 2 columns, the box has 3"):
-        lower(saved(tmp_path / "net.onnx", AFFINE), Box([0] * 3, [1] * 3), log=quiet)
+        lower(saved(tmp_path / "net.onnx", AFFINE), Box([0] * 3, [1] * 3), Options(log=quiet))
 
 
 def test_half_precision_is_unsupported(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModel, match="expected float32 or float64"):
-        lower(saved(tmp_path / "net.onnx", AFFINE, kind=TensorProto.FLOAT16), BOX, log=quiet)
+        lower(saved(tmp_path / "net.onnx", AFFINE, kind=TensorProto.FLOAT16), BOX, Options(log=quiet))
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
@@ -118,16 +119,16 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.array([[np.nan], [1]], np.float32), "w"))
     onnx.save(model, str(path))
     with pytest.raises(UnsupportedModel, match="'w': expected numbers, got NaN"):
-        lower(path, BOX, log=quiet)
+        lower(path, BOX, Options(log=quiet))
 
 
 @pytest.mark.parametrize("data", [b"", b"not protobuf at all", b"\x08\x0a"])
 def test_a_file_that_is_no_model_is_named(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(data)
     with pytest.raises(SourceError, match=r"net.onnx: expected an ONNX model"):
-        lower(tmp_path / "net.onnx", BOX, log=quiet)
+        lower(tmp_path / "net.onnx", BOX, Options(log=quiet))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"net.onnx: cannot be read: No such file"):
-        lower(tmp_path / "net.onnx", BOX, log=quiet)
+        lower(tmp_path / "net.onnx", BOX, Options(log=quiet))

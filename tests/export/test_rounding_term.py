@@ -12,6 +12,7 @@ import torch
 from edgepde_export.bundle import BundleContent
 from edgepde_export.lowering.measured import load_backends
 from edgepde_export.lowering.module import lower
+from edgepde_export.lowering.options import Options
 from edgepde_export.passes.clean import serialize
 from edgepde_runtime.box import Box
 from torch import nn
@@ -80,7 +81,7 @@ NETS: dict[str, tuple[Callable[[], nn.Module], int]] = {
 @pytest.mark.parametrize("name", NETS)
 def test_the_rounding_term_holds_on_points_it_has_not_seen(name: str) -> None:
     make, inputs = NETS[name]
-    content = lower(make(), box_of(inputs), log=quiet)
+    content = lower(make(), box_of(inputs), Options(log=quiet))
     stated = content.certificate.outputs["y"].terms["rounding"]
     assert stated.value is not None
     rng = np.random.default_rng(99)
@@ -93,7 +94,7 @@ def test_the_rounding_term_holds_on_points_it_has_not_seen(name: str) -> None:
 
 
 def test_an_ordinary_network_is_not_charged_for_steepness() -> None:
-    content = lower(steep(1.0, 2, 2, 0), box_of(2), log=quiet)
+    content = lower(steep(1.0, 2, 2, 0), box_of(2), Options(log=quiet))
     term = content.certificate.outputs["y"].terms["rounding"]
     x = box_of(2).sample(ROWS, np.random.default_rng(1)).astype(np.float32)
     assert term.value is not None
@@ -102,7 +103,7 @@ def test_an_ordinary_network_is_not_charged_for_steepness() -> None:
 
 
 def test_a_cliff_costs_at_most_twice_its_height() -> None:
-    term = lower(cliff(3e12), box_of(1), log=quiet).certificate.outputs["y"].terms["rounding"]
+    term = lower(cliff(3e12), box_of(1), Options(log=quiet)).certificate.outputs["y"].terms["rounding"]
     assert term.value is not None
     assert 2.0 - 1e-6 <= term.value <= 4.0
 
@@ -112,7 +113,7 @@ def test_a_float64_cliff_is_estimated_from_its_slope() -> None:
     with torch.no_grad():
         module[0].weight.fill_(3e6)  # type: ignore[operator,union-attr]
         module[0].bias.fill_(-9e5)  # type: ignore[operator,union-attr]
-    term = lower(module, box_of(1), log=quiet).certificate.outputs["y"].terms["rounding"]
+    term = lower(module, box_of(1), Options(log=quiet)).certificate.outputs["y"].terms["rounding"]
     unit = np.finfo(np.float64).eps / 2
     assert term.value is not None
     assert term.value >= 2.0 * unit * 9e5
@@ -120,7 +121,7 @@ def test_a_float64_cliff_is_estimated_from_its_slope() -> None:
 
 
 def test_a_float64_network_s_term_covers_its_device() -> None:
-    content = lower(steep(30.0, 2, 2, 0, torch.float64), box_of(2), log=quiet)
+    content = lower(steep(30.0, 2, 2, 0, torch.float64), box_of(2), Options(log=quiet))
     term = content.certificate.outputs["y"].terms["rounding"]
     x = box_of(2).sample(20_000, np.random.default_rng(3))
     assert term.value is not None
@@ -132,7 +133,7 @@ def test_a_compressed_network_s_term_holds_between_the_samples() -> None:
     from edgepde_export.lowering.module import Compression
 
     original, shipped = cliff(1e7), cliff(1e7, at=0.3000002)
-    content = lower(shipped, box_of(1), compression=Compression(original, {}), log=quiet)
+    content = lower(shipped, box_of(1), Options(log=quiet), Compression(original, {}))
     term = content.certificate.outputs["y"].terms["compression"]
     x = (0.3000001 + 3e-7 * np.random.default_rng(1).standard_normal((ROWS, 1))).astype(np.float32)
     seen = float(np.abs(exact(original, x) - exact(shipped, x)).max())
@@ -155,5 +156,5 @@ def test_the_search_takes_about_a_second_for_a_small_network(monkeypatch: pytest
         return made
 
     monkeypatch.setattr(measured, "certify", timed)
-    lower(steep(1.0, 4, 2, 0), box_of(2), log=quiet)
+    lower(steep(1.0, 4, 2, 0), box_of(2), Options(log=quiet))
     assert spent[0] < 3.0

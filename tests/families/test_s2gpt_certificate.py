@@ -12,6 +12,7 @@ import torch
 from edgepde_export.bundle import BundleContent
 from edgepde_export.lowering import s2gpt
 from edgepde_export.lowering.measured import load_backends
+from edgepde_export.lowering.options import Options
 from edgepde_export.passes.clean import serialize
 from edgepde_runtime.backends import Backend
 from edgepde_runtime.certificate import OutputCertificate
@@ -75,7 +76,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     source = of_factory("burgers", "burgers", {"low": LOW, "high": HIGH})
     with Run.start(path, {"recipe": "small", "seed": 3}) as run:
         train_problem(burgers(LOW, HIGH), CONFIG, run, torch.device("cpu"), source)
-    content = s2gpt.lower(path, log=quiet)
+    content = s2gpt.lower(path, None, None, Options(log=quiet))
     loaded = load(path)
     return Exported(loaded, small_of(loaded), content, load_backends(serialize(content.model), quiet))
 

@@ -32,6 +32,49 @@ Flash = Annotated[
     str | None, typer.Option("--max-flash-kb", metavar="K", help="Most flash of the compiled model: weights and code.")
 ]
 
+MaxError = Annotated[
+    str | None,
+    typer.Option(
+        "--max-error",
+        metavar="E",
+        help="Largest error after the model's own: 1e-3; u=1e-3,u_x=1e-2; u=1e-2,u[x=0.4:0.6]=1e-4 for a hot spot.",
+    ),
+]
+MinClass = Annotated[
+    str | None,
+    typer.Option(
+        "--min-class",
+        metavar="sound|statistical|measured",
+        help="Weakest class of those terms that may pass; sound where --max-error is given.",
+    ),
+]
+Precision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        metavar="f32|f16w|i8w",
+        help="How weight matrices are stored: as they are, as halves, as bytes with a scale per row.",
+    ),
+]
+Accuracy = Annotated[
+    str | None,
+    typer.Option(
+        "--input-accuracy",
+        metavar="nu=1%,x=1e-3",
+        help="How wrong inputs may be, relative or absolute: adds what that costs to the total, as the term sensor.",
+    ),
+]
+ProveSeconds = Annotated[
+    float,
+    typer.Option("--prove-seconds", metavar="S", help="Time for proving; a bound stopped early holds, less tightly."),
+]
+WithReference = Annotated[
+    bool,
+    typer.Option(
+        "--with-reference", help="Ship the float64 reference too, for `verify --attack` on the device."
+    ),
+]
+
 
 def command(
     *,
@@ -46,16 +89,12 @@ def command(
     name: Name = None,
     target: TargetList = None,
     cc: TripleList = None,
-    max_error: Annotated[
-        str | None,
-        typer.Option("--max-error", metavar="E", help="Largest error after the model's own; 1e-3 or u=1e-3,u_x=1e-2."),
-    ] = None,
-    min_class: Annotated[
-        str | None,
-        typer.Option(
-            "--min-class", metavar="sound|statistical|measured", help="Weakest class of those terms that may pass."
-        ),
-    ] = None,
+    max_error: MaxError = None,
+    min_class: MinClass = None,
+    precision: Precision = "f32",
+    input_accuracy: Accuracy = None,
+    prove_seconds: ProveSeconds = 60.0,
+    with_reference: WithReference = False,
     max_ram_kb: Ram = None,
     max_flash_kb: Flash = None,
     data: Annotated[
@@ -66,12 +105,13 @@ def command(
     """Write the bundle a device runs: model, certificate, golden data and a card.
 
     A run of `edgepde train` knows its box; a module of your own (FILE.py:callable, called without arguments) or an ONNX
-    file needs --domain. Nothing is written where a layer is unsupported (exit 3, the layer is named), a bound is above
-    --max-error, RAM or flash above its limit (exit 1), or a class below --min-class (exit 4). The next stage is
-    `edgepde verify BUNDLE`.
+    file needs --domain. For a network of few inputs the error on the device is proved over the whole box. Nothing is
+    written where a layer is unsupported (exit 3, the layer is named), an error above --max-error was found, RAM or
+    flash is above its limit (exit 1), or the bound could not be proved below --max-error or has a class below
+    --min-class (exit 4). The next stage is `edgepde verify BUNDLE`.
     """
     from ..exporting import export
-    from ..lowering.module import Naming
+    from ..lowering.options import Naming
 
     made = export(
         source,
@@ -84,6 +124,10 @@ def command(
         max_flash_kb=max_flash_kb,
         max_error=max_error,
         min_class=min_class,
+        precision=precision,
+        input_accuracy=input_accuracy,
+        prove_seconds=prove_seconds,
+        with_reference=with_reference,
         data=data,
         seed=seed,
         log=lambda line: typer.echo(line, err=True),
@@ -93,7 +137,7 @@ def command(
 
 def _tell(made: Path) -> None:
     from edgepde_runtime import bundle
-    from edgepde_runtime.certificate import upward
+    from edgepde_runtime.term import upward
 
     written = bundle.read(made)
     typer.echo(f"{made}: {written.size / 1024:.1f} KB, id {written.id[:12]}")

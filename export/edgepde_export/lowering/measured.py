@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from edgepde_runtime.backends import Backend
 from edgepde_runtime.box import Box
-from edgepde_runtime.certificate import BoxEntry, Certificate, Found, OutputCertificate, Term, index
+from edgepde_runtime.certificate import BoxEntry, Certificate, Found, OutputCertificate, index
 from edgepde_runtime.errors import BackendError, UnsupportedModel
 from edgepde_runtime.manifest import InputSpec, OutputSpec
+from edgepde_runtime.term import Term
 from numpy.typing import NDArray
 
 from edgepde.certify.search import worst_point
@@ -47,12 +48,19 @@ class Networks:
     """The float64 networks a device is compared with: what was compressed, and what is shipped.
 
     narrow: what is shipped, evaluated in float32; the measure of rounding where the device itself computes in float64.
+    module: what was exported, where its weights are stored in fewer bits; else that is what is shipped.
     """
 
     original: Network
     shipped: Network
     compressed: bool
     narrow: Network
+    module: Network | None = None
+
+    @property
+    def exported(self) -> Network:
+        """The module before its weights were stored."""
+        return self.module or self.shipped
 
 
 def load_backends(model: bytes, log: Log, c99: native.Signature | None = None) -> dict[str, Backend]:
@@ -92,7 +100,7 @@ def certify(
     place = _Place.of(spec, networks, points)
     terms = {
         "compression": _compression(networks, place),
-        "quantisation": Term(0.0, "sound", "weights are stored in the graph's own precision"),
+        "quantisation": _quantisation(networks, place),
         "rounding": _rounding(spec, output, networks, backends, place),
         "activation": Term(0.0, "measured", "contained in the measured rounding term"),
     }
@@ -134,8 +142,15 @@ class _Place:
 def _compression(networks: Networks, place: _Place) -> Term:
     if not networks.compressed:
         return Term(0.0, "sound", "nothing was compressed")
-    worst = place.worst(lambda x: _rows(networks.shipped(x), networks.original(x)))
+    worst = place.worst(lambda x: rows_apart(networks.exported(x), networks.original(x)))
     return Term(MARGIN * worst, "measured", f"twice the largest |compressed - original| in float64 {place.words}")
+
+
+def _quantisation(networks: Networks, place: _Place) -> Term:
+    if networks.module is None:
+        return Term(0.0, "sound", "weights are stored in the graph's own precision")
+    worst = place.worst(lambda x: rows_apart(networks.shipped(x), networks.exported(x)))
+    return Term(MARGIN * worst, "measured", f"twice the largest |stored - exported| in float64 {place.words}")
 
 
 def _rounding(
@@ -154,15 +169,15 @@ def _rounding(
     def error(x: Array) -> NDArray[np.float64]:
         held = x.astype(spec.dtype)
         exact = networks.shipped(held)
-        rows = [_rows(_device(b, spec, output, held), exact) for b in backends.values()]
+        rows = [rows_apart(device(b, spec, output, held), exact) for b in backends.values()]
         if output.dtype == "float64" and narrow is not None:
             coarse = x.astype(np.float32).astype(np.float64)
-            rows.append(ratio * _rows(narrow(coarse), networks.shipped(coarse)))
+            rows.append(ratio * rows_apart(narrow(coarse), networks.shipped(coarse)))
         return np.asarray(np.max(rows, axis=0))
 
     held = place.points.astype(spec.dtype)
     exact = networks.shipped(held)
-    each = {name: float(_rows(_device(b, spec, output, held), exact).max()) for name, b in backends.items()}
+    each = {name: float(rows_apart(device(b, spec, output, held), exact).max()) for name, b in backends.items()}
     refuse_outliers(each, float(np.abs(place.values).max()), unit)
     value = max(place.worst(error), unit * float(np.abs(place.values).max()))
     input_effect = min(unit * place.steep.slope, float(np.ptp(place.values, axis=0).max()))
@@ -181,7 +196,7 @@ def _model(
     if held_out is None:
         return Term.not_verified("no reference data; give --data FILE"), None
     x = held_out.x.astype(spec.dtype)
-    misses = [_worst(_device(b, spec, output, x), held_out.y) for b in backends.values()]
+    misses = [_worst(device(b, spec, output, x), held_out.y) for b in backends.values()]
     error, row = max(misses)
     found = Found(error, {spec.name: tuple(float(v) for v in x[row])})
     if len(x) < LEAST_ROWS:
@@ -192,12 +207,12 @@ def _model(
     return Term(MODEL_MARGIN * worst, "measured", f"{MODEL_MARGIN:g} x the {how}"), found
 
 
-def _device(backend: Backend, spec: InputSpec, output: OutputSpec, points: Array) -> NDArray[np.float64]:
+def device(backend: Backend, spec: InputSpec, output: OutputSpec, points: Array) -> NDArray[np.float64]:
     values = backend.run({spec.name: np.ascontiguousarray(points)})[output.name]
     return np.asarray(values, dtype=np.float64)
 
 
-def _rows(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+def rows_apart(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     """The largest |a - b| of every row."""
     with np.errstate(invalid="ignore", over="ignore"):
         difference = np.abs(a - b)
@@ -206,7 +221,7 @@ def _rows(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]
 
 def _worst(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, int]:
     """The largest |a - b|, and its row."""
-    rows = _rows(a, b)
+    rows = rows_apart(a, b)
     if not np.isfinite(rows).all():
         row = int(np.flatnonzero(~np.isfinite(rows))[0])
         raise UnsupportedModel(

@@ -5,37 +5,29 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError, UnsupportedModel
 from edgepde_runtime.manifest import Column, InputSpec, OutputSpec
 from numpy.typing import NDArray
 
+from edgepde.certify.from_module import from_module
+from edgepde.certify.network import Network
+
 from ..bundle import BundleContent
-from ..card import Notes
-from ..passes.clean import serialize
-from ..passes.simplify import Log, to_stderr
-from . import held_out, measured
+from . import measured
 from .graph import to_onnx
+from .options import Naming, Options
+from .plain import Plain, content
 from .prepare import prepare
 from .samples import golden_points
 
 ROWS = "M"
-GOLDEN, DENSE = 256, 4096
-
-
-@dataclass(frozen=True)
-class Naming:
-    """What the bundle, its input and its output are called, and the output's unit."""
-
-    name: str = "model"
-    input: str = "x"
-    output: str = "y"
-    unit: str = ""
+_WIDE = np.dtype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -47,49 +39,50 @@ class Compression:
 
 
 def lower(
-    module: torch.nn.Module,
-    box: Box,
-    *,
-    naming: Naming | None = None,
-    compression: Compression | None = None,
-    data: Path | None = None,
-    seed: int = 0,
-    log: Log = to_stderr,
-    c99: bool = False,
+    module: torch.nn.Module, box: Box, options: Options | None = None, compression: Compression | None = None
 ) -> BundleContent:
     """The bundle of a module x [M, d] -> y [M, ...], float32 or float64 as its parameters are.
 
-    data: held-out values for the model term. c99: the certificate is to cover the C code too.
     Raises UnsupportedModel naming the module, parameter or node; InputError where the box has another number of columns
     than the module takes; DataError for bad data.
     """
-    naming = naming or Naming()
+    options = options or Options()
+    naming = options.naming or Naming()
     dtype = check_parameters(module)
     device = copy.deepcopy(module).cpu().eval()
     wide = _Wide(device)
-    shape: tuple[int | str, ...] = (ROWS, *_row_shape(wide, box))
-    truth = held_out.read(data, box, shape) if data is not None else None
     spec = InputSpec(naming.input, dtype.name, (ROWS, box.dimension), columns(box))
-    output = OutputSpec(naming.output, dtype.name, shape, naming.unit)
-    example = torch.from_numpy(golden_points(box, 3, seed, dtype))[-3:].contiguous()
-    model = prepare(to_onnx(device, {spec.name: example}, {spec.name: {0: ROWS}}, [output.name]), log)
-    networks = _networks(device, wide, compression)
-    golden = golden_points(box, GOLDEN, seed, dtype)
-    points = np.concatenate([golden, golden_points(box, DENSE, seed + 1, dtype)])
-    backends = measured.load_backends(serialize(model), log, ((spec,), (output,)) if c99 else None)
-    return BundleContent(
-        name=naming.name,
-        model=model,
-        inputs=(spec,),
-        outputs=(output,),
-        certificate=measured.certify((spec, output), networks, backends, points, truth),
-        golden={f"input/{spec.name}": golden, f"output/{output.name}": wide(golden)},
-        card=Notes(problem=_problem(device, box)),
-        ledger=compression.ledger if compression else None,
+    output = OutputSpec(naming.output, dtype.name, (ROWS, *_row_shape(wide, box)), naming.unit)
+    original = compression.original if compression else device
+
+    def networks() -> tuple[Network, Network]:
+        shipped = from_module(device, box.dimension)
+        return (from_module(original, box.dimension) if compression else shipped), shipped
+
+    return content(
+        Plain(
+            model=prepare(_graph(device, (spec, output), box, dtype), options.log),
+            signature=(spec, output),
+            values=_values(device, wide, compression),
+            networks=networks,
+            reference=lambda: _graph(copy.deepcopy(original).cpu().double().eval(), (spec, output), box, _WIDE),
+            problem=_problem(device, box),
+            ledger=compression.ledger if compression else None,
+        ),
+        box,
+        options,
     )
 
 
-def _networks(device: torch.nn.Module, wide: _Wide, compression: Compression | None) -> measured.Networks:
+def _graph(
+    module: torch.nn.Module, signature: tuple[InputSpec, OutputSpec], box: Box, dtype: np.dtype[np.floating]
+) -> onnx.ModelProto:
+    spec, output = signature
+    example = torch.from_numpy(golden_points(box, 3, 0, dtype))[-3:].contiguous()
+    return to_onnx(module, {spec.name: example}, {spec.name: {0: ROWS}}, [output.name])
+
+
+def _values(device: torch.nn.Module, wide: _Wide, compression: Compression | None) -> measured.Networks:
     """What the device is compared with: the original in float64, the shipped module in float64 and in float32."""
     original = _Wide(compression.original) if compression else wide
     return measured.Networks(original, wide, compression is not None, _Wide(device, torch.float32))

@@ -11,17 +11,21 @@ from edgepde_runtime.backends.reference import load
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import EdgePDEError, InputError, UnsupportedModel
 from edgepde_runtime.manifest import InputSpec, OutputSpec
+from edgepde_runtime.onnxfile import parse
 from numpy.typing import NDArray
 
+from edgepde.certify.from_graph import from_graph
+from edgepde.certify.network import Network
+
 from ..bundle import BundleContent
-from ..card import Notes
 from ..errors import SourceError
 from ..passes.clean import serialize
 from ..passes.retype import retype
-from ..passes.simplify import Log, to_stderr
-from . import held_out, measured
+from . import measured
 from .graph import IR_VERSION, OPSET
-from .module import DENSE, GOLDEN, ROWS, Naming, columns
+from .module import ROWS, columns
+from .options import Naming, Options
+from .plain import Plain, content
 from .prepare import prepare
 from .samples import golden_points
 
@@ -32,44 +36,36 @@ _DTYPES: dict[int, np.dtype[np.floating]] = {
 }
 
 
-def lower(
-    path: Path,
-    box: Box,
-    *,
-    naming: Naming | None = None,
-    data: Path | None = None,
-    seed: int = 0,
-    log: Log = to_stderr,
-    c99: bool = False,
-) -> BundleContent:
+def lower(path: Path, box: Box, options: Options | None = None) -> BundleContent:
     """The bundle of an ONNX file x [M, d] -> y [M, ...]; the reference is the same graph in float64.
-
-    c99: the certificate is to cover the C code too.
 
     Raises SourceError for a file that is no ONNX model, UnsupportedModel naming what the runtime cannot run, InputError
     where the box has another number of columns than the input.
     """
-    naming = naming or Naming()
-    model = _at_our_opset(_load(path), path)
-    dtype = _rename(model, naming, box, path)
-    model = prepare(model, log)
+    options = options or Options()
+    naming = options.naming or Naming()
+    given = _at_our_opset(_load(path), path)
+    dtype = _rename(given, naming, box, path)
+    model = prepare(given, options.log)
     wide = _evaluated(model, naming, "float64")
-    golden = golden_points(box, GOLDEN, seed, dtype)
-    shape: tuple[int | str, ...] = (ROWS, *wide(golden[:3]).shape[1:])
+    shape: tuple[int | str, ...] = (ROWS, *wide(golden_points(box, 3, options.seed, dtype)[:3]).shape[1:])
     spec = InputSpec(naming.input, dtype.name, (ROWS, box.dimension), columns(box))
-    output = OutputSpec(naming.output, dtype.name, shape, naming.unit)
-    truth = held_out.read(data, box, shape) if data is not None else None
-    points = np.concatenate([golden, golden_points(box, DENSE, seed + 1, dtype)])
-    networks = measured.Networks(wide, wide, False, _evaluated(model, naming, "float32"))
-    backends = measured.load_backends(serialize(model), log, ((spec,), (output,)) if c99 else None)
-    return BundleContent(
-        name=naming.name,
-        model=model,
-        inputs=(spec,),
-        outputs=(output,),
-        certificate=measured.certify((spec, output), networks, backends, points, truth),
-        golden={f"input/{spec.name}": golden, f"output/{output.name}": wide(golden)},
-        card=Notes(problem=f"The network of {path.name}, of {', '.join(box.names)}."),
+
+    def networks() -> tuple[Network, Network]:
+        graph = from_graph(parse(serialize(given)).graph)
+        return graph, graph
+
+    return content(
+        Plain(
+            model=model,
+            signature=(spec, OutputSpec(naming.output, dtype.name, shape, naming.unit)),
+            values=measured.Networks(wide, wide, False, _evaluated(model, naming, "float32")),
+            networks=networks,
+            reference=lambda: retype(given, "float64"),
+            problem=f"The network of {path.name}, of {', '.join(box.names)}.",
+        ),
+        box,
+        options,
     )
 
 

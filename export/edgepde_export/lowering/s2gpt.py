@@ -24,9 +24,9 @@ from edgepde.train.threads import one_thread
 from ..bundle import BundleContent
 from ..card import Notes
 from ..passes.clean import serialize
-from ..passes.simplify import Log, to_stderr
 from .graph import to_onnx
 from .measured import load_backends
+from .options import Options
 from .prepare import prepare
 from .s2gpt_certificate import certify
 from .s2gpt_report import report_arrays
@@ -37,38 +37,35 @@ GOLDEN_PARAMETERS, GOLDEN_POINTS = 6, 256
 RESIDUAL_MARGIN = 10.0
 
 
-def lower(
-    path: Path,
-    *,
-    domain: Box | None = None,
-    data: Path | None = None,
-    log: Log = to_stderr,
-    max_error: float | None = None,
-    c99: bool = False,
-) -> BundleContent:
-    """The bundle of a run, compressed or not. data: held-out values for the model term.
+def lower(path: Path, domain: Box | None, max_error: float | None, options: Options) -> BundleContent:
+    """The bundle of a run, compressed or not.
 
     max_error: what field table and rounding may cost together; the table of an uncompressed run is made for half of it.
-    c99: the certificate is to cover the C code too.
 
-    Raises InputError for a --domain (the run has its own box), RunError for a run that cannot be read.
+    Raises InputError for a --domain (the run has its own box) or another precision than f32, RunError for a run that cannot be read.
     """
+    if options.precision != "f32":
+        raise InputError(
+            f"{path}: --precision {options.precision} is for plain networks; a reduced network solves with its tables "
+            "in full precision, take f32"
+        )
     if domain is not None:
         raise InputError(f"{path}: --domain is for modules of your own; this run has the box it was trained for")
     with one_thread():
-        return _content(path, data, log, DEFAULT_ERROR if max_error is None else max_error / 2.0, c99)
+        return _content(path, options, DEFAULT_ERROR if max_error is None else max_error / 2.0)
 
 
-def _content(path: Path, data: Path | None, log: Log, allowed: float, c99: bool) -> BundleContent:
+def _content(path: Path, options: Options, allowed: float) -> BundleContent:
+    log = options.log
     loaded = load(path)
-    held_out = _held_out(loaded, data)
+    held_out = _held_out(loaded, options.data)
     log("measuring what the field table costs")
     small = small_of(loaded, allowed)
     problem = loaded.problem
     sample = sample_of(problem, loaded.axes)
     model = prepare(_graph(small, problem), log)
     inputs, outputs = signature(problem, residual_threshold(small.model, problem))
-    backends = load_backends(serialize(model), log, (inputs, outputs) if c99 else None)
+    backends = load_backends(serialize(model), log, (inputs, outputs) if options.c99 else None)
     log("measuring the error against the reference solution")
     return BundleContent(
         name=f"s2gpt_{problem.name}",

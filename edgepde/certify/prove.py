@@ -1,0 +1,110 @@
+"""The terms after `model`, proved: what separates a reference network from the code of the graph that ships."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from edgepde_runtime.box import Box
+from numpy.typing import NDArray
+
+from .engine import Bound, bound_difference
+from .network import Network
+from .rounding import Arithmetic, RoundingBound, bound_rounding
+
+SECONDS = 60.0
+SHARE_OF_ROUNDING = 0.25
+NEGLIGIBLE = 0.02
+Array = NDArray[np.float64]
+Tell = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """The networks in real arithmetic: the reference, the module that is exported, the graph with its stored constants.
+
+    module is reference where nothing was compressed. dtype: the arithmetic of the graph, float32 or float64.
+    """
+
+    reference: Network
+    module: Network
+    graph: Network
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Proof:
+    """|reference - device| <= compression + quantisation + rounding + activation over a box, per output.
+
+    compression is None where nothing was compressed; rounding: the C99 order of sums, any_order: every order.
+    """
+
+    compression: Bound | None
+    quantisation: Bound
+    rounding: RoundingBound
+    any_order: RoundingBound
+
+    @property
+    def proved(self) -> bool:
+        """Whether every search went as far as asked; the bounds hold in any case."""
+        return self.quantisation.proved and (self.compression is None or self.compression.proved)
+
+    @property
+    def suspects(self) -> Array:
+        """Points [n, d] where the searches found the largest differences."""
+        bounds = [self.quantisation] if self.compression is None else [self.compression, self.quantisation]
+        return np.concatenate([b.points for b in bounds])
+
+
+def prove(lineage: Lineage, box: Box, seconds: float = SECONDS, tell: Tell | None = None) -> Proof:
+    """The four bounds over `box`, which must hold every input the device accepts (see `widened`).
+
+    seconds: the time for all searches together. tell(what, worst bound / goal) is called as they go.
+    Raises InputError where the networks and the box do not fit each other.
+    """
+    share = SHARE_OF_ROUNDING * seconds
+    orders = {order: _rounding(lineage, box, order, share / 2) for order in ("c99", "any")}
+    least = orders["c99"].rounding + orders["c99"].activation
+    spent = sum(made.seconds for made in orders.values())
+    compression = None
+    if lineage.module is not lineage.reference:
+        left = max(0.5 * seconds, seconds - spent) * 0.8
+        compression = bound_difference(
+            lineage.reference, lineage.module, box, seconds=left, progress=_heard(tell, "compression")
+        )
+        least = least + compression.value
+        spent += compression.seconds
+    quantisation = bound_difference(
+        lineage.module,
+        lineage.graph,
+        box,
+        target=_negligible(least),
+        seconds=max(0.2 * seconds, seconds - spent),
+        progress=_heard(tell, "quantisation"),
+    )
+    return Proof(compression, quantisation, orders["c99"], orders["any"])
+
+
+def widened(box: Box, dtype: str) -> Box:
+    """The box with every end moved outwards to a number of `dtype`: the device compares inputs in that type."""
+    low, high = (np.asarray(side, dtype=np.float64) for side in (box.low, box.high))
+    held_low, held_high = (side.astype(dtype).astype(np.float64) for side in (low, high))
+    return Box(np.minimum(low, held_low).tolist(), np.maximum(high, held_high).tolist(), box.names, box.units)
+
+
+def _rounding(lineage: Lineage, box: Box, order: str, seconds: float) -> RoundingBound:
+    how = Arithmetic("float64" if lineage.dtype == "float64" else "float32", "c99" if order == "c99" else "any")
+    return bound_rounding(lineage.graph, box, how, seconds=seconds)
+
+
+def _negligible(least: Array) -> list[float]:
+    """A difference that does not matter beside what is already stated; engine.py wants numbers above 0."""
+    return [NEGLIGIBLE * v if 0.0 < v < math.inf else 1e-300 for v in least.tolist()]
+
+
+def _heard(tell: Tell | None, what: str) -> Callable[[float, int], None] | None:
+    if tell is None:
+        return None
+    return lambda ratio, boxes: tell(f"{what}: {boxes} boxes", ratio)

@@ -1,0 +1,164 @@
+"""A proved certificate: what is proved of the C99 arithmetic, what differs on other backends, the worst error found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+from edgepde_runtime.backends import Backend
+from edgepde_runtime.box import Box
+from edgepde_runtime.certificate import Certificate, Found, OutputCertificate, Region, index
+from edgepde_runtime.certificate_rules import REFERENCE
+from edgepde_runtime.errors import BackendError, BudgetError
+from edgepde_runtime.manifest import InputSpec, OutputSpec
+from edgepde_runtime.subbox import SubBox, place
+from edgepde_runtime.term import Term
+from numpy.typing import NDArray
+
+from edgepde.certify.engine import Bound
+from edgepde.certify.prove import Lineage, Proof, Tell, prove, widened
+from edgepde.certify.rounding import RoundingBound, single_operations
+from edgepde.certify.search import worst_point
+from edgepde.train.progress import progress
+
+from .measured import Networks, device, rows_apart
+from .options import Options
+
+ENGINE = "Taylor models of the pair 1"
+C99 = "c99"
+SAMPLES = 20_000
+ASSUMPTIONS = (
+    "IEEE-754 arithmetic, round to nearest, ties to even; subnormal numbers kept or flushed to 0",
+    "inputs are numbers of the graph's type inside the box, whose ends count as rounded to that type",
+    "sound rounding and activation terms are those of the C code; on ort and reference: sums in any order, the nodes "
+    "as the graph states them, functions as measured",
+    "float64 functions used by the analysis err by at most 4 units in the last place",
+    "measured terms: the largest value found on what is stated, times the margin stated",
+)
+
+
+def certificate(
+    signature: tuple[InputSpec, OutputSpec],
+    lineage: Lineage,
+    values: Networks,
+    backends: Mapping[str, Backend],
+    measured: Certificate,
+    box: Box,
+    options: Options,
+) -> Certificate:
+    """The measured certificate with proofs in the place of measurements, for the C code and for the backends here.
+
+    Raises BackendError where the C code itself is found beyond what was proved of it.
+    """
+    (entry,) = (e for e in measured.outputs.values() if e.norm == "sup")
+    with _told() as tell:
+        proof = prove(lineage, widened(box, lineage.dtype), options.seconds, tell)
+        regions = [_region(lineage, part, measured, entry, options.seconds, tell) for part in options.regions]
+    made = OutputCertificate.from_terms(
+        entry.name,
+        entry.unit,
+        {"model": entry.terms["model"], **_terms(lineage, proof, entry.terms)},
+        found=_found(signature, values, backends, proof, box),
+        found_compression=None if proof.compression is None else float(proof.compression.found.max()),
+        elsewhere={name: _elsewhere(lineage, proof, entry.terms) for name in measured.backends if name != C99},
+        regions=tuple(regions),
+    )
+    _check_found(made, backends)
+    covered = tuple(sorted({*measured.backends, C99}))
+    return replace(measured, backends=covered, assumptions=ASSUMPTIONS, engine=ENGINE, outputs=index([made]))
+
+
+@contextmanager
+def _told() -> Iterator[Tell]:
+    """A progress bar that shows how far the worst bound is from its goal."""
+    with progress("proving the error bound") as shown:
+        yield lambda what, ratio: shown.note(f"{what}, worst bound {ratio:.3g} x its goal")
+
+
+def _region(
+    lineage: Lineage, part: SubBox, whole: Certificate, entry: OutputCertificate, seconds: float, tell: Tell
+) -> Region:
+    """The terms of a part of the box; `model` is that of the whole."""
+    proof = prove(lineage, widened(_cut(part, whole), lineage.dtype), seconds, tell)
+    return Region(part, {"model": entry.terms["model"], **_terms(lineage, proof, entry.terms)})
+
+
+def _cut(part: SubBox, whole: Certificate) -> Box:
+    """The box with the ranges of `part` in the place of its own."""
+    ranges = place(part, whole.box, "--max-error", BudgetError)
+    sides = [ranges.get(i, (column.low, column.high)) for i, column in enumerate(whole.box)]
+    return Box([low for low, _ in sides], [high for _, high in sides], [column.column for column in whole.box])
+
+
+def _found(
+    signature: tuple[InputSpec, OutputSpec], values: Networks, backends: Mapping[str, Backend], proof: Proof, box: Box
+) -> Found:
+    """The worst |reference - device| reached: on the C code where it was compiled, else on another backend."""
+    spec, output = signature
+    backend = backends.get(C99) or next(iter(backends.values()))
+
+    def error(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        held = x.astype(spec.dtype)
+        return rows_apart(device(backend, spec, output, held), values.original(held))
+
+    points = box.sample(SAMPLES, np.random.default_rng(0))
+    suspects = np.clip(proof.suspects, box.low, box.high)
+    worst = worst_point(error, np.concatenate([points, suspects]), box, suspects)
+    point = tuple(float(v) for v in worst.point.astype(spec.dtype))
+    return Found(worst.value, {spec.name: point}, against=REFERENCE)
+
+
+def _check_found(entry: OutputCertificate, backends: Mapping[str, Backend]) -> None:
+    bound, found = entry.sound_total, entry.found
+    if C99 in backends and bound is not None and found is not None and found.value > bound:
+        raise BackendError(
+            f"output {entry.name}: the C code is off by {found.value:.6g} at {dict(found.input)}, beyond the proved "
+            f"{bound:.6g}, which is a fault of ours; nothing was written"
+        )
+
+
+def _terms(lineage: Lineage, proof: Proof, measured: Mapping[str, Term]) -> dict[str, Term]:
+    """The terms after `model`; one that has no finite bound keeps what was measured."""
+    terms = {"compression": measured["compression"]}
+    if proof.compression is not None:
+        terms["compression"] = _difference(proof.compression, "|original - compressed|", measured["compression"])
+    kept = Term.not_verified("no finite bound on what storing the constants changes")
+    terms["quantisation"] = _difference(proof.quantisation, "|module - graph as stored|", kept)
+    return {**terms, **_arithmetic(proof.rounding, f"{lineage.dtype}, the C code's order of sums", measured)}
+
+
+def _difference(bound: Bound, what: str, otherwise: Term) -> Term:
+    value = float(bound.value.max())
+    if not _finite(value):
+        return otherwise
+    stopped = "" if bound.proved else ", stopped by its time"
+    how = f"sup {what} over the box, proved on {bound.boxes} boxes{stopped}; a search found {bound.found.max():.3g}"
+    return Term(value, "sound", how)
+
+
+def _arithmetic(made: RoundingBound, words: str, measured: Mapping[str, Term]) -> dict[str, Term]:
+    rounding, activation = float((made.rounding).max()), float(made.activation.max())
+    if not (_finite(rounding) and _finite(activation)):
+        return {name: measured[name] for name in ("rounding", "activation")}
+    reached = f"single points reach {made.at_points[0].max():.3g}"
+    how = f"{words}, weighted by the adjoint, proved on {made.boxes} boxes; {reached}"
+    return {
+        "rounding": Term(rounding, "sound", how),
+        "activation": Term(activation, "sound", "errors of the functions as swept or proved, weighted by the adjoint"),
+    }
+
+
+def _elsewhere(lineage: Lineage, proof: Proof, measured: Mapping[str, Term]) -> dict[str, Term]:
+    """Rounding in any order is proved; what the library's functions do is measured, rounding included."""
+    terms = _arithmetic(proof.any_order, "sums in any order", measured)
+    if not single_operations(lineage.graph, lineage.dtype) and terms["rounding"].class_ == "sound":
+        found = measured["rounding"]
+        terms["activation"] = replace(found, how=f"{found.how}; of that the library's functions are a part")
+    return terms
+
+
+def _finite(value: float) -> bool:
+    return math.isfinite(value) and value < 1e300

@@ -1,0 +1,43 @@
+"""What a caller may ask of a lowering beyond the model itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgepde_runtime.subbox import SubBox
+
+from edgepde.certify.prove import SECONDS
+
+from ..passes.simplify import Log, to_stderr
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What the bundle, its input and its output are called, and the output's unit."""
+
+    name: str = "model"
+    input: str = "x"
+    output: str = "y"
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Options:
+    """data: held-out values for the model term. c99: measure the C code too. precision: how weights are stored.
+
+    seconds: for proving the terms after `model`. accuracy: of the inputs, as text `nu=1%,x=1e-3`; regions: parts of the
+    box that get terms of their own. reference: keep the float64 reference network for the search on the device.
+    """
+
+    naming: Naming | None = None
+    data: Path | None = None
+    seed: int = 0
+    log: Log = to_stderr
+    c99: bool = False
+    precision: str = "f32"
+    seconds: float = SECONDS
+    accuracy: str | None = None
+    regions: Sequence[SubBox] = ()
+    reference: bool = False

@@ -1,0 +1,83 @@
+"""A network of one input and one output, wherever it comes from: measured, proved where it can be, put in a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import onnx
+from edgepde_runtime.backends import Backend
+from edgepde_runtime.box import Box
+from edgepde_runtime.certificate import Certificate
+from edgepde_runtime.errors import UnsupportedModel
+from edgepde_runtime.manifest import InputSpec, OutputSpec
+from edgepde_runtime.onnxfile import parse
+
+from edgepde.certify.from_graph import from_graph
+from edgepde.certify.network import Network
+from edgepde.certify.prove import Lineage
+
+from ..bundle import BundleContent
+from ..card import Notes
+from ..passes.clean import serialize
+from ..passes.precision import store
+from . import certified, held_out, measured, stored
+from .options import Naming, Options
+from .samples import golden_points
+
+GOLDEN, DENSE = 256, 4096
+
+
+@dataclass(frozen=True)
+class Plain:
+    """model: as it ships. values: the networks in floating point; networks(): (reference, module) in real arithmetic.
+
+    reference(): the float64 graph of the reference. problem: in words.
+    """
+
+    model: onnx.ModelProto
+    signature: tuple[InputSpec, OutputSpec]
+    values: measured.Networks
+    networks: Callable[[], tuple[Network, Network]]
+    reference: Callable[[], onnx.ModelProto]
+    problem: str
+    ledger: Mapping[str, Any] | None = None
+
+
+def content(plain: Plain, box: Box, options: Options) -> BundleContent:
+    """The bundle of a plain network; raises UnsupportedModel or DataError."""
+    spec, output = plain.signature
+    plain = replace(plain, model=store(plain.model, options.precision, options.log))
+    values = plain.values if options.precision == "f32" else stored.networks(plain.values, plain.model, plain.signature)
+    truth = held_out.read(options.data, box, output.shape) if options.data is not None else None
+    golden = golden_points(box, GOLDEN, options.seed, np.dtype(spec.dtype))
+    points = np.concatenate([golden, golden_points(box, DENSE, options.seed + 1, np.dtype(spec.dtype))])
+    native = ((spec,), (output,)) if options.c99 else None
+    backends = measured.load_backends(serialize(plain.model), options.log, native)
+    seen = measured.certify(plain.signature, values, backends, points, truth)
+    return BundleContent(
+        name=(options.naming or Naming()).name,
+        model=plain.model,
+        inputs=(spec,),
+        outputs=(output,),
+        certificate=_proved(plain, seen, backends, box, options),
+        golden={f"input/{spec.name}": golden, f"output/{output.name}": plain.values.shipped(golden)},
+        card=Notes(problem=plain.problem),
+        ledger=plain.ledger,
+    )
+
+
+def _proved(
+    plain: Plain, seen: Certificate, backends: Mapping[str, Backend], box: Box, options: Options
+) -> Certificate:
+    """What was measured, with proofs in the place of measurements where every operation has a rule."""
+    try:
+        reference, module = plain.networks()
+        graph = from_graph(parse(serialize(plain.model)).graph)
+    except UnsupportedModel as error:
+        options.log(f"measured, not proved: {error}")
+        return seen
+    lineage = Lineage(reference, module, graph, plain.signature[0].dtype)
+    return certified.certificate(plain.signature, lineage, plain.values, backends, seen, box, options)

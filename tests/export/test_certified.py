@@ -1,0 +1,167 @@
+"""The proved certificate of a plain network: sound terms on the C code, honest ones elsewhere, the worst error found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import edgepde_runtime
+import numpy as np
+import pytest
+import torch
+from edgepde_export.bundle import BundleContent
+from edgepde_export.exporting import export
+from edgepde_export.lowering import certified
+from edgepde_export.lowering.measured import load_backends
+from edgepde_export.lowering.module import Compression, lower
+from edgepde_export.lowering.options import Options
+from edgepde_export.passes.clean import serialize
+from edgepde_runtime import bundle as reader
+from edgepde_runtime.box import Box
+from edgepde_runtime.certificate import OutputCertificate
+from edgepde_runtime.errors import BackendError
+from torch import nn
+
+from . import nets
+
+BOX = Box([-1.0, 0.0], [1.0, 1.0], ["x", "t"])
+
+
+def quiet(_: str) -> None:
+    """Says nothing."""
+
+
+def entry_of(content: BundleContent) -> OutputCertificate:
+    return content.certificate.outputs["y"]
+
+
+def exact(module: nn.Module, x: np.ndarray) -> np.ndarray:
+    """The module in float64."""
+    with torch.no_grad():
+        y: np.ndarray = module.double()(torch.from_numpy(x.astype(np.float64))).numpy()
+    return y
+
+
+def moved(activation: str = "tanh", by: float = 0.125) -> tuple[nn.Module, nn.Module]:
+    """A network and the same with its last bias moved."""
+    original, shipped = nets.mlp(activation), nets.mlp(activation)
+    with torch.no_grad():
+        shipped[4].bias += by  # type: ignore[index,operator]
+    return original, shipped
+
+
+@pytest.mark.parametrize("activation", sorted(nets.ACTIVATIONS))
+def test_every_term_after_model_is_sound_and_holds_on_every_backend(activation: str) -> None:
+    module = nets.mlp(activation)
+    content = lower(module, BOX, Options(log=quiet, c99=True))
+    x = BOX.sample(20_000, np.random.default_rng(7)).astype(np.float32)
+    truth = exact(module, x)
+    entry = entry_of(content)
+    assert entry.device_class == "sound"
+    assert set(content.certificate.backends) == {"c99", "ort", "reference"}
+    outputs = edgepde_outputs(content, x)
+    for name, y in outputs.items():
+        bound = entry.on(name).device_total
+        assert bound is not None
+        assert 0.0 < np.abs(y - truth).max() <= bound, name
+    assert entry.on("ort").device_class == ("sound" if activation == "relu" else "measured")
+
+
+def edgepde_outputs(content: BundleContent, x: np.ndarray) -> dict[str, np.ndarray]:
+    """y of every backend, the C code included."""
+    signature = (content.inputs, content.outputs)
+    backends = load_backends(serialize(content.model), quiet, signature)
+    assert sorted(backends) == ["c99", "ort", "reference"]
+    return {name: np.asarray(b.run({"x": x})["y"], dtype=np.float64) for name, b in backends.items()}
+
+
+def test_without_c_code_the_terms_are_those_of_the_c_code_all_the_same() -> None:
+    plain, with_c = (entry_of(lower(nets.mlp(), BOX, Options(log=quiet, c99=c99))) for c99 in (False, True))
+    assert plain.sound_total == with_c.sound_total
+    assert plain.sound_total is not None
+
+
+def test_what_compression_changed_is_proved_and_nearly_reached() -> None:
+    original, shipped = moved()
+    entry = entry_of(lower(shipped, BOX, Options(log=quiet), Compression(original, {})))
+    term = entry.terms["compression"]
+    assert term.class_ == "sound"
+    assert term.value is not None
+    assert 0.125 - 1e-6 <= term.value <= 0.125 * 1.1 + 1e-6
+    assert entry.found is not None
+    assert entry.found.against == "reference"
+    assert 0.12 <= entry.found.value <= (entry.sound_total or 0.0)
+    assert entry.tightness_compression == pytest.approx(term.value / 0.125, rel=1e-2)
+    assert entry.tightness_total == pytest.approx((entry.sound_total or 0.0) / entry.found.value)
+
+
+def test_constants_the_graph_rounds_are_a_quantisation_term() -> None:
+    class Waves(nn.Module):
+        """sin(2 pi x): 2 pi is no float32 number."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.last = nn.Linear(2, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            made: torch.Tensor = self.last(torch.sin(6.283185307179586 * x))
+            return made
+
+    entry = entry_of(lower(Waves(), BOX, Options(log=quiet)))
+    value = entry.terms["quantisation"].value
+    assert value is not None
+    assert 1e-9 < value < 1e-6
+    assert entry.terms["compression"].value == 0.0
+
+
+class Stairs(nn.Module):
+    """Has no sound rule."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        made: torch.Tensor = self.last(torch.floor(4.0 * x))
+        return made
+
+
+def test_an_operation_without_a_rule_is_measured_and_named() -> None:
+    said: list[str] = []
+    entry = entry_of(lower(Stairs(), BOX, Options(log=said.append)))
+    assert entry.device_class == "measured"
+    assert entry.sound_total is None
+    assert any("measured, not proved" in line and "floor" in line.lower() for line in said)
+
+
+def test_an_error_beyond_the_proof_stops_the_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    proved = certified.prove
+
+    def shrunk(*arguments: object) -> object:
+        made = proved(*arguments)  # type: ignore[arg-type]
+        made.rounding.rounding[:] = 1e-12
+        made.rounding.activation[:] = 0.0
+        return made
+
+    monkeypatch.setattr(certified, "prove", shrunk)
+    with pytest.raises(BackendError, match="beyond the proved"):
+        lower(nets.mlp(), BOX, Options(log=quiet, c99=True))
+
+
+def test_a_part_of_the_box_has_terms_of_its_own(tmp_path: Path) -> None:
+    original, _ = moved()
+    shipped = nets.mlp()
+    with torch.no_grad():
+        shipped[0].weight[:, 0] += 0.05  # type: ignore[index,operator]
+    parted = type("Compressed", (), {"module": shipped, "reference": original, "ledger": {}})()
+    made = export(parted, tmp_path / "b", domain=BOX, max_error="y=1,y[x=0:0.01]=0.5", log=quiet)
+    entry = reader.read(made).certificate.outputs["y"]
+    (region,) = entry.regions
+    assert dict(region.box) == {"x": (0.0, 0.01)}
+    assert region.sound_total is not None
+    assert region.sound_total < 0.1 * (entry.sound_total or 0.0)
+
+
+def test_the_certificate_in_python(tmp_path: Path) -> None:
+    made = export(nets.mlp(), tmp_path / "b", domain=BOX, targets=("onnx", "c99"), log=quiet)
+    model = edgepde_runtime.load(made, backend="c99")
+    assert 0.0 < model.certificate.sound_total < 1e-5
