@@ -105,7 +105,7 @@ def bound_difference(
         left = max(0.0, seconds - (time.monotonic() - began))
         limits = Limits(threshold, left, _affordable(boxes, domain, f), batch(f, domain.variables))
         made = cover(_split(ways[how], domain), domain.low, domain.high, limits, telling(progress, stop, threshold))
-    return _bound(made, found, target, how, began)
+    return bound_of(made, found, target, how, began)
 
 
 def bound_regions(
@@ -262,7 +262,7 @@ def _none(f: Network, domain: Domain) -> Bound:
     return Bound(zero, zero, where, True, 0, 0.0, "equal", low, high, zero[None])
 
 
-def _bound(made: Cover, found: Found, target: float | Sequence[float] | None, how: str, began: float) -> Bound:
+def bound_of(made: Cover, found: Found, target: float | Sequence[float] | None, how: str, began: float) -> Bound:
     low, high, per_box = (t.cpu().numpy() for t in (made.low, made.high, made.bound))
     value, points = found.value.cpu().numpy(), found.points.cpu().numpy()
     spent = time.monotonic() - began
