@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
+from edgepde_runtime.attack import Search
 from edgepde_runtime.backends import Backend
 from edgepde_runtime.box import Box
 from edgepde_runtime.certificate import Certificate, Found, OutputCertificate, Region, index
@@ -15,13 +16,14 @@ from edgepde_runtime.certificate_rules import REFERENCE
 from edgepde_runtime.errors import BackendError, BudgetError
 from edgepde_runtime.manifest import InputSpec, OutputSpec
 from edgepde_runtime.subbox import SubBox, place
-from edgepde_runtime.term import Term
+from edgepde_runtime.term import SENSOR, Term
 from numpy.typing import NDArray
 
 from edgepde.certify.engine import Bound
 from edgepde.certify.prove import Lineage, Proof, Tell, prove, widened
 from edgepde.certify.rounding import RoundingBound, single_operations
 from edgepde.certify.search import worst_point
+from edgepde.certify.sensor import bound_sensitivity, parse_accuracies
 from edgepde.train.progress import progress
 
 from .measured import Networks, device, rows_apart
@@ -29,7 +31,7 @@ from .options import Options
 
 ENGINE = "Taylor models of the pair 1"
 C99 = "c99"
-SAMPLES = 20_000
+ROUNDS = 1
 ASSUMPTIONS = (
     "IEEE-754 arithmetic, round to nearest, ties to even; subnormal numbers kept or flushed to 0",
     "inputs are numbers of the graph's type inside the box, whose ends count as rounded to that type",
@@ -56,11 +58,12 @@ def certificate(
     (entry,) = (e for e in measured.outputs.values() if e.norm == "sup")
     with _told() as tell:
         proof = prove(lineage, widened(box, lineage.dtype), options.seconds, tell)
+        sensor = _sensor(lineage, box, options)
         regions = [_region(lineage, part, measured, entry, options.seconds, tell) for part in options.regions]
     made = OutputCertificate.from_terms(
         entry.name,
         entry.unit,
-        {"model": entry.terms["model"], **_terms(lineage, proof, entry.terms)},
+        {"model": entry.terms["model"], **_terms(lineage, proof, entry.terms), **sensor},
         found=_found(signature, values, backends, proof, box),
         found_compression=None if proof.compression is None else float(proof.compression.found.max()),
         elsewhere={name: _elsewhere(lineage, proof, entry.terms) for name in measured.backends if name != C99},
@@ -93,22 +96,43 @@ def _cut(part: SubBox, whole: Certificate) -> Box:
     return Box([low for low, _ in sides], [high for _, high in sides], [column.column for column in whole.box])
 
 
+def _sensor(lineage: Lineage, box: Box, options: Options) -> dict[str, Term]:
+    """What inaccurate inputs cost, where their accuracy is stated."""
+    if options.accuracy is None:
+        return {}
+    accuracies = parse_accuracies(options.accuracy, box.names)
+    made = bound_sensitivity(lineage.reference, widened(box, lineage.dtype), accuracies, seconds=options.seconds)
+    value = float(made.value.max())
+    stated = ", ".join(f"{name} +- {accuracy}" for name, accuracy in accuracies.items())
+    if not _finite(value):
+        return {SENSOR: Term.not_verified(f"no finite bound on what {stated} costs")}
+    how = f"sup |f(x + delta) - f(x)| for {stated}, proved on {made.boxes} boxes; a search found {made.found.max():.3g}"
+    return {SENSOR: Term(value, "sound", how)}
+
+
 def _found(
     signature: tuple[InputSpec, OutputSpec], values: Networks, backends: Mapping[str, Backend], proof: Proof, box: Box
 ) -> Found:
     """The worst |reference - device| reached: on the C code where it was compiled, else on another backend."""
     spec, output = signature
     backend = backends.get(C99) or next(iter(backends.values()))
+    low, high = np.asarray(box.low), np.asarray(box.high)
 
     def error(x: NDArray[np.float64]) -> NDArray[np.float64]:
         held = x.astype(spec.dtype)
         return rows_apart(device(backend, spec, output, held), values.original(held))
 
-    points = box.sample(SAMPLES, np.random.default_rng(0))
-    suspects = np.clip(proof.suspects, box.low, box.high)
-    worst = worst_point(error, np.concatenate([points, suspects]), box, suspects)
-    point = tuple(float(v) for v in worst.point.astype(spec.dtype))
-    return Found(worst.value, {spec.name: point}, against=REFERENCE)
+    def over_cube(share: NDArray[np.float64]) -> NDArray[np.float64]:
+        return error(np.minimum(low + share * (high - low), high))[:, None]
+
+    suspects = np.clip(proof.suspects, low, high)
+    near = worst_point(error, suspects, box, suspects)
+    anywhere = Search(over_cube, box.dimension).run(rounds=ROUNDS)
+    worst, point = near.value, near.point
+    if anywhere.value[0] > worst:
+        worst, point = float(anywhere.value[0]), np.minimum(low + anywhere.place[0] * (high - low), high)
+    held = tuple(float(v) for v in point.astype(spec.dtype))
+    return Found(worst, {spec.name: held}, against=REFERENCE)
 
 
 def _check_found(entry: OutputCertificate, backends: Mapping[str, Backend]) -> None:
@@ -134,6 +158,8 @@ def _difference(bound: Bound, what: str, otherwise: Term) -> Term:
     value = float(bound.value.max())
     if not _finite(value):
         return otherwise
+    if not value and not bound.boxes:
+        return Term(0.0, "sound", f"{what} is 0: both are the same")
     stopped = "" if bound.proved else ", stopped by its time"
     how = f"sup {what} over the box, proved on {bound.boxes} boxes{stopped}; a search found {bound.found.max():.3g}"
     return Term(value, "sound", how)
