@@ -2,168 +2,164 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from .network import Affine, Concat, Pointwise, Product, Scale, Sum, tensor
+from . import composing, contracting
+from .building import Builder, Value
+from .composing import Operand, array
 
-if TYPE_CHECKING:
-    from .from_module import Reader
-
-
-@dataclass(frozen=True)
-class Value:
-    """A tensor of the graph, batch first and 1: entry i of its flat form is entry index.flat[i] of a node."""
-
-    node: int
-    index: NDArray[np.int64]
+Rule = Callable[..., Any]
 
 
-def pointwise(name: str, exponent: int = 0) -> Callable[..., Value]:
-    def read(reader: Reader, x: Value, *rest: Any, **options: Any) -> Value:
+def pointwise(name: str) -> Rule:
+    """The rule of an operation that is a function of rules/."""
+
+    def read(b: Builder, x: Value, *rest: Any, **options: Any) -> Value:
         if rest or any(v not in (1, 1.0, 20, 20.0, "none") for v in options.values()):
-            raise reader.refuse(f"expected {name} with its own defaults, got {rest} {options}")
-        return reader.add(Pointwise((reader.flat(x),), name, exponent), x.index.shape)
+            raise b.refuse(f"expected {name} with its own defaults, got {rest} {options}")
+        return composing.pointwise(b, name, x)
 
     return read
 
 
-def _softplus(reader: Reader, x: Value, beta: float = 1.0, threshold: float = 20.0) -> Value:
+def _operand(x: Any) -> Operand:
+    return x if isinstance(x, Value) else array(x)
+
+
+def _of_two(made: Callable[[Builder, Operand, Operand], Value]) -> Rule:
+    return lambda b, x, y: made(b, _operand(x), _operand(y))
+
+
+def _softplus(b: Builder, x: Value, beta: float = 1.0, threshold: float = 20.0) -> Value:
     if threshold < 20.0:
-        raise reader.refuse(f"expected softplus with a threshold of at least 20, got {threshold}")
-    return _scaled(reader, pointwise("softplus")(reader, _scaled(reader, x, beta, 0.0)), 1.0 / beta, 0.0)
+        raise b.refuse(f"expected softplus with a threshold of at least 20, got {threshold}")
+    made = composing.pointwise(b, "softplus", composing.scaled(b, x, beta))
+    return composing.over(b, made, array(beta))
 
 
-def _gelu(reader: Reader, x: Value, approximate: str = "none") -> Value:
-    if approximate == "none":
-        return pointwise("gelu")(reader, x)
-    cube = pointwise("power", 3)(reader, x)
-    inner = _add(
-        reader,
-        _scaled(reader, x, (2.0 / np.pi) ** 0.5, 0.0),
-        _scaled(reader, cube, 0.044715 * (2.0 / np.pi) ** 0.5, 0.0),
-    )
-    gate = _scaled(reader, pointwise("tanh")(reader, inner), 0.5, 0.5)
-    return _mul(reader, x, gate)
+def _gelu(b: Builder, x: Value, approximate: str = "none") -> Value:
+    return composing.pointwise(b, "gelu" if approximate == "none" else "gelu_tanh", x)
 
 
-def _linear(reader: Reader, x: Value, weight: Any, bias: Any = None) -> Value:
-    if isinstance(weight, Value) or isinstance(bias, Value):
-        raise reader.refuse("expected constant weights")
-    if x.index.size != x.index.shape[-1]:
-        return _rowwise(reader, x, weight, bias)
-    w = tensor(weight)
-    b = w.new_zeros(w.shape[0]) if bias is None else tensor(bias)
-    return reader.add(Affine((reader.flat(x),), w, b.expand(w.shape[0]).clone()), (*x.index.shape[:-1], w.shape[0]))
+def _linear(b: Builder, x: Any, weight: Any, bias: Any = None) -> Value:
+    if not isinstance(x, Value) or isinstance(weight, Value) or isinstance(bias, Value):
+        raise b.refuse("expected constant weights")
+    return contracting.linear(b, x, array(weight), None if bias is None else array(bias))
 
 
-def _rowwise(reader: Reader, x: Value, weight: Tensor, bias: Any) -> Value:
-    """A matrix applied to every row of a sample: one block-diagonal matrix."""
-    w, rows = tensor(weight), x.index.size // x.index.shape[-1]
-    b = w.new_zeros(w.shape[0]) if bias is None else tensor(bias)
-    whole = torch.kron(torch.eye(rows, dtype=w.dtype), w)
-    return reader.add(Affine((reader.flat(x),), whole, b.repeat(rows)), (*x.index.shape[:-1], w.shape[0]))
+def _addmm(b: Builder, bias: Any, x: Any, weight: Any, *, beta: float = 1.0, alpha: float = 1.0) -> Value:
+    if not isinstance(x, Value) or isinstance(weight, Value) or beta != 1.0 or alpha != 1.0:
+        raise b.refuse("expected a constant right factor")
+    if isinstance(bias, Value):
+        return composing.plus(b, contracting.linear(b, x, array(weight).T), bias)
+    return _linear(b, x, weight.T, bias)
 
 
-def _addmm(reader: Reader, bias: Any, x: Any, weight: Any, *, beta: float = 1.0, alpha: float = 1.0) -> Value:
-    if isinstance(x, Tensor) or isinstance(weight, Value) or beta != 1.0 or alpha != 1.0:
-        raise reader.refuse("expected a constant right factor")
-    return _linear(reader, x, weight.T, bias)
-
-
-def _matmul(reader: Reader, x: Any, weight: Any) -> Value:
-    if isinstance(x, Tensor) or isinstance(weight, Value) or weight.dim() != 2:
-        raise reader.refuse("expected a constant right factor of two dimensions")
-    return _linear(reader, x, weight.T)
-
-
-def _scaled(reader: Reader, x: Value, factor: Any, shift: Any) -> Value:
-    """factor x + shift with constants; both broadcast with x."""
-    factor, shift = (np.asarray(torch.as_tensor(v, dtype=torch.float64)) for v in (factor, shift))
-    shape = np.broadcast_shapes(x.index.shape, factor.shape, shift.shape)
-    source = reader.flat(Value(x.node, np.broadcast_to(x.index, shape)))
-    spread = [torch.from_numpy(np.broadcast_to(v, shape).ravel().copy()) for v in (factor, shift)]
-    return reader.add(Scale((source,), spread[0], spread[1]), shape)
-
-
-def _add(reader: Reader, x: Any, y: Any, alpha: float = 1.0) -> Value:
-    if not isinstance(y, Value):
-        return _scaled(reader, x, 1.0, alpha * torch.as_tensor(y, dtype=torch.float64))
-    y = y if alpha == 1.0 else _scaled(reader, y, alpha, 0.0)
-    if not isinstance(x, Value):
-        return _scaled(reader, y, 1.0, x)
-    return _both(reader, Sum, x, y)
-
-
-def _both(reader: Reader, kind: type[Sum] | type[Product], x: Value, y: Value) -> Value:
-    shape = np.broadcast_shapes(x.index.shape, y.index.shape)
-    places = [reader.flat(Value(v.node, np.broadcast_to(v.index, shape))) for v in (x, y)]
-    return reader.add(kind((places[0], places[1])), shape)
-
-
-def _sub(reader: Reader, x: Any, y: Any, alpha: float = 1.0) -> Value:
-    return _add(reader, x, y, -alpha)
-
-
-def _mul(reader: Reader, x: Any, y: Any) -> Value:
+def _matmul(b: Builder, x: Any, y: Any) -> Value:
     if isinstance(x, Value) and isinstance(y, Value):
-        return _both(reader, Product, x, y)
-    return _scaled(reader, x, y, 0.0) if isinstance(x, Value) else _scaled(reader, y, x, 0.0)
+        return contracting.matrix_product(b, x, y)
+    return contracting.matrix_by_constant(b, _operand(x), _operand(y))
 
 
-def _div(reader: Reader, x: Any, y: Any) -> Value:
-    if isinstance(y, Value):
-        return _mul(reader, x, pointwise("reciprocal")(reader, y))
-    return _scaled(reader, x, 1.0 / torch.as_tensor(y, dtype=torch.float64), 0.0)
+def _add(b: Builder, x: Any, y: Any, alpha: float = 1.0) -> Value:
+    first, second = _operand(x), _operand(y)
+    if alpha == -1.0:
+        return composing.minus(b, first, second)
+    if alpha != 1.0:
+        second = composing.scaled(b, composing.value(b, second), alpha)
+    for layer, row in ((first, second), (second, first)):
+        if isinstance(layer, Value) and not isinstance(row, Value):
+            return contracting.biased(b, layer, row)
+    return composing.plus(b, first, second)
 
 
-def _pow(reader: Reader, x: Any, exponent: Any) -> Value:
-    if not isinstance(x, Value) or isinstance(exponent, Value | Tensor) or exponent != int(exponent):
-        raise reader.refuse("expected a constant integer exponent")
-    if exponent < 0:
-        return pointwise("reciprocal")(reader, _pow(reader, x, -exponent))
-    return x if exponent == 1 else pointwise("power", int(exponent))(reader, x)
+def _sub(b: Builder, x: Any, y: Any, alpha: float = 1.0) -> Value:
+    return _add(b, x, y, -alpha)
 
 
-def _cat(reader: Reader, parts: list[Any], dim: int = 0) -> Value:
-    if not all(isinstance(p, Value) for p in parts):
-        raise reader.refuse("expected functions of the input only")
-    places = [reader.flat(p) for p in parts]
-    starts = np.concatenate([[0], np.cumsum([p.index.size for p in parts])[:-1]])
-    index = [s + np.arange(p.index.size).reshape(p.index.shape) for s, p in zip(starts, parts, strict=True)]
-    whole = reader.add(Concat(tuple(places)), (sum(p.index.size for p in parts),))
-    return Value(whole.node, np.concatenate(index, axis=dim))
+def _div(b: Builder, x: Any, y: Any, rounding_mode: str | None = None) -> Value:
+    if rounding_mode is not None:
+        raise b.refuse(f"no certificate rule for div with rounding_mode {rounding_mode!r}")
+    return composing.over(b, _operand(x), _operand(y))
 
 
-def _stack(reader: Reader, parts: list[Any], dim: int = 0) -> Value:
-    return _cat(reader, [Value(p.node, np.expand_dims(p.index, dim)) for p in parts], dim)
+def _pow(b: Builder, x: Any, exponent: Any) -> Value:
+    exponents = None if isinstance(exponent, Value) else np.unique(array(exponent))
+    if not isinstance(x, Value) or exponents is None or len(exponents) != 1:
+        raise b.refuse("expected a constant integer exponent")
+    return composing.power(b, x, float(exponents[0]))
 
 
-def _sum(reader: Reader, x: Value, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
+def _clamp(b: Builder, x: Value, low: Any = None, high: Any = None, **named: Any) -> Value:
+    low, high = named.get("min", low), named.get("max", high)
+    if isinstance(low, Value) or isinstance(high, Value):
+        made = x if low is None else composing.larger(b, x, _operand(low))
+        return made if high is None else composing.smaller(b, made, _operand(high))
+    return composing.clipped(b, x, *(None if v is None else array(v) for v in (low, high)))
+
+
+def _elu(b: Builder, x: Value, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Value:
+    if input_scale != 1.0:
+        raise b.refuse(f"expected elu with input_scale 1, got {input_scale}")
+    return composing.elu(b, x, alpha, scale)
+
+
+def _hard_sigmoid(b: Builder, x: Value) -> Value:
+    line = composing.scaled(b, x, np.float32(1.0 / 6.0), 0.5)
+    return composing.clipped(b, line, array(0.0), array(1.0))
+
+
+def _cat(b: Builder, parts: Sequence[Any], dim: int = 0) -> Value:
+    return composing.joined(b, [_operand(p) for p in parts], dim)
+
+
+def _stack(b: Builder, parts: Sequence[Any], dim: int = 0) -> Value:
+    widened = [
+        Value(p.node, np.expand_dims(p.index, dim)) if isinstance(p, Value) else np.expand_dims(array(p), dim)
+        for p in parts
+    ]
+    return composing.joined(b, widened, dim)
+
+
+def _axes(b: Builder, x: Value, dim: Any) -> list[int]:
     rank = x.index.ndim
-    axes = sorted(a % rank for a in ([dim] if isinstance(dim, int) else dim or range(rank)))
-    if 0 in axes and rank > 1:
-        raise reader.refuse("expected no sum over the batch")
-    kept = [a for a in range(rank) if a not in axes]
-    terms = np.transpose(x.index, kept + axes).reshape(int(np.prod([x.index.shape[a] for a in kept])), -1)
-    places = [reader.flat(Value(x.node, terms[:, j])) for j in range(terms.shape[1])]
-    shape = tuple(1 if a in axes else n for a, n in enumerate(x.index.shape) if keepdim or a not in axes)
-    return reader.add(Sum(tuple(places)), shape)
+    axes = [dim] if isinstance(dim, int) else list(dim) if dim else list(range(rank))
+    if 0 in [a % rank for a in axes] and rank > 1:
+        raise b.refuse("expected no sum over the batch")
+    return axes
 
 
-def _mean(reader: Reader, x: Value, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
-    total = _sum(reader, x, dim, keepdim)
-    return _scaled(reader, total, total.index.size / x.index.size, 0.0)
+def _reduced(reduce: Callable[[Builder, Value, Sequence[int], bool], Value]) -> Rule:
+    def read(b: Builder, x: Value, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
+        return reduce(b, x, _axes(b, x, dim), keepdim)
+
+    return read
 
 
-def _view(change: Callable[..., NDArray[np.int64]]) -> Callable[..., Value]:
-    def read(_reader: Reader, x: Value, *args: Any, **options: Any) -> Value:
+def _norm(b: Builder, x: Value, order: Any = 2, dim: Any = None, keepdim: bool = False, **_: Any) -> Value:
+    if order not in (None, 2, 2.0):
+        raise b.refuse(f"expected the norm of order 2, got {order}")
+    return contracting.length(b, x, _axes(b, x, dim), keepdim)
+
+
+def _cumsum(b: Builder, x: Value, dim: int, **_: Any) -> Value:
+    return contracting.cumulative(b, x, dim, False, False)
+
+
+def _where(b: Builder, condition: Any, x: Any, y: Any) -> Value:
+    if isinstance(condition, Value):
+        raise b.refuse("no certificate rule for where: what it decides is a step of the point")
+    first, second = b.beside([composing.value(b, _operand(v)) for v in (x, y)])
+    return Value(first.node, np.where(np.asarray(condition), first.index, second.index))
+
+
+def _view(change: Callable[..., NDArray[np.int64]]) -> Rule:
+    def read(_b: Builder, x: Value, *args: Any, **options: Any) -> Value:
         return Value(x.node, change(x.index, *args, **options))
 
     return read
@@ -188,46 +184,78 @@ def _expand(x: NDArray[np.int64], shape: list[int], **_: Any) -> NDArray[np.int6
     return np.broadcast_to(x, tuple(o if n == -1 else n for o, n in zip(old, shape, strict=True)))
 
 
-def _split(_reader: Reader, x: Value, size: Any, dim: int = 0) -> list[Value]:
+def _split(_b: Builder, x: Value, size: Any, dim: int = 0) -> list[Value]:
     cuts = np.cumsum(size)[:-1] if isinstance(size, list | tuple) else range(size, x.index.shape[dim], size)
     return [Value(x.node, part) for part in np.split(x.index, list(cuts), axis=dim)]
 
 
-def _chunk(reader: Reader, x: Value, chunks: int, dim: int = 0) -> list[Value]:
-    return _split(reader, x, -(-x.index.shape[dim] // chunks), dim)
+def _chunk(b: Builder, x: Value, chunks: int, dim: int = 0) -> list[Value]:
+    return _split(b, x, -(-x.index.shape[dim] // chunks), dim)
 
 
-def _index(reader: Reader, x: Value, places: list[Any]) -> Value:
+def _index(b: Builder, x: Value, places: list[Any]) -> Value:
     if any(isinstance(p, Value) for p in places):
-        raise reader.refuse("expected constant indices")
+        raise b.refuse("expected constant indices")
     return Value(x.node, x.index[tuple(slice(None) if p is None else np.asarray(p) for p in places)])
 
 
-def _same(_reader: Reader, x: Value, *_: Any, **__: Any) -> Value:
+def _same(_b: Builder, x: Value, *_: Any, **__: Any) -> Value:
     return x
 
 
-READ: dict[str, Callable[..., Any]] = {
+def _minimum(b: Builder, x: Any, y: Any) -> Value:
+    return composing.smaller(b, _operand(x), _operand(y))
+
+
+READ: dict[str, Rule] = {
     "linear": _linear,
     "addmm": _addmm,
     "mm": _matmul,
+    "bmm": _matmul,
     "matmul": _matmul,
+    "einsum": lambda b, text, parts: contracting.einsum(b, text, [_operand(p) for p in parts]),
     "add": _add,
     "add_": _add,
     "sub": _sub,
-    "rsub": lambda reader, x, y, alpha=1.0: _sub(reader, y, x, alpha),
-    "mul": _mul,
+    "rsub": lambda b, x, y, alpha=1.0: _sub(b, y, x, alpha),
+    "mul": _of_two(composing.times),
     "div": _div,
-    "neg": lambda reader, x: _scaled(reader, x, -1.0, 0.0),
+    "neg": composing.negated,
     "pow": _pow,
-    "square": lambda reader, x: _pow(reader, x, 2),
+    "square": lambda b, x: composing.power(b, x, 2.0),
+    "rsqrt": lambda b, x: composing.power(b, x, -0.5),
     "softplus": _softplus,
     "gelu": _gelu,
+    "elu": _elu,
+    "selu": lambda b, x: composing.elu(b, x, 1.6732632423543772848, 1.0507009873554804934),
+    "celu": lambda b, x, alpha=1.0: _celu(b, x, alpha),
+    "leaky_relu": lambda b, x, slope=0.01: composing.leaky(b, x, slope),
+    "hardtanh": lambda b, x, low=-1.0, high=1.0: composing.clipped(b, x, array(low), array(high)),
+    "relu6": lambda b, x: composing.clipped(b, x, array(0.0), array(6.0)),
+    "hardsigmoid": _hard_sigmoid,
+    "hardswish": lambda b, x: composing.times(b, x, _hard_sigmoid(b, x)),
+    "mish": lambda b, x: composing.times(b, x, _through(b, x, "softplus", "tanh")),
+    "log_sigmoid": lambda b, x: composing.negated(b, _through(b, composing.negated(b, x), "softplus")),
+    "softsign": lambda b, x: composing.over(b, x, composing.plus(b, composing.magnitude(b, x), array(1.0))),
+    "tanhshrink": lambda b, x: composing.minus(b, x, _through(b, x, "tanh")),
+    "abs": composing.magnitude,
+    "clamp": _clamp,
+    "clamp_min": _clamp,
+    "clamp_max": lambda b, x, high: _clamp(b, x, None, high),
+    "clip": _clamp,
+    "maximum": _of_two(composing.larger),
+    "minimum": _of_two(composing.smaller),
+    "where": _where,
     "cat": _cat,
     "concat": _cat,
     "stack": _stack,
-    "sum": _sum,
-    "mean": _mean,
+    "sum": _reduced(contracting.summed),
+    "mean": _reduced(contracting.mean),
+    "amax": _reduced(contracting.largest),
+    "amin": _reduced(contracting.smallest),
+    "linalg_vector_norm": _norm,
+    "norm": _norm,
+    "cumsum": _cumsum,
     "slice": _view(_slice),
     "select": _view(lambda x, dim, at: np.take(x, at, axis=dim)),
     "unsqueeze": _view(np.expand_dims),
@@ -236,17 +264,28 @@ READ: dict[str, Callable[..., Any]] = {
     "reshape": _view(np.reshape),
     "flatten": _view(_flatten),
     "expand": _view(_expand),
+    "repeat": _view(np.tile),
     "permute": _view(np.transpose),
     "transpose": _view(np.swapaxes),
     "t": _view(lambda x: x.T),
+    "flip": _view(np.flip),
     "split": _split,
     "split_with_sizes": _split,
     "chunk": _chunk,
     "index": _index,
     "index_select": _view(lambda x, dim, at: np.take(x, np.asarray(at), axis=dim)),
     "numpy_T": _view(lambda x: x.T),
-    "getitem": lambda _reader, x, at: x[at],
+    "getitem": lambda _b, x, at: x[at],
     **dict.fromkeys(
         ("clone", "contiguous", "dropout", "_to_copy", "to", "alias", "detach", "detach_", "lift_fresh_copy"), _same
     ),
 }
+
+
+def _through(b: Builder, x: Value, *names: str) -> Value:
+    return functools.reduce(lambda y, name: composing.pointwise(b, name, y), names, x)
+
+
+def _celu(b: Builder, x: Value, alpha: float) -> Value:
+    """alpha elu(x / alpha)."""
+    return composing.scaled(b, composing.elu(b, composing.over(b, x, array(alpha)), 1.0), alpha)

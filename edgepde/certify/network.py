@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import final
@@ -33,11 +34,12 @@ class Input(Node):
 @final
 @dataclass(frozen=True, eq=False)
 class Affine(Node):
-    """weight [m, n] times a vector [n], plus bias [m]."""
+    """weight [m, n] times a vector [n], plus bias [m]; chained: a device sums each output in the columns' order."""
 
     sources: tuple[int]
     weight: Tensor
     bias: Tensor
+    chained: bool = True
 
 
 @final
@@ -199,7 +201,7 @@ def _value(node: Node, given: list[Tensor]) -> Tensor:  # noqa: PLR0911 - one li
 
 def _moved(node: Node, device: torch.device | str) -> Node:
     if isinstance(node, Affine | Scale):
-        return type(node)(node.sources, node.weight.to(device), node.bias.to(device))
+        return dataclasses.replace(node, weight=node.weight.to(device), bias=node.bias.to(device))
     if isinstance(node, Gather):
         return Gather(node.sources, node.index.to(device))
     return node

@@ -8,6 +8,7 @@ from torch import Tensor
 from .. import network as nw
 from . import _linear, _product, _smooth, function
 from ._enclosure import Slope, Step, Taylor, gamma
+from ._pieced import Pieced
 from .relu import Relu
 
 
@@ -19,7 +20,7 @@ def single(node: nw.Node, given: list[Taylor]) -> Step:
         return _product.single(given[0], given[1])
     if isinstance(node, nw.Pointwise):
         phi = function(node.function, node.exponent)
-        return phi.single(given[0]) if isinstance(phi, Relu) else _smooth.single(phi, given[0])
+        return phi.single(given[0]) if isinstance(phi, Relu | Pieced) else _smooth.single(phi, given[0])
     return _moved(node, given)
 
 
@@ -32,7 +33,7 @@ def difference(f: nw.Node, g: nw.Node, given: list[tuple[Taylor, Taylor]]) -> tu
     if isinstance(f, nw.Pointwise):
         phi = function(f.function, f.exponent)
         g0, change = given[0]
-        return phi.difference(g0, change) if isinstance(phi, Relu) else _smooth.difference(phi, g0, change)
+        return phi.difference(g0, change) if isinstance(phi, Relu | Pieced) else _smooth.difference(phi, g0, change)
     return _moved(g, [h[0] for h in given]), _moved(f, [h[1] for h in given])
 
 

@@ -55,7 +55,7 @@ FEW = 16.0 * UNIT
 def single(phi: Function, z: Taylor) -> Step:
     """phi(z) of one network."""
     a = z.poly[:, 0]
-    span = phi.span(*_hull([(a, z.reach + z.rest)]))
+    span = phi.span(*hull([(a, z.reach + z.rest)]))
     return alone(phi, z, span, phi.derivatives(a, 3), phi.largest(4, span))
 
 
@@ -103,7 +103,7 @@ def difference(phi: Function, g: Taylor, f_less_g: Taylor) -> tuple[Step, Step]:
     D = f_less_g
     a, b = g.poly[:, 0], D.poly[:, 0]
     U, V, r, t = g.reach, D.reach, g.rest, D.rest
-    span = phi.span(*_hull([(a, U + r), (a + b, U + V + r + t)]))
+    span = phi.span(*hull([(a, U + r), (a + b, U + V + r + t)]))
     m4, m5 = phi.largest(4, span), phi.largest(5, span)
     vg, vf = phi.derivatives(a, 3), phi.derivatives(a + b, 3)
     size = b.abs() + V
@@ -246,7 +246,7 @@ def _given(value: Tensor | None) -> Tensor:
     return value
 
 
-def _hull(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+def hull(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     """The hull of centre -+ radius, widened by roundoff."""
     low = [c - h - 4.0 * UNIT * (c.abs() + h) for c, h in parts]
     high = [c + h + 4.0 * UNIT * (c.abs() + h) for c, h in parts]

@@ -14,6 +14,7 @@ from edgepde_runtime.ops.schema import Argument, Attribute, Op
 
 DOMAIN = "edgepde"
 VERSION = 1
+SOFTPLUS_THRESHOLD = 20.0
 _TENSOR_TYPES = {
     "float32": "tensor(float)",
     "float64": "tensor(double)",
@@ -42,7 +43,7 @@ def rooms_with_body() -> Iterator[tuple[Op, str]]:
 
 def translation_table() -> dict[Callable[..., Any], Callable[..., Any]]:
     """Translations for torch.onnx.export: torch.ops.edgepde.<op>.default -> a node of ours, where torch has the op."""
-    table: dict[Callable[..., Any], Callable[..., Any]] = {}
+    table: dict[Callable[..., Any], Callable[..., Any]] = {torch.ops.aten.softplus.default: _softplus}
     for op, _ in rooms_with_body():
         register_schema(op)
         torch_op = _torch_op(op.name)
@@ -116,6 +117,15 @@ def _body(name: str, text: str, opset: int) -> onnx.FunctionProto:
         if entry.domain == "":
             entry.version = opset
     return body
+
+
+def _softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
+    """log(1 + exp(beta x)) / beta as one smooth node: torch.onnx would jump to x where beta x > threshold."""
+    from onnxscript import opset20 as op
+
+    if threshold < SOFTPLUS_THRESHOLD:
+        return op.Where(x * beta > threshold, x, op.Softplus(x * beta) / beta)
+    return op.Softplus(x) if beta == 1.0 else op.Softplus(x * beta) / beta
 
 
 def _torch_op(name: str) -> Any | None:

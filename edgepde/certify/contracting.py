@@ -1,0 +1,174 @@
+"""Sums and products over axes in terms of the certificate's nodes, exact in real arithmetic."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from .building import Builder, Value
+from .composing import Array, Operand, larger, over, plus, pointwise, smaller, times
+from .network import Affine, tensor
+
+LARGEST = 1 << 22
+
+
+def linear(b: Builder, x: Value, weight: Array, bias: Array | None = None) -> Value:
+    """x [.., k] times weight [n, k] transposed, plus bias [n]; a block-diagonal matrix where there are several rows."""
+    w = tensor(weight)
+    c = w.new_zeros(len(w)) if bias is None else tensor(bias).expand(len(w)).clone()
+    rows = x.index.size // max(x.shape[-1], 1)
+    shape = (*x.shape[:-1], len(w))
+    if rows == 1:
+        return b.add(Affine((b.flat(x),), w, c), shape)
+    whole = torch.kron(torch.eye(rows, dtype=w.dtype), w)
+    return b.add(Affine((b.flat(x),), whole, c.repeat(rows), chained=False), shape)
+
+
+def biased(b: Builder, x: Value, bias: Array) -> Value:
+    """x + bias where x is a product with a matrix whose sum the device starts with the bias."""
+    node = b.nodes[x.node]
+    if not isinstance(node, Affine) or bool(node.bias.any()) or b.flat(x) != x.node:
+        return plus(b, x, bias)
+    shape = np.broadcast_shapes(x.shape, bias.shape)
+    if shape != x.shape:
+        return plus(b, x, bias)
+    spread = torch.from_numpy(np.broadcast_to(bias, shape).ravel().copy())
+    return b.add(Affine(node.sources, node.weight, spread, node.chained), shape)
+
+
+def summed(b: Builder, x: Value, axes: Sequence[int], keepdims: bool) -> Value:
+    """The sum over axes; empty for all."""
+    kept, gone, shape = _axes(x, axes, keepdims)
+    terms = int(np.prod([x.shape[a] for a in gone]))
+    if terms == 1:
+        return Value(x.node, x.index.reshape(shape))
+    turned = Value(x.node, np.transpose(x.index, kept + gone))
+    rows = x.index.size // terms
+    if rows == 1:
+        together = gone == list(range(gone[0], gone[-1] + 1))
+        w = torch.ones(1, terms, dtype=torch.float64)
+        return b.add(Affine((b.flat(turned),), w, w.new_zeros(1), chained=together), shape)
+    w = torch.kron(torch.eye(rows, dtype=torch.float64), torch.ones(1, terms, dtype=torch.float64))
+    return b.add(Affine((b.flat(turned),), w, w.new_zeros(rows), chained=False), shape)
+
+
+def mean(b: Builder, x: Value, axes: Sequence[int], keepdims: bool) -> Value:
+    """The mean over axes; empty for all."""
+    total = summed(b, x, axes, keepdims)
+    return over(b, total, np.array(x.index.size / total.index.size))
+
+
+def applied(b: Builder, x: Value, apply: Callable[[Array], Array]) -> Value:
+    """A linear map of x given by numpy; its matrix is what it makes of unit vectors: products with 1, sums with 0."""
+    n = x.index.size
+    shape = apply(np.zeros(x.shape)).shape
+    if n * int(np.prod(shape)) > LARGEST:
+        raise b.refuse(f"expected a matrix of at most {LARGEST} elements, got {n} x {int(np.prod(shape))}")
+    columns = [apply(unit.reshape(x.shape)).ravel() for unit in np.eye(n)]
+    w = torch.from_numpy(np.stack(columns, axis=1))
+    return b.add(Affine((b.flat(x),), w, w.new_zeros(len(w)), chained=False), shape)
+
+
+def matrix_by_constant(b: Builder, x: Operand, y: Operand) -> Value:
+    """x y, one of them a constant matrix."""
+    if isinstance(x, Value) and not isinstance(y, Value):
+        return linear(b, x, y.T) if y.ndim == 2 else applied(b, x, lambda unit: unit @ y)
+    assert isinstance(y, Value)
+    return applied(b, y, lambda unit: x @ unit)
+
+
+def matrix_product(b: Builder, x: Value, y: Value) -> Value:
+    """x y of two stacks of matrices, the batch being part of the stack."""
+    if len(x.shape) < 3 or len(y.shape) < 3:
+        raise b.refuse("expected a constant right factor, or stacks of matrices")
+    left, right = Value(x.node, x.index[..., :, :, None]), Value(y.node, y.index[..., None, :, :])
+    return summed(b, times(b, left, right), (-2,), False)
+
+
+def einsum(b: Builder, equation: str, operands: Sequence[Operand]) -> Value:
+    """Sums of products by Einstein's convention, of one operand or two."""
+    left, right = _equation(b, equation.replace(" ", ""), len(operands))
+    values = [o for o in operands if isinstance(o, Value)]
+    if len(values) == 1:
+        text = f"{','.join(left)}->{right}"
+        return applied(
+            b, values[0], lambda unit: np.einsum(text, *(unit if isinstance(o, Value) else o for o in operands))
+        )
+    summed_up = [c for c in dict.fromkeys("".join(left)) if c not in right]
+    labels = [*right, *summed_up]
+    made = functools.reduce(
+        functools.partial(times, b), [_along(v, t, labels) for v, t in zip(values, left, strict=True)]
+    )
+    return summed(b, made, range(len(right), len(labels)), False) if summed_up else made
+
+
+def _equation(b: Builder, text: str, count: int) -> tuple[list[str], str]:
+    left, arrow, right = text.partition("->")
+    terms = left.split(",")
+    if not arrow:
+        right = "".join(sorted(c for c in set(left) if c.isalpha() and left.count(c) == 1))
+    repeated = any(len(set(t)) < len(t) for t in terms)
+    if len(terms) != count or count not in (1, 2) or not text.replace(",", "").replace("->", "").isalpha() or repeated:
+        raise b.refuse(f"expected letters for one or two operands, each once in an operand, got {text!r}")
+    return terms, right
+
+
+def _along(x: Value, term: str, labels: Sequence[str]) -> Value:
+    """The value with its axes in the order of the labels, sizes of 1 for those it lacks."""
+    index = np.transpose(x.index, [term.index(c) for c in labels if c in term])
+    return Value(x.node, index.reshape([x.shape[term.index(c)] if c in term else 1 for c in labels]))
+
+
+def cumulative(b: Builder, x: Value, axis: int, exclusive: bool, reverse: bool) -> Value:
+    """Sums of the first entries along an axis, without the last of each where exclusive."""
+    n = x.shape[axis]
+    triangle = np.tril(np.ones((n, n)), -1 if exclusive else 0)
+    triangle = triangle[::-1, ::-1].copy() if reverse else triangle
+    made = linear(b, Value(x.node, np.moveaxis(x.index, axis, -1)), triangle)
+    return Value(made.node, np.moveaxis(made.index, -1, axis))
+
+
+def sum_of_squares(b: Builder, x: Value, axes: Sequence[int], keepdims: bool) -> Value:
+    """The sum of squares over axes; empty for all."""
+    return summed(b, pointwise(b, "power", x, 2), axes, keepdims)
+
+
+def length(b: Builder, x: Value, axes: Sequence[int], keepdims: bool) -> Value:
+    """The root of the sum of squares over axes; empty for all."""
+    return pointwise(b, "sqrt", sum_of_squares(b, x, axes, keepdims))
+
+
+def largest(b: Builder, x: Value, axes: Sequence[int], keepdims: bool) -> Value:
+    """The largest over axes; empty for all."""
+    return _folded(b, x, axes, keepdims, larger)
+
+
+def smallest(b: Builder, x: Value, axes: Sequence[int], keepdims: bool) -> Value:
+    """The smallest over axes; empty for all."""
+    return _folded(b, x, axes, keepdims, smaller)
+
+
+def product_over(b: Builder, x: Value, axes: Sequence[int], keepdims: bool) -> Value:
+    """The product over axes; empty for all."""
+    return _folded(b, x, axes, keepdims, times)
+
+
+def _folded(
+    b: Builder, x: Value, axes: Sequence[int], keepdims: bool, both: Callable[[Builder, Value, Value], Value]
+) -> Value:
+    kept, gone, shape = _axes(x, axes, keepdims)
+    turned = np.transpose(x.index, kept + gone).reshape(*(x.shape[a] for a in kept), -1)
+    parts = [Value(x.node, turned[..., i]) for i in range(turned.shape[-1])]
+    made = functools.reduce(functools.partial(both, b), parts)
+    return Value(made.node, made.index.reshape(shape))
+
+
+def _axes(x: Value, axes: Sequence[int], keepdims: bool) -> tuple[list[int], list[int], tuple[int, ...]]:
+    """The axes that stay, those that go, and the shape after."""
+    rank = len(x.shape)
+    gone = sorted(a % rank for a in axes) or list(range(rank))
+    kept = [a for a in range(rank) if a not in gone]
+    return kept, gone, tuple(1 if a in gone else n for a, n in enumerate(x.shape) if keepdims or a not in gone)

@@ -1,0 +1,7 @@
+"""Constant: folded, it has no input."""
+
+from __future__ import annotations
+
+from ._refused import refused
+
+rule = refused("expected constant inputs")

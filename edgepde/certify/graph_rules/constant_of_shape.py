@@ -1,0 +1,7 @@
+"""ConstantOfShape: folded, a shape is never a function of the point."""
+
+from __future__ import annotations
+
+from ._refused import refused
+
+rule = refused("expected constant inputs")

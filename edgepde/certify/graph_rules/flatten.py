@@ -1,0 +1,7 @@
+"""Flatten: two dimensions."""
+
+from __future__ import annotations
+
+from ._moved import rule
+
+__all__ = ["rule"]

@@ -1,0 +1,7 @@
+"""Gather at constant places."""
+
+from __future__ import annotations
+
+from ._moved import rule
+
+__all__ = ["rule"]

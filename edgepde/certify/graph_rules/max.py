@@ -1,0 +1,14 @@
+"""Max: the largest of several, broadcast."""
+
+from __future__ import annotations
+
+import functools
+
+from .. import composing
+from ..building import Builder, Value
+from ._call import Call
+
+
+def rule(call: Call, b: Builder) -> list[Value]:
+    """Two at a time."""
+    return [composing.value(b, functools.reduce(functools.partial(composing.larger, b), call.operands()))]

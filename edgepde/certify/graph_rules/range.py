@@ -1,0 +1,7 @@
+"""Range: folded, its limits are never a function of the point."""
+
+from __future__ import annotations
+
+from ._refused import refused
+
+rule = refused("expected constant inputs")

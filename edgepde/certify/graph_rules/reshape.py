@@ -1,0 +1,7 @@
+"""Reshape."""
+
+from __future__ import annotations
+
+from ._moved import rule
+
+__all__ = ["rule"]

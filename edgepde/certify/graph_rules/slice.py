@@ -1,0 +1,7 @@
+"""Slice: part of a tensor."""
+
+from __future__ import annotations
+
+from ._moved import rule
+
+__all__ = ["rule"]

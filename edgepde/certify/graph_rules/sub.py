@@ -1,0 +1,12 @@
+"""Sub: a - b, broadcast."""
+
+from __future__ import annotations
+
+from .. import composing
+from ..building import Builder, Value
+from ._call import Call
+
+
+def rule(call: Call, b: Builder) -> list[Value]:
+    """a - b."""
+    return [composing.minus(b, call.operand(0), call.operand(1))]
