@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from .certificate import BoxEntry, Certificate
 from .errors import BundleError
 from .fields import document, short
-from .manifest import Manifest, OutputSpec
+from .manifest import InputSpec, Manifest, OutputSpec
 from .onnxfile import model_hash, parse
+from .onnxmodel import Graph, Model
 
 _SHOWN = 200
 # The key of a tensor's external file, also inside the graphs of If and Loop; lengths in any encoding of theirs.
@@ -35,6 +37,9 @@ def certificate_agrees(certificate: Certificate, manifest: Manifest, where: str)
             raise BundleError(f"{where}: box expected {_column(want)} as in manifest.json, got {got}")
     if len(stated) != len(expected):
         raise BundleError(f"{where}: box expected {len(expected)} columns as in manifest.json, got {len(stated)}")
+    if stated != expected:
+        order = ", ".join(f"{c.input}.{c.column}" for c in expected)
+        raise BundleError(f"{where}: box expected the columns in the order of manifest.json, {order}")
     _check_outputs(certificate, {o.name: o for o in manifest.outputs if not o.diagnostic}, where)
 
 
@@ -65,23 +70,39 @@ def model_agrees(data: bytes, manifest: Manifest, certificate: Certificate, wher
     if got != manifest.model_hash:
         expected_hash = short(manifest.model_hash)
         raise BundleError(f"{where}: model_hash expected {expected_hash} as in manifest.json, got {short(got)}")
+    model = _parsed(data, where)
+    _check_metadata(model.metadata, certificate, where)
+    _check_signature(model.graph, manifest.inputs, manifest.outputs, where)
+
+
+def reference_agrees(data: bytes, manifest: Manifest, where: str) -> None:
+    """The manifest's inputs and outputs in float64, diagnostic outputs left out; finite weights, no other file.
+
+    Raises BundleError, ModelFileError or UnsupportedModel.
+    """
+    graph = _parsed(data, where).graph
+    inputs = [replace(spec, dtype="float64") for spec in manifest.inputs]
+    outputs = [replace(spec, dtype="float64") for spec in manifest.outputs if not spec.diagnostic]
+    _check_signature(graph, inputs, outputs, where)
+
+
+def _parsed(data: bytes, where: str) -> Model:
     if _EXTERNAL.search(data):
         raise BundleError(f"{where}: expected all weights inside the file, got one that names another file")
     model = parse(data)
-    _check_metadata(model.metadata, certificate, where)
-    graph = model.graph
-    for label, values, specs in (
-        ("inputs", graph.inputs, manifest.inputs),
-        ("outputs", graph.outputs, manifest.outputs),
-    ):
+    for name, weight in model.graph.initializers.items():
+        _check_weight(weight, f"{where}: weight {name!a}")
+    return model
+
+
+def _check_signature(graph: Graph, inputs: Sequence[InputSpec], outputs: Sequence[OutputSpec], where: str) -> None:
+    for label, values, specs in (("inputs", graph.inputs, inputs), ("outputs", graph.outputs, outputs)):
         found = [_words(v.name, v.dtype, v.shape) for v in values]
         expected = [_words(s.name, s.dtype, s.shape) for s in specs]
         if found != expected:
             raise BundleError(
                 f"{where}: {label} expected {', '.join(expected)} as in manifest.json, got {', '.join(found)}"
             )
-    for name, weight in graph.initializers.items():
-        _check_weight(weight, f"{where}: weight {name!a}")
 
 
 def facts(certificate: Certificate) -> dict[str, object]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import folder, npz
-from .agreement import certificate_agrees, model_agrees
+from .agreement import certificate_agrees, model_agrees, reference_agrees
 from .certificate import Certificate
 from .errors import BundleError, NoBundle
 from .fields import short
@@ -25,6 +25,7 @@ from .plan import NAME as PLAN
 from .plan import Plan, check_hash
 
 INDEX = "manifest.json"
+REFERENCE = "reference.npz"
 RUN_PARTS = ("spec.json", "checkpoint")
 KB, MB = 1024, 1024 * 1024
 LARGEST = {
@@ -34,6 +35,7 @@ LARGEST = {
     "ledger.json": 4 * MB,
     "report.npz": 200 * KB,
     "golden.npz": 64 * MB,
+    REFERENCE: 256 * MB,
     "model.onnx": 512 * MB,
     PLAN: MB,
 }
@@ -84,6 +86,23 @@ class Bundle:
         if "report.npz" not in self.manifest.files:
             return {}
         return npz.read(self.content("report.npz"), str(self.root / "report.npz"), LARGEST_ARRAYS, BundleError)
+
+    @cached_property
+    def reference(self) -> bytes | None:
+        """The ONNX file of the float64 reference network; None without reference.npz.
+
+        Raises BundleError, ModelFileError or UnsupportedModel where it is not what docs/bundle.md says.
+        """
+        if REFERENCE not in self.manifest.files:
+            return None
+        where = str(self.root / REFERENCE)
+        data, limit = self.content(REFERENCE), LARGEST_ARRAYS
+        arrays = npz.read(data, where, limit, BundleError, dtypes=(np.dtype(np.uint8),), members=("graph",))
+        graph = arrays["graph"]
+        if graph.ndim != 1:
+            raise BundleError(f"{where}: member graph expected bytes [n], got shape {list(graph.shape)}")
+        reference_agrees(graph.tobytes(), self.manifest, f"{where}: member graph")
+        return graph.tobytes()
 
     @cached_property
     def plan(self) -> Plan | None:

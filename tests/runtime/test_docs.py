@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from edgepde_runtime import budget, inputs, latency
 from edgepde_runtime.__main__ import commands
+from edgepde_runtime.errorlimits import ErrorLimits
 from edgepde_runtime.limits import Limits
 from edgepde_runtime.term import CLASSES
 from edgepde_runtime.verbs import replay
@@ -27,7 +28,7 @@ def test_the_budget_of_the_page_is_read_and_shows_every_key(page: str, tmp_path:
     (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     (tmp_path / "budget.toml").write_text(text)
     first, second = budget.read(tmp_path / "budget.toml")
-    assert first.limits == Limits(2000.0, 20000.0, {"u": 5e-3}, "measured")
+    assert first.limits == Limits(2000.0, 20000.0, ErrorLimits({"u": 5e-3}), "measured")
     assert (second.limits.board, second.limits.max_ram_kb, second.limits.max_flash_kb) == ("stm32h7", 64.0, 512.0)
     assert {key for key in budget.KEYS if re.search(rf"^{key} = ", text, re.MULTILINE)} == set(budget.KEYS)
 

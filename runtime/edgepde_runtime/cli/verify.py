@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import budget, bundle, limits
 from ..atomic import write_bytes
+from ..errors import BudgetError
 from ..verbs import exchange
 from ..verbs.verify import VerifyOptions, verify
 from ._common import add_backend, add_bundle, add_json, emit
@@ -30,14 +31,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_bundle(parser)
     parser.add_argument("--budget", metavar="FILE", help="limits from the [[model]] tables of a TOML file; flags win")
     parser.add_argument(
-        "--max-error", metavar="E", help="the certificate's total is at most E, or per output: u=1e-3,u_x=1e-2"
+        "--max-error",
+        metavar="E",
+        help="the certificate's total is at most E, or per output: u=1e-3,u_x=1e-2, or on a part of the box: "
+        "1e-2,u[x=0.4:0.6]=1e-4",
     )
     parser.add_argument(
         "--min-class", metavar="C", help=f"weakest class that may pass: {', '.join(limits.MIN_CLASSES)}"
     )
     for name, (metavar, text) in _NUMBERS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=text)
-    parser.add_argument("--attack", metavar="SECONDS", help="search the box for the worst error for so long")
+    parser.add_argument(
+        "--attack", metavar="SECONDS", help="search the box for so long for the worst |reference network - device|"
+    )
+    parser.add_argument("--seed", metavar="N", default="0", help="of --attack: where it looks (default: 0)")
     parser.add_argument("--seconds", metavar="S", default="1", help="how long latency is measured (default: 1)")
     add_backend(parser)
     add_json(parser)
@@ -55,9 +62,10 @@ def options(args: argparse.Namespace) -> VerifyOptions:
     if args.min_class is not None:
         flags["min_class"] = limits.class_name(args.min_class, "--min-class")
     attack = None if args.attack is None else limits.positive(args.attack, "--attack")
-    return VerifyOptions(
-        asked.overridden(flags), args.backend, args.trust, limits.positive(args.seconds, "--seconds"), attack
-    )
+    if not args.seed.isdecimal():
+        raise BudgetError(f"--seed: expected a whole number from 0, got {args.seed!r}")
+    seconds = limits.positive(args.seconds, "--seconds")
+    return VerifyOptions(asked.overridden(flags), args.backend, args.trust, seconds, attack, int(args.seed))
 
 
 def execute(args: argparse.Namespace) -> int:

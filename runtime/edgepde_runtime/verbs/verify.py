@@ -17,6 +17,7 @@ from ..latency import Latency, measure
 from ..limits import Limits
 from ..model import Model
 from ..verdict import FAIL, NOT_VERIFIED, PASS, Check, exit_code
+from .attackcheck import AttackOptions, check_attack
 from .errorcheck import check_errors
 from .memorycheck import check_memory
 from .replay import few, replay
@@ -27,13 +28,17 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class VerifyOptions:
-    """limits: what must hold. seconds: how long latency is measured. attack: seconds of search, None for none."""
+    """limits: what must hold. seconds: how long latency is measured. attack: seconds of search, None for none.
+
+    seed: of the search.
+    """
 
     limits: Limits = field(default_factory=Limits)
     backend: str = "auto"
     trust: bool = False
     seconds: float = 1.0
     attack: float | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def verify(path: str | os.PathLike[str], options: VerifyOptions | None = None) -
     root = Path(path)
     try:
         bundle = bundles.read(root)
-        golden, plan = bundle.golden, bundle.plan
+        golden, plan, _ = bundle.golden, bundle.plan, bundle.reference
     except NoBundle:
         raise
     except (BundleError, ModelFileError) as error:
@@ -121,7 +126,9 @@ def verify(path: str | os.PathLike[str], options: VerifyOptions | None = None) -
     native = any(name.startswith("c99/") for name in bundle.manifest.files)
     checks += check_errors(bundle.certificate, backend, options.limits, native)
     checks += check_memory(plan, options.limits, library.triples(bundle.manifest.files))
-    checks += _unavailable(options)
+    checks += _unavailable(options.limits)
+    if options.attack is not None:
+        checks += check_attack(bundle, backend, AttackOptions(options.attack, options.seed), options.trust)
     batch = options.limits.batch
     times = measure({backend: bound(bundle, backend, batch, options.trust)}, options.seconds)
     checks += check_latency(times, backend, options.limits, rows_in_words(bundle, batch))
@@ -150,11 +157,8 @@ def _replayed(bundle: Bundle, backend: str, golden: Golden, trust: bool = False)
         return [Check(f"golden on {backend}", FAIL, detail=str(error))]
 
 
-def _unavailable(options: VerifyOptions) -> list[Check]:
-    limits = options.limits
+def _unavailable(limits: Limits) -> list[Check]:
     checks = []
-    if options.attack is not None:
-        checks.append(Check("attack", NOT_VERIFIED, detail="needs a bundle with reference.npz to search against"))
     if limits.board and limits.p50_us is None and limits.p99_us is None:
         checks.append(Check("board", NOT_VERIFIED, detail=f"this machine is not known to be {limits.board}"))
     return checks
