@@ -38,7 +38,8 @@ class BundleContent:
     """Everything a bundle says, before hashes; the certificate's model_hash is UNHASHED until it is written.
 
     model: as `lowering.prepare.prepare` returns it. golden: members of golden.npz. card: a family's own words.
-    native: what is wanted of the C99 target.
+    native: what is wanted of the C99 target. reference: the reference network in float64, with the model's inputs and
+    outputs.
     """
 
     name: str
@@ -51,6 +52,7 @@ class BundleContent:
     ledger: Mapping[str, Any] | None = None
     report: Mapping[str, NDArray[np.floating]] | None = None
     native: Native | None = None
+    reference: onnx.ModelProto | None = None
 
 
 def write(target: Path, content: BundleContent) -> Path:
@@ -115,6 +117,8 @@ def _files(content: BundleContent) -> dict[str, bytes]:
         files["ledger.json"] = (json.dumps(content.ledger, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
     if content.report is not None:
         files["report.npz"] = npz(content.report)
+    if content.reference is not None:
+        files[reader.REFERENCE] = npz({"graph": np.frombuffer(serialize(content.reference), np.uint8)})
     sizes = {name: len(data) for name, data in files.items()}
     text = card.render(content.name, (content.inputs, content.outputs), certificate, sizes, content.card)
     files["card.md"] = text.encode()
@@ -149,7 +153,7 @@ def _describe(model: onnx.ModelProto, certificate: Certificate) -> None:
         model.metadata_props.add(key=key, value=props[key])
 
 
-def npz(arrays: Mapping[str, NDArray[np.floating]]) -> bytes:
+def npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """An npz whose bytes depend on the arrays alone."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
@@ -182,6 +186,6 @@ def _write_file(path: Path, data: bytes) -> None:
 def _read_back(folder: Path, target: Path) -> None:
     try:
         bundle = reader.read(folder)
-        _ = bundle.golden, bundle.report, bundle.card
+        _ = bundle.golden, bundle.report, bundle.card, bundle.reference
     except EdgePDEError as error:
         raise BundleError(str(error).replace(str(folder), str(target))) from error
