@@ -153,15 +153,20 @@ def _same(a: Node, b: Node) -> bool:
     return not (isinstance(a, Gather) and isinstance(b, Gather)) or bool(torch.equal(a.index, b.index))
 
 
-def weighed(nets: tuple[Network, ...], steps: list[tuple[Step, ...]], scale: Tensor) -> Enclosure:
-    """Weigh what every rule made by its adjoint; nets and steps by side: (net,) or (g, f) with f's the difference."""
-    made, entries = _backwards(nets, steps, scale)
+def weighed(
+    nets: tuple[Network, ...], steps: list[tuple[Step, ...]], scale: Tensor, shares: dict[int, Tensor] | None = None
+) -> Enclosure:
+    """Weigh what every rule made by its adjoint; nets and steps by side: (net,) or (g, f) with f's the difference.
+
+    shares: filled with how much of rest [B, m] every node makes.
+    """
+    made, entries = _backwards(nets, steps, scale, shares)
     rests = [(entry, step.made) for entry, step in zip(entries, steps[0], strict=True)]
     return _entered(made, rests, scale, inflation(nets[-1]) * inflation(nets[0]))
 
 
 def _backwards(
-    nets: tuple[Network, ...], steps: list[tuple[Step, ...]], scale: Tensor
+    nets: tuple[Network, ...], steps: list[tuple[Step, ...]], scale: Tensor, shares: dict[int, Tensor] | None = None
 ) -> tuple[Enclosure, list[Tensor]]:
     """All but what the input's own remainders add, and by side the adjoints [B, o, 1 + k, d] that weigh these."""
     last, out = len(steps) - 1, steps[-1][-1].out
@@ -169,7 +174,7 @@ def _backwards(
     given: dict[tuple[int, int], list[Tensor]] = {(last, len(nets) - 1): [total.unit()]}
     for place in range(last, 0, -1):
         node = nets[-1].nodes[place]
-        widths = [nets[0].widths[s] for s in node.sources]
+        widths, before = [nets[0].widths[s] for s in node.sources], total.rest
         for side in reversed(range(len(nets))):
             parts = given.pop((place, side), None)
             if parts is None:
@@ -184,6 +189,8 @@ def _backwards(
             if side == 1:
                 across = _nodes.pull_across(nets[1].nodes[place], nets[0].nodes[place], step.crossing, adjoint)
                 _give(given, node, 0, across)
+        if shares is not None:
+            shares[place] = shares.get(place, 0.0) + total.rest - before
     entries = []
     for side, step in enumerate(steps[0]):
         parts = given.get((0, side))

@@ -190,8 +190,18 @@ def _check(g: Network, how: Arithmetic, box: Box | Family) -> None:
                     )
 
 
-def analyse(g: Network, how: Arithmetic, low: Tensor, high: Tensor, begin: Begin = propagate.start) -> Enclosure:
-    """Over boxes [B, d]: rest [B, 2 m], the rounding parts of all outputs, then the activation parts."""
+def analyse(
+    g: Network,
+    how: Arithmetic,
+    low: Tensor,
+    high: Tensor,
+    begin: Begin = propagate.start,
+    shares: dict[int, Tensor] | None = None,
+) -> Enclosure:
+    """Over boxes [B, d]: rest [B, 2 m], the rounding parts of all outputs, then the activation parts.
+
+    shares: filled with what every node adds to the sum of both, [B, m].
+    """
     real = [begin(low, high)]
     none = torch.zeros_like(real[0].rest)
     rounded = [Step(Taylor(real[0].poly, none), none)]
@@ -212,8 +222,8 @@ def analyse(g: Network, how: Arithmetic, low: Tensor, high: Tensor, begin: Begin
         functions = functions + adding * small
         elementary.append(Step(Taylor(real[-1].poly, (small + functions) * (1.0 + adding)), functions, slopes))
     scale = low.new_ones(g.outputs)
-    first = propagate.weighed((g,), [(s,) for s in rounded], scale)
-    second = propagate.weighed((g,), [(s,) for s in elementary], scale)
+    first = propagate.weighed((g,), [(s,) for s in rounded], scale, shares)
+    second = propagate.weighed((g,), [(s,) for s in elementary], scale, shares)
     rest = torch.nan_to_num(torch.cat([first.rest, second.rest], dim=1), nan=torch.inf, posinf=torch.inf)
     flat = torch.zeros_like(first.poly)
     return Enclosure(torch.cat([flat, flat], dim=2), rest, first.strain + second.strain, none)
