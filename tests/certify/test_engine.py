@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.certified_pairs import layers, merged, narrower, network, perturbed
 
 from edgepde.certify.align import aligned
-from edgepde.certify.engine import MARGIN, bound_difference
+from edgepde.certify.engine import MARGIN, bound_difference, bound_regions
 from edgepde.certify.network import Network
 
 SQUARE = Box([-1.0, -1.0], [1.0, 1.0])
@@ -47,6 +47,44 @@ def test_a_target_below_the_truth_is_not_proved_below_it() -> None:
     f, g = nets()
     made = bound_difference(f, g, SQUARE, target=1e-9)
     assert made.value[0] >= made.found[0] > 1e-9
+    assert not made.proved
+
+
+def test_a_search_that_is_told_to_stop_returns_what_it_has() -> None:
+    f, g = nets()
+    asked: list[int] = []
+    made = bound_difference(f, g, SQUARE, target=1e-9, seconds=600.0, stop=lambda: bool(asked.append(1)) or True)
+    assert asked
+    assert not made.proved
+    assert np.isfinite(made.value).all()
+    assert made.value[0] >= bound_difference(f, g, SQUARE, seconds=600.0).found[0]
+
+
+@pytest.mark.parametrize("limit", [{"seconds": 0.0}, {"boxes": 1}])
+def test_a_limit_leaves_a_bound(limit: dict[str, float]) -> None:
+    f, g = nets()
+    made = bound_difference(f, g, SQUARE, **limit)  # type: ignore[arg-type]
+    assert not made.proved
+    assert made.boxes == 1
+    assert made.value[0] >= bound_difference(f, g, SQUARE, seconds=600.0).found[0]
+
+
+def test_equal_networks_need_no_search() -> None:
+    f, _ = nets(outputs=2)
+    made = bound_difference(f, nets(outputs=2)[0], SQUARE)
+    assert (made.how, made.boxes, made.proved) == ("equal", 0, True)
+    assert (made.value == 0.0).all()
+    assert made.points.shape == (2, 2)
+    assert made.per_box.shape == (1, 2)
+
+
+def test_regions_have_bounds_of_their_own() -> None:
+    f, g = nets()
+    parts = {"left": Box([-1.0, -1.0], [-0.5, -0.5]), "all": SQUARE}
+    made = bound_regions(f, g, parts, seconds=600.0)
+    assert list(made) == ["left", "all"]
+    assert made["left"].found[0] <= made["all"].value[0]
+    assert made["left"].tightness[0] <= MARGIN * (1.0 + 1e-9)
 
 
 def test_every_output_has_its_own_bound() -> None:
