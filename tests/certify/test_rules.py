@@ -18,6 +18,7 @@ from edgepde.certify import polynomial, rules
 from edgepde.certify.rules import _product, _smooth
 from edgepde.certify.rules._enclosure import Slope, Step, Taylor
 from edgepde.certify.rules._function import ORDERS, Function
+from edgepde.certify.rules._pieced import Pieced
 from edgepde.certify.rules.relu import Relu
 
 EXPONENT = {"power": 5}
@@ -43,6 +44,7 @@ MP = {
     "gelu_tanh": lambda x: x / 2 * (1 + mpmath.tanh(mpmath.sqrt(2 / mpmath.pi) * (x + mpmath.mpf("0.044715") * x**3))),
 }
 POSITIVE = ("log", "sqrt")
+AWAY_FROM_0 = (*POSITIVE, "reciprocal")
 ROWS, BATCH = 40, 24
 seeds = st.integers(0, 2**32 - 1)
 
@@ -86,6 +88,8 @@ def test_enclosures_hold_the_derivatives_of_every_point(name: str, start: float,
     if name == "reciprocal" and low <= 0.1:
         low, high = low - high, -0.1 - low if low < 0.0 else low + 0.1
         low, high = min(low, high), max(low, high)
+    if name in POSITIVE:
+        low, high = abs(low) + 0.05, abs(low) + 0.05 + high - low
     phi = rule(name)
     ends = torch.tensor([low, high], dtype=torch.float64)
     span = phi.span(ends[0], ends[1])
@@ -168,7 +172,7 @@ def corner(rng: np.random.Generator, d: int) -> Tensor:
 
 
 def positive(z: Taylor) -> Taylor:
-    """The same models where the range leaves out 0 (reciprocal) by moving their centres."""
+    """The same models where the range leaves out 0 by moving their centres."""
     poly = z.poly.clone()
     poly[:, 0] = poly[:, 0].abs() + z.reach + z.rest + 0.5
     return Taylor(poly, z.rest)
@@ -176,7 +180,7 @@ def positive(z: Taylor) -> Taylor:
 
 def one_rule(name: str, z: Taylor) -> Step:
     phi = rule(name)
-    return phi.single(z) if isinstance(phi, Relu) else _smooth.single(phi, z)
+    return phi.single(z) if isinstance(phi, Relu | Pieced) else _smooth.single(phi, z)
 
 
 @pytest.mark.parametrize("name", rules.functions())
@@ -185,7 +189,7 @@ def one_rule(name: str, z: Taylor) -> Step:
 def test_one_network_through_a_function(name: str, seed: int, d: int, size: float, rest: float) -> None:
     rng = np.random.default_rng(seed)
     z = drawn(rng, d, 10.0**size, 10.0**rest)
-    z = positive(z) if name == "reciprocal" else z
+    z = positive(z) if name in AWAY_FROM_0 else z
     step = one_rule(name, z)
     for _ in range(4):
         s, E = corner(rng, d), remainder(rng, z)
@@ -195,7 +199,7 @@ def test_one_network_through_a_function(name: str, seed: int, d: int, size: floa
 
 def two_rules(name: str, g: Taylor, D: Taylor) -> tuple[Step, Step]:
     phi = rule(name)
-    return phi.difference(g, D) if isinstance(phi, Relu) else _smooth.difference(phi, g, D)
+    return phi.difference(g, D) if isinstance(phi, Relu | Pieced) else _smooth.difference(phi, g, D)
 
 
 @pytest.mark.parametrize("name", rules.functions())
@@ -205,7 +209,7 @@ def test_a_difference_through_a_function(name: str, seed: int, d: int, size: flo
     rng = np.random.default_rng(seed)
     g = drawn(rng, d, 10.0**size, 10.0**rest)
     D = drawn(rng, d, 10.0 ** (size + small), 10.0 ** (rest + small), 10.0**small)
-    if name == "reciprocal":
+    if name in AWAY_FROM_0:
         g = Taylor(positive(Taylor(g.poly, g.rest + 2.0 * (D.size + D.rest))).poly, g.rest)
     of_g, of_d = two_rules(name, g, D)
     exponent = EXPONENT.get(name, 0)
@@ -235,6 +239,29 @@ def test_products_alone_and_in_a_difference(seed: int, d: int, small: float) -> 
         assert (excess(of_g, xg * yg, s, passed) <= 0.0).all()
         passed = [*zip(of_d.slopes, (ED, FG), strict=True), *zip(of_d.crossing, (E, F), strict=True)]
         assert (excess(of_d, xf * yf - xg * yg, s, passed) <= 64.0 * longer.EPS * (1.0 + np.abs(xf * yf))).all()
+
+
+@pytest.mark.parametrize("name", AWAY_FROM_0)
+@pytest.mark.parametrize(("low", "high"), [(-1.0, 1.0), (0.0, 1.0), (-1.0, 0.0), (-1e-300, 1e-300), (0.0, 0.0)])
+def test_where_the_range_touches_0_there_is_no_bound(name: str, low: float, high: float) -> None:
+    phi = rule(name)
+    span = phi.span(torch.tensor(low, dtype=torch.float64), torch.tensor(high, dtype=torch.float64))
+    for k in range(ORDERS):
+        least, most = phi.enclosure(k, span)
+        assert (float(least), float(most)) == (-math.inf, math.inf), k
+        assert float(phi.largest(k, span)) == math.inf, k
+    z = Taylor(
+        torch.tensor([[[0.5 * (low + high)], [0.5 * (high - low)], [0.0]]], dtype=torch.float64), torch.zeros(1, 1)
+    )
+    for step in (one_rule(name, z), *two_rules(name, z, z)):
+        assert not bool(torch.isfinite(step.out.rest).any())
+
+
+@pytest.mark.parametrize("name", POSITIVE)
+def test_below_0_there_is_no_bound_either(name: str) -> None:
+    z = Taylor(torch.tensor([[[-2.0], [0.5], [0.0]]], dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64))
+    for step in (one_rule(name, z), *two_rules(name, z, z)):
+        assert not bool(torch.isfinite(step.out.rest).any())
 
 
 def test_an_operation_without_a_rule_is_named() -> None:

@@ -54,8 +54,16 @@ def _value(node: nw.Node, given: list[Long]) -> Long:  # noqa: PLR0911
 def function(name: str, x: Long, exponent: int = 0) -> Long:  # noqa: PLR0911
     """A pointwise function to a few units of long double."""
     one = np.longdouble(1.0)
-    if name in ("tanh", "sin", "cos", "exp"):
+    if name in ("tanh", "sin", "cos", "exp", "log", "sqrt", "sinh", "cosh"):
         return np.asarray(getattr(np, name)(x))
+    if name == "asinh":
+        return np.asarray(np.arcsinh(x))
+    if name == "elu":
+        return np.where(x > 0.0, x, np.expm1(np.minimum(x, 0.0)))
+    if name == "gelu_tanh":
+        pi = np.longdouble("3.14159265358979323851")
+        inner = np.sqrt(2.0 / pi) * (x + np.longdouble("0.044715") * x**3)
+        return np.asarray(x / (one + np.exp(-2.0 * inner)))
     if name == "relu":
         return np.maximum(x, 0.0)
     if name == "power":
