@@ -5,11 +5,14 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .outcome import INTERRUPTED
+
+if TYPE_CHECKING:
+    from edgepde.network.compress import Source
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,9 @@ def _compress(order: Order) -> None:
         raise InputError("--budget and --plot expected --sweep A:B with them")
     if order.domain is not None and not order.is_module:
         raise InputError(f"{order.source}: --domain is for modules of your own; a run has the box it was trained for")
-    if order.is_module:
+    if order.sweep is not None and _is_network(order):
+        _sweep(order)
+    elif order.is_module:
         _module(order)
     else:
         from edgepde.compress import compress_run
@@ -130,21 +135,41 @@ def _compress(order: Order) -> None:
         typer.echo(f"next: {shlex.join(['edgepde', 'export', str(order.out), '--out', str(bundle)])}")
 
 
-def _module(order: Order) -> None:
-    """Compress a module of the user's own."""
+def _is_network(order: Order) -> bool:
+    """Whether a plain network is compressed: a module of the user's own, or a run of that family."""
+    if order.is_module:
+        return True
+    from edgepde.compress.run import family_compressor
+
+    return hasattr(family_compressor(Path(order.source)), "compress_to")
+
+
+def _source(order: Order) -> Source:
+    """The network that was named."""
     from edgepde_runtime.errors import InputError
-    from edgepde_runtime.limits import class_name
 
-    from edgepde.network.compress import compress_to, of_module, summary
+    from edgepde.network.compress import of_module, of_run
 
+    if not order.is_module:
+        return of_run(Path(order.source))
     from ..domain import parse_domain
     from ..source import load_module
 
     if order.domain is None:
         raise InputError("the box of inputs is missing: give --domain low:high,..., one per column")
+    return of_module(order.source, load_module(order.source), parse_domain(order.domain))
+
+
+def _module(order: Order) -> None:
+    """Compress a module of the user's own."""
+    from edgepde_runtime.errors import InputError
+    from edgepde_runtime.limits import class_name
+
+    from edgepde.network.compress import compress_to, summary
+
+    source = _source(order)
     if order.out is None or order.max_error is None:
         raise InputError("--out RUN2 is missing: where to write the compressed run")
-    source = of_module(order.source, load_module(order.source), parse_domain(order.domain))
     made = compress_to(
         source,
         order.out,
@@ -156,3 +181,24 @@ def _module(order: Order) -> None:
         command=order.command,
     )
     typer.echo(summary(order.out, made))
+
+
+def _sweep(order: Order) -> None:
+    """Print, draw and mark what every error would save."""
+    from edgepde_runtime import budget
+    from edgepde_runtime.errors import NotVerified
+
+    from .. import sweeping
+
+    source = _source(order)
+    limits = None if order.budget is None else budget.find(order.budget, order.out or Path(order.source))
+    points = sweeping.sweep(source, order.sweep or "", method=order.method, seconds=order.seconds, seed=order.seed)
+    output = source.names["output"]
+    marked = sweeping.cheapest(points, limits, output)
+    unit = str(source.spec.get("units", {}).get(output, ""))
+    typer.echo(sweeping.table(points, unit, marked))
+    if order.plot is not None:
+        sweeping.draw(points, order.plot, unit, marked)
+        typer.echo(f"drawn: {order.plot}")
+    if limits is not None and marked is None:
+        raise NotVerified(f"{order.budget}: no point of the sweep meets it")
