@@ -66,7 +66,16 @@ REFUSED: list[tuple[str, Nodes, dict[str, Any], str]] = [
     ("gather-of-rows", [node("Gather", "x zero", axis=0)], {}, "axis 0 is a free size"),
     ("concat-of-rows", [node("Concat", "x x", axis=0)], {}, "axis 0 is a free size"),
     ("index-out-of-range", [node("Gather", "x i", axis=1)], {"i": np.array([3])}, "expected indices of 3 elements"),
-    ("half-weights", [node("Mul", "x h")], {"h": np.ones(3, np.float16)}, "'h': expected .*, got float16"),
+    ("half-numbers", [node("Mul", "x h")], {"h": np.ones(3, np.float16)}, "expected float32 .*, got f16, f32"),
+    ("half-weights", [node("MatMul", "x h")], {"h": np.ones((3, 2), np.float16)}, "of one type, got f32 and f16"),
+    ("byte-weights", [node("Gemm", "x h")], {"h": np.ones((3, 2), np.int8)}, "of one type, got f32 and i8"),
+    ("wide-weights", [node("MatMul", "x h")], {"h": np.ones((3, 2))}, "of one type, got f32 and f64"),
+    (
+        "picked-halves",
+        [w.node("Cast", ["x"], ["j"], {"to": 7}), node("Gather", "h j")],
+        {"h": np.ones(3, np.float16)},
+        "expected float16 in the weights of a layer alone",
+    ),
     ("exponent-of-data", [node("Pow", "x x")], {}, "'Y' must be a constant"),
 ]
 

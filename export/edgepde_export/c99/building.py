@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 
 from .code import Axis
 from .dims import Shape, features
-from .operations import MOST_OPERANDS, Copy, Lanes, Operation, Scalars, Solve, Steps, axes_of
-from .value import Store, Value, broadcast, spelled
-
-FLOATS = ("f32", "f64")
+from .operations import MOST_OPERANDS, Copy, Dense, Lanes, Operation, Scalars, Solve, Steps, axes_of
+from .value import FLOATS, STORED, Store, Value, broadcast, spelled
 
 
 @dataclass(frozen=True)
@@ -73,6 +71,9 @@ class Builder:
         """Appends a step; its output. Raises UnsupportedModel where a free size would be used as a number."""
         for value in operation.inputs:
             refuse_sizes(value)
+            if value.code in STORED.values() and not isinstance(operation, Dense):
+                name = {code: name for name, code in STORED.items()}[value.code]
+                raise UnsupportedModel(f"expected {name} in the weights of a layer alone, cast to float32 or float64")
         if not isinstance(operation, Solve) and any(v.count == 0 for v in operation.inputs):
             raise UnsupportedModel("an operand has no elements")
         self.operations.append(operation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -96,7 +97,7 @@ def _with_bias(op: Lanes, makers: dict[Store, Operation], uses: Counter[Store], 
         row = other.data is not None and other.count == features(other.shape[-1:]) == maker.columns
         if maker.output.shape == value.shape and row and other.data is not None:
             bias = constant(np.ascontiguousarray(other.data.reshape(-1)))
-            return Dense((*maker.inputs, bias), op.output, maker.label, maker.rows, maker.terms, maker.columns)
+            return replace(maker, inputs=(*maker.inputs, bias), output=op.output)
     return None
 
 
@@ -110,4 +111,4 @@ def _with_activation(op: Lanes, makers: dict[Store, Operation], uses: Counter[St
         return op
     if not _single(value, op, uses, kept):
         return op
-    return Dense(maker.inputs, op.output, maker.label, maker.rows, maker.terms, maker.columns, op.steps, op.files)
+    return replace(maker, output=op.output, act=op.steps, act_files=op.files)

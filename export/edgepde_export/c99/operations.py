@@ -9,7 +9,7 @@ from typing import final
 
 from .code import Axis, Code, at, merged, pointer
 from .dims import Shape, flat
-from .value import C_TYPES, Store, Value, operand_strides
+from .value import BYTES, C_TYPES, Store, Value, operand_strides
 
 INDICES = "ijklmnpq"
 NOTHING = {
@@ -57,6 +57,14 @@ class Operation(ABC):
         """Stores it writes."""
         return {self.output.store}
 
+    def stores(self) -> list[Store]:
+        """All stores it names, inputs first."""
+        return [*(v.store for v in self.inputs), self.output.store]
+
+    def padded(self) -> dict[Store, str]:
+        """Constants that are read past their end, up to one vector of this type."""
+        return {}
+
 
 @final
 @dataclass
@@ -96,11 +104,14 @@ class Functions:
         self.kernel("map.h")
         return self._included("map", "map.h", code, {"EP_OP": lane, "EP_ARITY": str(arity)})
 
-    def dense(self, code: str, act: str) -> str:
-        """The prefix of a dense layer with this activation."""
+    def dense(self, code: str, act: str, weights: str) -> str:
+        """The prefix of a dense layer with this activation and weights of this type."""
         self.kernel("dense.h")
-        plain = act == f"ep_same_{code}"
-        return self._included("dense", "dense.h", code, {"EP_ACT": act, "EP_ACTS": str(int(not plain))})
+        macros = {"EP_ACT": act, "EP_ACTS": str(int(act != f"ep_same_{code}"))}
+        if weights != code:
+            self.kernel("stored.h")
+            macros["EP_STORED"] = str(8 * BYTES[weights])
+        return self._included("dense", "dense.h", code, macros)
 
     def included(self, stem: str, file: str, code: str) -> str:
         """The name or prefix of what a kernel file defines for one element type."""
@@ -225,33 +236,46 @@ class Scalars(Operation):
 @final
 @dataclass(eq=False)
 class Dense(Operation):
-    """y[p, n] = act(bias[n] + sum_k x[p, k] w[k, n]) for rows p; weights are the same for all rows of a tile."""
+    """y[p, n] = act(bias[n] + sum_k x[p, k] w[k, n]) for rows p; weights are the same for all rows of a tile.
+
+    Inputs are x, w and perhaps the bias; w may be stored as halves, or as bytes that `scale` [N] belongs to.
+    """
 
     rows: int
     terms: int
     columns: int
     act: Steps = ()
     act_files: tuple[str, ...] = ()
+    scale: Value | None = None
+
+    def stores(self) -> list[Store]:
+        """The scale too."""
+        return [*super().stores(), *([self.scale.store] if self.scale else [])]
+
+    def padded(self) -> dict[Store, str]:
+        """Weights, scale and bias."""
+        return {s: self.output.code for s in self.stores() if s not in (self.inputs[0].store, self.output.store)}
 
     def write(self, code: Code, functions: Functions) -> None:
         """One call per row p."""
         x, w, *bias = self.inputs
         kind = self.output.code
         act = functions.lane(kind, 1, self.act, self.act_files) if self.act else f"ep_same_{kind}"
-        name = functions.dense(kind, act)
+        name = functions.dense(kind, act, w.code)
         start = pointer(bias[0]) if bias else "NULL"
+        weights = f"{pointer(w)}, {self.columns}{f', {pointer(self.scale)}' if self.scale else ''}"
         indices = [("p", self.rows)] if self.rows > 1 else []
         k, n = self.terms, self.columns
         with code.loops(indices):
             source = at(pointer(x), [("p", k)] if indices else [], lanes=x.varying)
             target = at(pointer(self.output), [("p", n)] if indices else [], lanes=self.varying)
-            row = f"{name}_row({k}, {n}, {source}, {pointer(w)}, {n}, {start}, {target});"
+            row = f"{name}_row({k}, {n}, {source}, {weights}, {start}, {target});"
             if not self.varying:
                 code.line(row)
             else:
                 code.line(f"if (L == 1) {row}")
                 code.lines.append("#if EP_VECTOR_BYTES")
-                code.line(f"else {name}_lanes({k}, {n}, {source}, {pointer(w)}, {n}, {start}, {target});")
+                code.line(f"else {name}_lanes({k}, {n}, {source}, {weights}, {start}, {target});")
                 code.lines.append("#endif")
 
 
@@ -432,3 +456,7 @@ class Solve(Operation):
     def writes(self) -> set[Store]:
         """Both outputs and the kernel's own memory."""
         return {self.output.store, self.converged.store, self.scratch}
+
+    def stores(self) -> list[Store]:
+        """The second output and the kernel's own memory too."""
+        return [*super().stores(), self.converged.store, self.scratch]

@@ -10,7 +10,7 @@ import numpy as np
 from .building import literal
 from .driver import Driver
 from .memory import Plan, lives, plan
-from .operations import Dense, Functions, Operation, Solve
+from .operations import Functions, Solve
 from .program import Part, Program
 from .rules.gauss_newton_solve import scratch_doubles
 from .value import BYTES, C_TYPES, Store
@@ -45,7 +45,7 @@ def write(program: Program, banner: str) -> Source:
             bodies.append(driver.check())
     functions.kernel("box.h", *_ARM_SCALAR)
     head = [banner, _includes(functions, program), _names(program), _PLACES]
-    head += [_array(label, store, label in padded) for label, store in constants.items()]
+    head += [_array(label, store, padded.get(label)) for label, store in constants.items()]
     head += [_limits(program), *functions.definitions.values(), _asserts(program)]
     return Source(
         "\n".join([*head, *bodies, f'#include "kernels/{_ARM_SCALAR[1]}"\n']),
@@ -99,25 +99,18 @@ def _label(program: Program) -> None:
     number = 0
     for part in program.parts:
         for op in part.operations:
-            for store in _ordered(op):
+            for store in op.stores():
                 if store.kind == "scratch" and not store.label:
                     store.label, number = f"v{number}", number + 1
 
 
-def _ordered(op: Operation) -> list[Store]:
-    """The stores of a step, inputs first."""
-    found = [v.store for v in op.inputs] + [op.output.store]
-    found += [op.converged.store, op.scratch] if isinstance(op, Solve) else []
-    return found
-
-
-def _constants(program: Program) -> tuple[dict[str, Store], set[str]]:
-    """Arrays by name, equal ones once, and those that are read past their end."""
+def _constants(program: Program) -> tuple[dict[str, Store], dict[str, str]]:
+    """Arrays by name, equal ones once, and of those that are read past their end up to a vector of which type."""
     found: dict[str, Store] = {}
     known: dict[tuple[str, bytes], str] = {}
-    padded: set[str] = set()
+    padded: dict[str, str] = {}
     for part in program.parts:
-        stores = [s for op in part.operations for s in _ordered(op)] + [o.value.store for o in part.entry.outputs]
+        stores = [s for op in part.operations for s in op.stores()] + [o.value.store for o in part.entry.outputs]
         for store in stores:
             if store.kind != "constant" or store.data is None or not store.count:
                 continue
@@ -125,14 +118,13 @@ def _constants(program: Program) -> tuple[dict[str, Store], set[str]]:
             store.label = known.setdefault(key, f"c{len(known)}")
             found.setdefault(store.label, store)
         for op in part.operations:
-            if isinstance(op, Dense):
-                padded |= {v.store.label for v in op.inputs[1:]}
+            padded |= {store.label: code for store, code in op.padded().items()}
     return found, padded
 
 
-def _array(label: str, store: Store, padded: bool) -> str:
+def _array(label: str, store: Store, padded: str | None) -> str:
     values = np.asarray(store.data).ravel()
-    size = f"{store.count} + EP_PAD_{store.code}" if padded else str(store.count)
+    size = f"{store.count} + EP_PAD_{padded}" if padded else str(store.count)
     lines, line = [], "   "
     for value in values:
         text = f" {literal_in_array(value)},"
@@ -147,7 +139,11 @@ def _array(label: str, store: Store, padded: bool) -> str:
 
 
 def literal_in_array(value: np.generic) -> str:
-    """A number in a constant initialiser."""
+    """A number in a constant initialiser; a half as its bits."""
+    if value.dtype == np.float16:
+        return f"0x{int(value.view(np.uint16)):04x}"
+    if value.dtype == np.int8:
+        return str(int(value))
     if value.dtype.kind == "f" and np.isinf(value):
         return "-INFINITY" if float(value) < 0 else "INFINITY"
     return literal(value)
@@ -192,7 +188,7 @@ def _asserts(program: Program) -> str:
 
 def needs_math(program: Program) -> bool:
     """Whether a constant is infinite."""
-    stores: Sequence[Store] = [s for part in program.parts for op in part.operations for s in _ordered(op)]
+    stores: Sequence[Store] = [s for part in program.parts for op in part.operations for s in op.stores()]
     stores = [*stores, *(o.value.store for part in program.parts for o in part.entry.outputs)]
     known: Mapping[int, Store] = {id(s): s for s in stores if s.kind == "constant" and s.data is not None}
     return any(s.data is not None and s.data.dtype.kind == "f" and bool(np.isinf(s.data).any()) for s in known.values())

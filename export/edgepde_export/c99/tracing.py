@@ -15,6 +15,7 @@ from edgepde_runtime.rooms import Room, required_room
 from .building import Builder, Call
 from .dims import Shape, dim, evaluate, features, stand_ins, symbols
 from .operations import Operation
+from .packed import packed
 from .rules import rule_for
 from .value import Store, Value, code_of, constant, spelled
 
@@ -141,7 +142,10 @@ def _folded(
         raise UnsupportedModel("a free size is used as a number, which the C99 target does not support")
     if sum(y.size for y in results) > LARGEST_FOLDED:
         raise UnsupportedModel(f"expected constants of at most {LARGEST_FOLDED} elements")
-    return tuple(constant(np.asarray(y), sized=sized) for y in results)
+    made = tuple(constant(np.asarray(y), sized=sized) for y in results)
+    if len(made) == 1:
+        made[0].store.packed = packed(room.op.name, given, made[0])
+    return made
 
 
 def _sizes(x: Value | None, attributes: Mapping[str, Any], builder: Builder) -> Value:

@@ -12,9 +12,28 @@ from numpy.typing import NDArray
 from .dims import Dim, Shape, dim, features
 
 CODES = {"float32": "f32", "float64": "f64", "int64": "i64", "int32": "i32", "bool": "u8"}
+FLOATS = ("f32", "f64")
+# Constants alone: weights of a dense layer, by how many bits each has.
+STORED = {"float16": "f16", "int8": "i8"}
 C_TYPES = {"f32": "float", "f64": "double", "i64": "int64_t", "i32": "int32_t", "u8": "unsigned char"}
+C_TYPES |= {"f16": "uint16_t", "i8": "int8_t"}
 NUMBERS = {"f32": np.float32, "f64": np.float64}
-BYTES = {"f32": 4, "f64": 8, "i64": 8, "i32": 4, "u8": 1}
+BYTES = {"f32": 4, "f64": 8, "i64": 8, "i32": 4, "u8": 1, "f16": 2, "i8": 1}
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """How a constant matrix is stored: halves, or bytes and the scale they are multiplied with (broadcast; None: 1)."""
+
+    numbers: NDArray[Any]
+    scale: NDArray[Any] | None = None
+
+    @property
+    def turned(self) -> Packed:
+        """That of the matrix turned."""
+        scale = self.scale
+        wide = None if scale is None else scale.reshape((1,) * (2 - scale.ndim) + scale.shape).T
+        return Packed(np.ascontiguousarray(self.numbers.T), wide)
 
 
 @dataclass(eq=False)
@@ -23,7 +42,7 @@ class Store:
 
     kind: "scratch", "input", "constant". count: elements of one row. varying: whether the rows of a tile differ and lie
     side by side, lanes innermost; a value may have the free size of rows in its shape and yet be the same for all.
-    sized: `data` came from free sizes, as stand-ins.
+    sized: `data` came from free sizes, as stand-ins. packed: what `data` is the meaning of, where it is stored smaller.
     """
 
     kind: str
@@ -33,6 +52,7 @@ class Store:
     label: str = ""
     data: NDArray[Any] | None = None
     sized: bool = False
+    packed: Packed | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +70,7 @@ class Value:
 
     @property
     def code(self) -> str:
-        """f32, f64, i64, i32 or u8."""
+        """f32, f64, i64, i32 or u8; f16 or i8 for weights."""
         return self.store.code
 
     @property
@@ -91,7 +111,8 @@ def constant(data: NDArray[Any], label: str = "", *, sized: bool = False, shape:
     """A value known at export."""
     array = np.ascontiguousarray(data).reshape(np.shape(data))
     dims: Shape = shape if shape is not None else tuple(map(dim, array.shape))
-    code = code_of(array.dtype, f"constant {label!r}" if label else "constant")
+    known = STORED.get(array.dtype.name)
+    code = known or code_of(array.dtype, f"constant {label!r}" if label else "constant")
     store = Store("constant", code, int(array.size), False, label, array, sized)
     return Value(store, dims, data=array)
 

@@ -48,5 +48,7 @@ def _turned(call: Call, builder: Builder, w: Value) -> Value:
         raise UnsupportedModel("expected a matrix")
     refuse_sizes(w)
     if w.data is not None:
-        return constant(np.ascontiguousarray(w.data.T))
+        turned = constant(np.ascontiguousarray(w.data.T))
+        turned.store.packed = w.store.packed and w.store.packed.turned
+        return turned
     return builder.permuted(call, w, [1, 0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgepde_runtime.errors import UnsupportedModel
 
+from .. import packed
 from ..building import FLOATS, Builder, Call, refuse_sizes, viewed
 from ..dims import features, symbols
 from ..operations import Dense, Products
@@ -29,6 +30,8 @@ def product(call: Call, builder: Builder, x: Value, w: Value) -> Value:
     refuse_sizes(w)
     if x.code not in FLOATS:
         raise UnsupportedModel(f"expected float32 or float64, got {x.code}")
+    if w.code != x.code:
+        raise UnsupportedModel(f"expected factors of one type, got {x.code} and {w.code}")
     if x.shape[-1] != w.shape[-2] or symbols(x.shape[-1:]):
         raise UnsupportedModel(f"cannot multiply {spelled(x.shape)} and {spelled(w.shape)} row by row")
     terms, columns = features(x.shape[-1:]), features(w.shape[-1:])
@@ -39,7 +42,9 @@ def product(call: Call, builder: Builder, x: Value, w: Value) -> Value:
             w = builder.contiguous(call, w, w.shape)
         shape = (*rest, x.shape[-2], w.shape[-1])
         output = builder.new(x.code, shape, varying=varying)
-        return builder.add(Dense((x, w), output, call.label, features(x.shape[:-1]), terms, columns))
+        stored, scale = packed.columns(w) or (w, None)
+        rows = features(x.shape[:-1])
+        return builder.add(Dense((x, stored), output, call.label, rows, terms, columns, scale=scale))
     stack = broadcast([rest, batch])
     if any(features(s) not in (1, features(stack)) for s in (rest, batch)):
         raise UnsupportedModel(f"cannot multiply stacks {spelled(x.shape)} and {spelled(w.shape)}")
