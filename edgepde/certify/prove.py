@@ -11,6 +11,7 @@ from edgepde_runtime.box import Box
 from numpy.typing import NDArray
 
 from .engine import Bound, bound_difference
+from .family import Family
 from .network import Network
 from .rounding import Arithmetic, RoundingBound, bound_rounding
 
@@ -58,8 +59,8 @@ class Proof:
         return np.concatenate([b.points for b in bounds])
 
 
-def prove(lineage: Lineage, box: Box, seconds: float = SECONDS, tell: Tell | None = None) -> Proof:
-    """The four bounds over `box`, which must hold every input the device accepts (see `widened`).
+def prove(lineage: Lineage, box: Box | Family, seconds: float = SECONDS, tell: Tell | None = None) -> Proof:
+    """The four bounds over `box` or a family, which must hold every input that is meant (see `widened`, `rounded`).
 
     seconds: the time for all searches together. tell(what, worst bound / goal) is called as they go.
     Raises InputError where the networks and the box do not fit each other.
@@ -94,7 +95,7 @@ def widened(box: Box, dtype: str) -> Box:
     return Box(np.minimum(low, held_low).tolist(), np.maximum(high, held_high).tolist(), box.names, box.units)
 
 
-def _rounding(lineage: Lineage, box: Box, order: str, seconds: float) -> RoundingBound:
+def _rounding(lineage: Lineage, box: Box | Family, order: str, seconds: float) -> RoundingBound:
     how = Arithmetic("float64" if lineage.dtype == "float64" else "float32", "c99" if order == "c99" else "any")
     return bound_rounding(lineage.graph, box, how, seconds=seconds)
 

@@ -16,12 +16,14 @@ from edgepde_runtime.errors import InputError, UnsupportedModel
 from edgepde_runtime.limits import positive
 from edgepde_runtime.manifest import is_name
 
+from edgepde.certify.family import Family
 from edgepde.certify.prove import SECONDS
 
 from . import lowering
 from .bundle import BundleContent, check_target, write
 from .domain import parse_domain
 from .errors import SourceError
+from .family import family_of, hull
 from .limits import MaxError, check_limits, regions, smallest_limit
 from .lowering.module import Compression
 from .lowering.module import lower as lower_module
@@ -47,6 +49,7 @@ def export(
     max_flash_kb: str | float | None = None,
     precision: str = "f32",
     input_accuracy: str | None = None,
+    family: str | Path | Family | None = None,
     with_reference: bool = False,
     prove_seconds: float = SECONDS,
     data: str | Path | None = None,
@@ -62,8 +65,10 @@ def export(
     max_error: most that the terms after `model` may add up to, of at least class min_class (sound, where a limit is
     given): 1e-3, u=1e-3,u_x=1e-2, or for a part of the box u=1e-2,u[x=0.4:0.6]=1e-4.
     precision: weights as they are (f32), as halves (f16w) or bytes with a scale per row (i8w); arithmetic stays.
-    input_accuracy: how wrong inputs may be, nu=1%,x=1e-3; adds the term sensor. with_reference: ship the float64
-    reference, so that `verify --attack` can search on the device. prove_seconds: for proving, per box.
+    input_accuracy: how wrong inputs may be, nu=1%,x=1e-3; adds the term sensor. family: the inputs that are meant, for
+    networks of many columns, or an .npz of one; the box is that of all its inputs where no domain is given.
+    with_reference: ship the float64 reference, so that `verify --attack` can search on the device. prove_seconds: for
+    proving, per box.
     max_ram_kb, max_flash_kb: what the compiled model may need on the worst of the triples in cc, of all without cc.
     Raises UnsupportedModel, InputError, SourceError, DataError, BoundExceeded, NotVerified, CompilerError or
     TargetError.
@@ -77,6 +82,9 @@ def export(
     check_target(target)
     native = asked(targets, cc, max_ram_kb, max_flash_kb, log)
     box = parse_domain(domain) if isinstance(domain, str) else domain
+    inputs = family_of(family)
+    if inputs is not None and box is None:
+        box = hull(inputs)
     held_out = Path(data) if data is not None else None
     options = Options(
         naming=naming,
@@ -88,6 +96,7 @@ def export(
         seconds=positive(prove_seconds, "--prove-seconds"),
         accuracy=input_accuracy,
         regions=regions(max_error),
+        family=inputs,
         reference=with_reference,
     )
     content = _content(obj, box, options, max_error)

@@ -1,4 +1,4 @@
-"""The proved certificate of a plain network: sound terms on the C code, honest ones elsewhere, the worst error found."""
+"""The proved certificate of a plain network: sound terms on the C code, honest ones elsewhere, the worst found."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from edgepde_export.passes.clean import serialize
 from edgepde_runtime import bundle as reader
 from edgepde_runtime.box import Box
 from edgepde_runtime.certificate import OutputCertificate
-from edgepde_runtime.errors import BackendError
+from edgepde_runtime.errors import BackendError, InputError
 from torch import nn
+
+from edgepde.errors import DataError
 
 from . import nets
 
@@ -165,3 +167,57 @@ def test_the_certificate_in_python(tmp_path: Path) -> None:
     made = export(nets.mlp(), tmp_path / "b", domain=BOX, targets=("onnx", "c99"), log=quiet)
     model = edgepde_runtime.load(made, backend="c99")
     assert 0.0 < model.certificate.sound_total < 1e-5
+
+
+class TestFamily:
+    """A network of many columns whose inputs move along few directions."""
+
+    def family(self, columns: int = 24) -> dict[str, np.ndarray]:
+        at = np.linspace(0.0, 1.0, columns)
+        modes = np.stack([np.sin(np.pi * at), np.cos(np.pi * at)])
+        return {"mean": 0.1 * at, "modes": modes, "low": np.array([-1.0, 0.0]), "high": np.array([1.0, 0.5])}
+
+    def test_the_terms_hold_for_its_inputs_and_are_smaller_than_those_of_the_box(self, tmp_path: Path) -> None:
+        torch.manual_seed(3)
+        original = nn.Sequential(nn.Linear(24, 16), nn.Tanh(), nn.Linear(16, 1))
+        shipped = nn.Sequential(nn.Linear(24, 16), nn.Tanh(), nn.Linear(16, 1))
+        shipped.load_state_dict(original.state_dict())
+        with torch.no_grad():
+            shipped[0].weight += 0.01 * torch.randn(16, 24)
+        compressed = type("Compressed", (), {"module": shipped, "reference": original, "ledger": {}})()
+        np.savez(tmp_path / "family.npz", **self.family())  # type: ignore[arg-type]
+        made = export(compressed, tmp_path / "b", family=tmp_path / "family.npz", log=quiet)
+        certificate = reader.read(made).certificate
+        assert certificate.family is not None
+        bound = certificate.sound_total
+        a = np.random.default_rng(0).uniform([-1.0, 0.0], [1.0, 0.5], (5000, 2))
+        x = (self.family()["mean"] + a @ self.family()["modes"]).astype(np.float32)
+        assert certificate.family.contains(x).all()
+        seen = np.abs(edgepde_runtime.load(made, backend="reference")(x) - exact(original, x)).max()
+        assert 0.3 * bound < seen <= bound
+        hull = Box([c.low for c in certificate.box], [c.high for c in certificate.box])
+        whole = lower(shipped, hull, Options(log=quiet, seconds=2.0), Compression(original.float(), {}))
+        assert (entry_of(whole).sound_total or np.inf) > 1.5 * bound
+
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ({"mean": np.zeros(3)}, "modes expected shape"),
+            ({"low": np.array([2.0, 0.0])}, "low <= high"),
+            ({"modes": np.full((2, 24), np.nan)}, "modes"),
+            ({"colour": np.zeros(1)}, "expected mean, modes, low, high"),
+        ],
+    )
+    def test_a_bad_family_is_named(self, change: dict[str, np.ndarray], said: str, tmp_path: Path) -> None:
+        np.savez(tmp_path / "family.npz", **{**self.family(), **change})  # type: ignore[arg-type]
+        with pytest.raises(DataError, match=f"family.npz.*{said}"):
+            export(nets.mlp(), tmp_path / "b", family=tmp_path / "family.npz", log=quiet)
+
+
+def test_the_accuracy_of_inputs_is_part_of_the_total_only(tmp_path: Path) -> None:
+    made = export(nets.mlp(), tmp_path / "b", domain=BOX, input_accuracy="x=1%,t=0.001", log=quiet)
+    entry = reader.read(made).certificate.outputs["y"]
+    assert entry.terms["sensor"].class_ == "sound"
+    assert (entry.terms["sensor"].value or 0.0) > 100.0 * (entry.sound_total or np.inf)
+    with pytest.raises(InputError, match="nu"):
+        export(nets.mlp(), tmp_path / "c", domain=BOX, input_accuracy="nu=1%", log=quiet)

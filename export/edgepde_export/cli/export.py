@@ -64,15 +64,21 @@ Accuracy = Annotated[
         help="How wrong inputs may be, relative or absolute: adds what that costs to the total, as the term sensor.",
     ),
 ]
+FamilyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--family",
+        metavar="FILE.npz",
+        help="For networks of many columns: the inputs are mean + a modes, low <= a <= high (arrays so named).",
+    ),
+]
 ProveSeconds = Annotated[
     float,
     typer.Option("--prove-seconds", metavar="S", help="Time for proving; a bound stopped early holds, less tightly."),
 ]
 WithReference = Annotated[
     bool,
-    typer.Option(
-        "--with-reference", help="Ship the float64 reference too, for `verify --attack` on the device."
-    ),
+    typer.Option("--with-reference", help="Ship the float64 reference too, for `verify --attack` on the device."),
 ]
 
 
@@ -93,6 +99,7 @@ def command(
     min_class: MinClass = None,
     precision: Precision = "f32",
     input_accuracy: Accuracy = None,
+    family: FamilyFile = None,
     prove_seconds: ProveSeconds = 60.0,
     with_reference: WithReference = False,
     max_ram_kb: Ram = None,
@@ -126,6 +133,7 @@ def command(
         min_class=min_class,
         precision=precision,
         input_accuracy=input_accuracy,
+        family=family,
         prove_seconds=prove_seconds,
         with_reference=with_reference,
         data=data,

@@ -14,18 +14,21 @@ from edgepde_runtime.box import Box
 from edgepde_runtime.certificate import Certificate, Found, OutputCertificate, Region, index
 from edgepde_runtime.certificate_rules import REFERENCE
 from edgepde_runtime.errors import BackendError, BudgetError
+from edgepde_runtime.inputspace import InputSpace
 from edgepde_runtime.manifest import InputSpec, OutputSpec
 from edgepde_runtime.subbox import SubBox, place
 from edgepde_runtime.term import SENSOR, Term
 from numpy.typing import NDArray
 
 from edgepde.certify.engine import Bound
+from edgepde.certify.family import Family
 from edgepde.certify.prove import Lineage, Proof, Tell, prove, widened
 from edgepde.certify.rounding import RoundingBound, single_operations
 from edgepde.certify.search import worst_point
 from edgepde.certify.sensor import bound_sensitivity, parse_accuracies
 from edgepde.train.progress import progress
 
+from ..family import statement
 from .measured import Networks, device, rows_apart
 from .options import Options
 
@@ -57,21 +60,24 @@ def certificate(
     """
     (entry,) = (e for e in measured.outputs.values() if e.norm == "sup")
     with _told() as tell:
-        proof = prove(lineage, widened(box, lineage.dtype), options.seconds, tell)
-        sensor = _sensor(lineage, box, options)
+        where = options.family or widened(box, lineage.dtype)
+        proof = prove(lineage, where, options.seconds, tell)
+        sensor = _sensor(lineage, where, options)
         regions = [_region(lineage, part, measured, entry, options.seconds, tell) for part in options.regions]
     made = OutputCertificate.from_terms(
         entry.name,
         entry.unit,
         {"model": entry.terms["model"], **_terms(lineage, proof, entry.terms), **sensor},
-        found=_found(signature, values, backends, proof, box),
+        found=_found(signature, values, backends, proof, options.family),
         found_compression=None if proof.compression is None else float(proof.compression.found.max()),
         elsewhere={name: _elsewhere(lineage, proof, entry.terms) for name in measured.backends if name != C99},
         regions=tuple(regions),
     )
     _check_found(made, backends)
     covered = tuple(sorted({*measured.backends, C99}))
-    return replace(measured, backends=covered, assumptions=ASSUMPTIONS, engine=ENGINE, outputs=index([made]))
+    family = None if options.family is None else statement(options.family)
+    stated = replace(measured, backends=covered, outputs=index([made]), family=family)
+    return replace(stated, assumptions=ASSUMPTIONS, engine=ENGINE)
 
 
 @contextmanager
@@ -96,12 +102,13 @@ def _cut(part: SubBox, whole: Certificate) -> Box:
     return Box([low for low, _ in sides], [high for _, high in sides], [column.column for column in whole.box])
 
 
-def _sensor(lineage: Lineage, box: Box, options: Options) -> dict[str, Term]:
+def _sensor(lineage: Lineage, where: Box | Family, options: Options) -> dict[str, Term]:
     """What inaccurate inputs cost, where their accuracy is stated."""
     if options.accuracy is None:
         return {}
-    accuracies = parse_accuracies(options.accuracy, box.names)
-    made = bound_sensitivity(lineage.reference, widened(box, lineage.dtype), accuracies, seconds=options.seconds)
+    names = where.names if isinstance(where, Box) else [f"x{i}" for i in range(where.dimension)]
+    accuracies = parse_accuracies(options.accuracy, names)
+    made = bound_sensitivity(lineage.reference, where, accuracies, seconds=options.seconds)
     value = float(made.value.max())
     stated = ", ".join(f"{name} +- {accuracy}" for name, accuracy in accuracies.items())
     if not _finite(value):
@@ -111,28 +118,35 @@ def _sensor(lineage: Lineage, box: Box, options: Options) -> dict[str, Term]:
 
 
 def _found(
-    signature: tuple[InputSpec, OutputSpec], values: Networks, backends: Mapping[str, Backend], proof: Proof, box: Box
+    signature: tuple[InputSpec, OutputSpec],
+    values: Networks,
+    backends: Mapping[str, Backend],
+    proof: Proof,
+    family: Family | None,
 ) -> Found:
     """The worst |reference - device| reached: on the C code where it was compiled, else on another backend."""
     spec, output = signature
     backend = backends.get(C99) or next(iter(backends.values()))
-    low, high = np.asarray(box.low), np.asarray(box.high)
+    low, high = (np.array([getattr(c, side) for c in spec.columns]) for side in ("low", "high"))
+    space = InputSpace((spec,), low, high, family=None if family is None else statement(family))
 
-    def error(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    def error(x: NDArray[np.floating]) -> NDArray[np.float64]:
         held = x.astype(spec.dtype)
         return rows_apart(device(backend, spec, output, held), values.original(held))
 
-    def over_cube(share: NDArray[np.float64]) -> NDArray[np.float64]:
-        return error(np.minimum(low + share * (high - low), high))[:, None]
+    def at(places: NDArray[np.float64]) -> NDArray[np.float64]:
+        arrays, valid = space.inputs(places)
+        return np.where(valid, error(arrays[spec.name]), 0.0)[:, None]
 
-    suspects = np.clip(proof.suspects, low, high)
-    near = worst_point(error, suspects, box, suspects)
-    anywhere = Search(over_cube, box.dimension).run(rounds=ROUNDS)
-    worst, point = near.value, near.point
-    if anywhere.value[0] > worst:
-        worst, point = float(anywhere.value[0]), np.minimum(low + anywhere.place[0] * (high - low), high)
-    held = tuple(float(v) for v in point.astype(spec.dtype))
-    return Found(worst, {spec.name: held}, against=REFERENCE)
+    searched = Search(at, space.dimension).run(rounds=ROUNDS)
+    best = [(float(searched.value[0]), space.inputs(searched.place)[0][spec.name][0])]
+    suspects = proof.suspects if family is not None else np.clip(proof.suspects, low, high)
+    best += [(float(v), x) for v, x in zip(error(suspects), suspects.astype(spec.dtype), strict=True)]
+    if family is None:
+        near = worst_point(error, suspects, Box(low.tolist(), high.tolist()), suspects)
+        best.append((near.value, near.point.astype(spec.dtype)))
+    worst, point = max(best, key=lambda pair: pair[0])
+    return Found(worst, {spec.name: tuple(float(v) for v in point)}, against=REFERENCE)
 
 
 def _check_found(entry: OutputCertificate, backends: Mapping[str, Backend]) -> None:

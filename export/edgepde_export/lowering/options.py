@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgepde_runtime.subbox import SubBox
 
+from edgepde.certify.family import Family
 from edgepde.certify.prove import SECONDS
 
 from ..passes.simplify import Log, to_stderr
@@ -28,7 +29,8 @@ class Options:
     """data: held-out values for the model term. c99: measure the C code too. precision: how weights are stored.
 
     seconds: for proving the terms after `model`. accuracy: of the inputs, as text `nu=1%,x=1e-3`; regions: parts of the
-    box that get terms of their own. reference: keep the float64 reference network for the search on the device.
+    box that get terms of their own. family: the inputs the terms hold for, where they are not all of the box.
+    reference: keep the float64 reference network for the search on the device.
     """
 
     naming: Naming | None = None
@@ -40,4 +42,5 @@ class Options:
     seconds: float = SECONDS
     accuracy: str | None = None
     regions: Sequence[SubBox] = ()
+    family: Family | None = None
     reference: bool = False

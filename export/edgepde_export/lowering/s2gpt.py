@@ -42,7 +42,8 @@ def lower(path: Path, domain: Box | None, max_error: float | None, options: Opti
 
     max_error: what field table and rounding may cost together; the table of an uncompressed run is made for half of it.
 
-    Raises InputError for a --domain (the run has its own box) or another precision than f32, RunError for a run that cannot be read.
+    Raises InputError for a --domain (the run has its own box) or another precision than f32, RunError for a run that
+    cannot be read.
     """
     if options.precision != "f32":
         raise InputError(
