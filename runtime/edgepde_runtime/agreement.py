@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .certificate import BoxEntry, Certificate
-from .errors import BundleError
+from .errors import BundleError, ModelFileError, UnsupportedModel
 from .fields import document, short
 from .manifest import InputSpec, Manifest, OutputSpec
 from .onnxfile import model_hash, parse
@@ -78,9 +78,12 @@ def model_agrees(data: bytes, manifest: Manifest, certificate: Certificate, wher
 def reference_agrees(data: bytes, manifest: Manifest, where: str) -> None:
     """The manifest's inputs and outputs in float64, diagnostic outputs left out; finite weights, no other file.
 
-    Raises BundleError, ModelFileError or UnsupportedModel.
+    Raises BundleError naming `where`.
     """
-    graph = _parsed(data, where).graph
+    try:
+        graph = _parsed(data, where).graph
+    except (ModelFileError, UnsupportedModel) as error:
+        raise BundleError(f"{where}: {error}") from None
     inputs = [replace(spec, dtype="float64") for spec in manifest.inputs]
     outputs = [replace(spec, dtype="float64") for spec in manifest.outputs if not spec.diagnostic]
     _check_signature(graph, inputs, outputs, where)

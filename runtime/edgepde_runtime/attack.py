@@ -66,7 +66,7 @@ class Search:
         return Worst(self._value.copy(), self._place.copy(), self._tried, tuple(self._calls))
 
     def run(self, seconds: float | None = None, rounds: int | None = None) -> Worst:
-        """Searches for so many seconds, one call at least, or so many rounds at most; for one where neither is given."""
+        """Searches for so many seconds, one call at least, or so many rounds; one where neither is given."""
         self._deadline = np.inf if seconds is None else time.monotonic() + seconds
         most = np.inf if rounds is None and seconds is not None else rounds or 1
         number = 0

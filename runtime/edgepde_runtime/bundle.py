@@ -91,7 +91,7 @@ class Bundle:
     def reference(self) -> bytes | None:
         """The ONNX file of the float64 reference network; None without reference.npz.
 
-        Raises BundleError, ModelFileError or UnsupportedModel where it is not what docs/bundle.md says.
+        Raises BundleError naming the member where it is not what docs/bundle.md says.
         """
         if REFERENCE not in self.manifest.files:
             return None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .backends import Backend
 from .diagnostics import residual_flags
-from .errors import BundleError
+from .errors import BundleError, EdgePDEError
 from .inputs import NOT_CONVERGED
 from .inputspace import InputSpace
 from .manifest import Manifest, OutputSpec
@@ -51,7 +51,7 @@ class Difference:
     def at(self, arrays: Arrays) -> Array:
         """The differences of inputs that have the same number of rows, [n, m]."""
         rows = len(next(iter(arrays.values())))
-        exact = self._reference.run({name: array.astype(np.float64) for name, array in arrays.items()})
+        exact = self._exact(arrays)
         got = self._device.run(dict(arrays))
         outputs = {spec.name: np.asarray(got[spec.name]) for spec in self._manifest.outputs}
         failed = residual_flags(self._manifest, outputs)
@@ -63,6 +63,12 @@ class Difference:
                     column = np.where(flags & NOT_CONVERGED, SKIPPED, column)
             columns.append(column)
         return np.stack(columns, axis=1)
+
+    def _exact(self, arrays: Arrays) -> Mapping[str, NDArray[np.generic]]:
+        try:
+            return self._reference.run({name: array.astype(np.float64) for name, array in arrays.items()})
+        except EdgePDEError as error:
+            raise BundleError(f"reference.npz: cannot be evaluated: {error}") from None
 
 
 def _apart(device: NDArray[np.floating], reference: NDArray[np.floating], spec: OutputSpec, rows: int) -> Array:

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from .. import choose
 from ..atomic import write_bytes
 from ..attack import Search, Worst
+from ..backends import Backend
 from ..bundle import Bundle
 from ..certificate import OutputCertificate
 from ..difference import Difference
-from ..errors import BundleError
+from ..errors import BundleError, EdgePDEError
 from ..inputspace import InputSpace
 from ..subbox import SubBox, words
 from ..term import Totals, ratio
@@ -103,8 +104,7 @@ class _Attack:
         manifest = bundle.manifest
         self._space = InputSpace.of(manifest.inputs, bundle.certificate, target.part)
         device = choose.choose(backend, bundle, trust).backend
-        reference = choose.of_model("reference", bundle.reference or b"")
-        self._difference = Difference(manifest, self._space, list(target.statements), device, reference)
+        self._difference = Difference(manifest, self._space, list(target.statements), device, _reference(bundle))
         self._search: Search | None = None
         self._began = self._told = 0.0
 
@@ -161,8 +161,9 @@ def check_attack(bundle: Bundle, backend: str, options: AttackOptions, trust: bo
         return [Check("attack", NOT_VERIFIED, detail=MISSING)]
     targets = _targets(bundle, backend)
     share = AttackOptions(options.seconds / len(targets), options.seed)
-    attacks = [_Attack(bundle, backend, target, trust) for target in targets]
+    attacks: list[_Attack] = []
     try:
+        attacks += [_Attack(bundle, backend, target, trust) for target in targets]
         for one in attacks:
             one.run(share)
     except KeyboardInterrupt:
@@ -176,6 +177,13 @@ def check_attack(bundle: Bundle, backend: str, options: AttackOptions, trust: bo
     covers = "" if backend in covered else f"certificate covers {', '.join(covered)}, not {backend}"
     saved = _saved(bundle, found)
     return [finding.check(covers, saved) for finding in found]
+
+
+def _reference(bundle: Bundle) -> Backend:
+    try:
+        return choose.of_model("reference", bundle.reference or b"")
+    except EdgePDEError as error:
+        raise BundleError(f"reference.npz: cannot be evaluated: {error}") from None
 
 
 def _targets(bundle: Bundle, backend: str) -> list[_Target]:
