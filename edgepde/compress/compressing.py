@@ -14,10 +14,10 @@ from edgepde_runtime.limits import class_name
 from edgepde.certify.network import Affine, Network
 from edgepde.compress import forms
 from edgepde.compress.allowance import MaxError, allowance
-from edgepde.compress.joints import layout
+from edgepde.compress.joints import layout, numbers
 from edgepde.compress.ledger import Entry, Ledger
 from edgepde.compress.proof import Part, judge
-from edgepde.compress.searching import FITTED, Candidate, Known, Search
+from edgepde.compress.searching import Candidate, Known, Search
 from edgepde.network.reading import Read, read_module
 from edgepde.train.progress import progress
 from edgepde.train.threads import one_thread
@@ -70,7 +70,7 @@ def compress(
             bar.update(min(spent, seconds))
 
         search = Search(judge(read.network, allowed, read.dtype), seconds, seed, tell, keep, known)
-        search.run(names, refits=True)
+        search.run(names)
     if search.best is None:
         raise NotVerified(_unproved(search))
     ledger = _ledger(read, search, search.best, method)
@@ -94,7 +94,7 @@ def _ledger(read: Read, search: Search, best: Candidate, method: str) -> Ledger:
     for place, node in enumerate(f.nodes):
         if not isinstance(node, Affine):
             continue
-        before = each * (node.weight.numel() + node.bias.numel())
+        before = each * numbers(f, place)
         form, after = changed.get(place, ("dense", before // each))
         why = _why(best) if place in changed else kept.get(place, "no smaller form was proved")
         alone = _alone(search, best, place) if place in changed else None
@@ -136,9 +136,9 @@ def _why(best: Candidate) -> str:
 def _alone(search: Search, best: Candidate, place: int) -> float | None:
     """The error over sample points where only the part that ends at this place is changed, not fitted again."""
     form, f = forms.form(best.form), search.judge.f
-    names = [part.name for part in form.parts(f, search.x[:500])]
+    names = [part.name for part in form.parts(f, search.target.few)]
     if str(place) not in names:
         return None
     options = [o if n == str(place) else 0 for n, o in zip(names, best.choice.options, strict=True)]
-    made: Network = form.apply(f, options, search.x[:FITTED])
+    made: Network = form.apply(f, options, search.target.few)
     return float((made(search.x) - search.target.y).abs().max())

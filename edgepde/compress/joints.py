@@ -54,15 +54,28 @@ def shared_places(network: Network) -> frozenset[int]:
     return frozenset(_shared(network))
 
 
-def _shared(network: Network) -> set[int]:
+def repeated(network: Network) -> dict[int, int]:
+    """Affine maps whose matrix is stored already, with the place that stores it."""
     affine = [(p, n) for p, n in enumerate(network.nodes) if isinstance(n, Affine)]
-    return {
-        place
-        for p, a in affine
-        for q, b in affine
-        if p < q and a.weight.shape == b.weight.shape and torch.equal(a.weight, b.weight)
-        for place in (p, q)
-    }
+    made: dict[int, int] = {}
+    for number, (place, node) in enumerate(affine):
+        for before, other in affine[:number]:
+            if node.weight.shape == other.weight.shape and torch.equal(node.weight, other.weight):
+                made[place] = before
+                break
+    return made
+
+
+def numbers(network: Network, place: int) -> int:
+    """How many numbers an affine map stores: its bias, and its matrix where no other one stores that."""
+    node = network.nodes[place]
+    assert isinstance(node, Affine)
+    return len(node.bias) + (0 if place in repeated(network) else node.weight.numel())
+
+
+def _shared(network: Network) -> set[int]:
+    found = repeated(network)
+    return set(found) | set(found.values())
 
 
 def _joint(network: Network, readers: list[list[int]], place: int) -> Joint | str:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from edgepde.certify.network import Affine, Network
 from edgepde.compress.adjoint import adjoints, replaced
+from edgepde.compress.joints import shared_places
 from edgepde.train.levenberg_marquardt import Damping, step
 
 POWERS = (2.0, 4.0, 8.0, 14.0)
@@ -35,6 +36,11 @@ class Target:
     limit: Tensor
     fitted: int
 
+    @property
+    def few(self) -> Tensor:
+        """The points that are fitted to."""
+        return self.x[: self.fitted]
+
     def worst(self, network: Network) -> float:
         """The largest error over all points; infinite where it is no number."""
         worst = float(((network(self.x) - self.y).abs() / self.limit[:, None]).max())
@@ -44,7 +50,10 @@ class Target:
 def refit(
     network: Network, target: Target, goal: float, seconds: float, told: Callable[[float], None] | None = None
 ) -> tuple[Network, float]:
-    """The best network seen and its largest error over the points; stops below `goal` or when time is over."""
+    """The best network seen and its largest error over the points; stops below `goal` or when time is over.
+
+    Matrices that several layers share stay as they are.
+    """
     with torch.no_grad():
         return _Refit(network, target).run(goal, time.monotonic() + seconds, told)
 
@@ -52,7 +61,8 @@ def refit(
 class _Refit:
     def __init__(self, network: Network, target: Target) -> None:
         self.network, self.target = network, target
-        self.places = [p for p, n in enumerate(network.nodes) if isinstance(n, Affine)]
+        shared = shared_places(network)
+        self.places = [p for p, n in enumerate(network.nodes) if isinstance(n, Affine) and p not in shared]
         self.x, self.y = target.x[: target.fitted], target.y[: target.fitted]
         self.unit = 1.0 / target.limit[: target.fitted, None]
         self.weights = torch.ones_like(self.y)

@@ -17,7 +17,8 @@ from edgepde.compress.budget import Choice, path
 from edgepde.compress.proof import Judge, Proof
 from edgepde.compress.refit import Target, refit
 
-FITTED, LOOKED_AT = 3000, 12000
+FITTED, LEAST_FITTED, LOOKED_AT = 3000, 500, 12000
+MOST_FITTED_AGAIN = 4000
 GAIN, GOAL = 12.0, 0.9
 ROOM = 0.97
 LEAST_PROOF = 3.0
@@ -65,15 +66,17 @@ class Search:
 
     def __post_init__(self) -> None:
         self.began = time.monotonic()
+        self._known_paths: dict[str, list[Choice]] = {}
         self.x = spread(self.judge.allowed.areas, LOOKED_AT, self.seed)
-        self.target = Target(self.x, self.judge.f(self.x), self.judge.allowed.at(self.x), FITTED)
+        count = max(FITTED // self.judge.f.outputs, LEAST_FITTED, 2 * max(self.judge.f.widths))
+        self.target = Target(self.x, self.judge.f(self.x), self.judge.allowed.at(self.x), min(count, len(self.x)))
 
     @property
     def left(self) -> float:
         """Seconds that are left."""
         return max(0.0, self.seconds - (time.monotonic() - self.began))
 
-    def run(self, names: tuple[str, ...], refits: bool) -> None:
+    def run(self, names: tuple[str, ...]) -> None:
         """Try the forms; afterwards `best` is the smallest one proved, if any, and `closest` the best bound else."""
         self._judge(
             Candidate("dense", Choice((), _numbers(self.judge.f), 0.0), self.judge.rounded(self.judge.f), False, 0.0)
@@ -82,11 +85,14 @@ class Search:
             self._again(self.known)
         plain = {name: self._plain(name) for name in names}
         ranked = sorted((c for c in plain.values() if c is not None), key=lambda c: c.choice.size)
+        for loser in ranked[1:]:
+            self._note(loser, f"larger than {ranked[0].form} at this error")
         for candidate in ranked:
             if self._smaller(candidate) and self._judge(candidate):
                 break
-        if refits and ranked:
-            self._fit_down(ranked[0].form)
+        first = [c.form for c in ranked] + [name for name in names if len(self._paths(name)) > 1]
+        if first:
+            self._fit_down(first[0])
 
     def _again(self, known: Known) -> None:
         """Prove what an earlier search found, as if it were new."""
@@ -96,10 +102,11 @@ class Search:
         self._judge(Candidate(known.form, choice, known.network, known.fitted, worst))
 
     def _paths(self, name: str) -> list[Choice]:
-        form = forms.form(name)
-        few = self.x[:FITTED]
-        parts = form.parts(self.judge.f, few)
-        return path(parts, form.size(self.judge.f)) if parts else []
+        if name not in self._known_paths:
+            form = forms.form(name)
+            parts = form.parts(self.judge.f, self.target.few)
+            self._known_paths[name] = path(parts, form.size(self.judge.f)) if parts else []
+        return self._known_paths[name]
 
     def _plain(self, name: str) -> Candidate | None:
         """The smallest candidate of a form, not fitted again, whose sampled error leaves room for the proof."""
@@ -113,17 +120,18 @@ class Search:
                 low, best = middle, made
             else:
                 high = middle - 1
-        if best is not None:
-            self._note(best, "not fitted again")
+        if best is None:
+            self.tried.append({"form": name, "outcome": "saves nothing at this error before it is fitted again"})
         return best
 
     def _made(self, name: str, choice: Choice) -> Candidate:
-        made = forms.form(name).apply(self.judge.f, choice.options, self.x[:FITTED])
+        made = forms.form(name).apply(self.judge.f, choice.options, self.target.few)
         return Candidate(name, choice, made, False, self.target.worst(made))
 
     def _fit_down(self, name: str) -> None:
         """Bisect the form's path with every candidate fitted again; sizes below the best one proved."""
-        choices = [c for c in self._paths(name) if self.best is None or c.size < self.best.choice.size]
+        most = min(MOST_FITTED_AGAIN, math.inf if self.best is None else self.best.choice.size - 1)
+        choices = [c for c in self._paths(name) if c.size <= most]
         low, high = -1, len(choices)
         start = self._start(name, choices)
         while high - low > 1 and self.left > LEAST_PROOF:

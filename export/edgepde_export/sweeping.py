@@ -164,7 +164,7 @@ def draw(points: Sequence[Point], path: str | os.PathLike[str], unit: str, marke
     latency.set_ylabel("microseconds")
     latency.set_ylim(bottom=0.0)
     handles = [h for axes in (error, latency) for h in axes.get_legend_handles_labels()[0]]
-    error.legend(handles=handles)
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
     try:
         figure.savefig(path, dpi=150)
     except ValueError as refused:

@@ -17,6 +17,7 @@ from torch import Tensor
 from edgepde.certify.network import Affine, Network, Node
 from edgepde.compress.adjoint import adjoints
 from edgepde.compress.budget import Part
+from edgepde.compress.joints import numbers as stored
 from edgepde.compress.joints import shared_places
 
 Array = NDArray[np.float64]
@@ -39,7 +40,7 @@ def parts(network: Network, x: Tensor) -> list[Part]:
 
 def size(network: Network) -> Callable[[Sequence[int]], int]:
     """How many numbers the affine maps hold, as a function of the options."""
-    held = {p: n.weight.numel() + n.bias.numel() for p, n in enumerate(network.nodes) if isinstance(n, Affine)}
+    held = {p: stored(network, p) for p, n in enumerate(network.nodes) if isinstance(n, Affine)}
     places = _places(network)
 
     def numbers(options: Sequence[int]) -> int:

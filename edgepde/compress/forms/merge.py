@@ -18,13 +18,14 @@ from torch import Tensor
 from edgepde.certify.network import Affine, Network, Scale
 from edgepde.compress.adjoint import adjoints, replaced, values
 from edgepde.compress.budget import Part
-from edgepde.compress.joints import Joint, layout
+from edgepde.compress.joints import Joint, layout, repeated
 
 Array = NDArray[np.float64]
+FINE = 64
 
 
 def parts(network: Network, x: Tensor) -> list[Part]:
-    """One part per joint; option i drops i of its neurons.
+    """One part per joint; option i drops drops(width)[i] of its neurons.
 
     Errors: the rms over x [N, d] of adjoint . W (a - fold), first order in the difference.
     """
@@ -33,11 +34,19 @@ def parts(network: Network, x: Tensor) -> list[Part]:
 
 
 def apply(network: Network, options: Sequence[int], x: Tensor) -> Network:
-    """The network with options[j] neurons of joint j dropped."""
-    for joint, dropped in zip(layout(network).joints, options, strict=True):
-        if dropped:
-            network = _merged(network, joint, dropped, x)
+    """The network with neurons of every joint dropped as its option says."""
+    for joint, option in zip(layout(network).joints, options, strict=True):
+        if option:
+            network = _merged(network, joint, drops(network.widths[joint.before])[option], x)
     return network
+
+
+def drops(width: int) -> tuple[int, ...]:
+    """How many of `width` neurons an option drops: 0, 1, 2, ... of few, of many in shrinking steps."""
+    if width <= FINE:
+        return tuple(range(width))
+    kept = np.geomspace(1.0, width, FINE).round().astype(int)
+    return tuple(sorted({width - int(k) for k in kept}))
 
 
 def size(network: Network) -> Callable[[Sequence[int]], int]:
@@ -45,8 +54,11 @@ def size(network: Network) -> Callable[[Sequence[int]], int]:
     joints = layout(network).joints
     shapes = {place: list(node.weight.shape) for place, node in enumerate(network.nodes) if isinstance(node, Affine)}
 
+    stored = shapes.keys() - repeated(network).keys()
+
     def numbers(options: Sequence[int]) -> int:
-        return sum(rows * columns + rows for rows, columns in _shapes(shapes, joints, options).values())
+        after = _shapes(shapes, joints, options)
+        return sum(rows * columns * (place in stored) + rows for place, (rows, columns) in after.items())
 
     return numbers
 
@@ -66,7 +78,8 @@ def _shapes(
     shapes: dict[int, list[int]], joints: Sequence[Joint], options: Sequence[int]
 ) -> dict[int, tuple[int, int]]:
     made = {place: list(shape) for place, shape in shapes.items()}
-    for joint, dropped in zip(joints, options, strict=True):
+    for joint, option in zip(joints, options, strict=True):
+        dropped = drops(shapes[joint.before][0])[option]
         made[joint.before][0] -= dropped
         made[joint.after][1] -= dropped
     return {place: (rows, columns) for place, (rows, columns) in made.items()}
@@ -80,7 +93,7 @@ def _errors(network: Network, joint: Joint, at: list[Tensor], slopes: dict[int, 
     pull = slopes[joint.after].numpy()  # [m, N, width]
     errors = [0.0]
     width = len(order)
-    for dropped in range(1, width):
+    for dropped in drops(width)[1:]:
         k = width - dropped
         lost = Q[:, k:] @ (R[k:, k:] @ outgoing[:, k:].T)  # [N, width after]
         worst = np.sqrt(((pull * lost).sum(axis=2) ** 2).mean(axis=1)).max()
