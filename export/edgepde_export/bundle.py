@@ -39,7 +39,7 @@ class BundleContent:
 
     model: as `lowering.prepare.prepare` returns it. golden: members of golden.npz. card: a family's own words.
     native: what is wanted of the C99 target. reference: the reference network in float64, with the model's inputs and
-    outputs.
+    outputs. costly: what costs most of the error, for a message that refuses it.
     """
 
     name: str
@@ -53,6 +53,7 @@ class BundleContent:
     report: Mapping[str, NDArray[np.floating]] | None = None
     native: Native | None = None
     reference: onnx.ModelProto | None = None
+    costly: str = ""
 
 
 def write(target: Path, content: BundleContent) -> Path:

@@ -98,10 +98,11 @@ def export(
         regions=regions(max_error),
         family=inputs,
         reference=with_reference,
+        limited=max_error is not None,
     )
     content = _content(obj, box, options, max_error)
     content = replace(content, name=naming.name if naming else _name(content.name, target), native=native)
-    check_limits(content.certificate, max_error, min_class)
+    check_limits(content.certificate, max_error, min_class, content.costly)
     return write(target, content)
 
 

@@ -30,7 +30,7 @@ class Options:
 
     seconds: for proving the terms after `model`. accuracy: of the inputs, as text `nu=1%,x=1e-3`; regions: parts of the
     box that get terms of their own. family: the inputs the terms hold for, where they are not all of the box.
-    reference: keep the float64 reference network for the search on the device.
+    reference: keep the float64 reference network for the search on the device. limited: whether there is a --max-error.
     """
 
     naming: Naming | None = None
@@ -44,3 +44,4 @@ class Options:
     regions: Sequence[SubBox] = ()
     family: Family | None = None
     reference: bool = False
+    limited: bool = False

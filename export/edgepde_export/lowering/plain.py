@@ -24,7 +24,9 @@ from ..card import Notes
 from ..passes.clean import serialize
 from ..passes.precision import store
 from . import certified, held_out, measured, stored
+from .costly import costliest
 from .options import Naming, Options
+from .prepare import prepare
 from .samples import golden_points
 
 GOLDEN, DENSE = 256, 4096
@@ -57,27 +59,33 @@ def content(plain: Plain, box: Box, options: Options) -> BundleContent:
     native = ((spec,), (output,)) if options.c99 else None
     backends = measured.load_backends(serialize(plain.model), options.log, native)
     seen = measured.certify(plain.signature, values, backends, points, truth)
+    certificate, costly = _proved(plain, seen, backends, box, options)
     return BundleContent(
         name=(options.naming or Naming()).name,
         model=plain.model,
         inputs=(spec,),
         outputs=(output,),
-        certificate=_proved(plain, seen, backends, box, options),
+        certificate=certificate,
         golden={f"input/{spec.name}": golden, f"output/{output.name}": plain.values.shipped(golden)},
         card=Notes(problem=plain.problem),
         ledger=plain.ledger,
+        reference=prepare(plain.reference(), options.log) if options.reference else None,
+        costly=costly,
     )
 
 
 def _proved(
     plain: Plain, seen: Certificate, backends: Mapping[str, Backend], box: Box, options: Options
-) -> Certificate:
-    """What was measured, with proofs in the place of measurements where every operation has a rule."""
+) -> tuple[Certificate, str]:
+    """What was measured, with proofs in the place of measurements where every operation has a rule; what costs most."""
+    spec, output = plain.signature
     try:
         reference, module = plain.networks()
         graph = from_graph(parse(serialize(plain.model)).graph)
     except UnsupportedModel as error:
         options.log(f"measured, not proved: {error}")
-        return seen
-    lineage = Lineage(reference, module, graph, plain.signature[0].dtype)
-    return certified.certificate(plain.signature, lineage, plain.values, backends, seen, box, options)
+        return seen, ""
+    lineage = Lineage(reference, module, graph, spec.dtype)
+    made = certified.certificate(plain.signature, lineage, plain.values, backends, seen, box, options)
+    where = options.family or box
+    return made, costliest(made.outputs[output.name], lineage, where) if options.limited else ""

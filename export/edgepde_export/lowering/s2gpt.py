@@ -42,18 +42,23 @@ def lower(path: Path, domain: Box | None, max_error: float | None, options: Opti
 
     max_error: what field table and rounding may cost together; the table of an uncompressed run is made for half of it.
 
-    Raises InputError for a --domain (the run has its own box) or another precision than f32, RunError for a run that
-    cannot be read.
+    Raises InputError for an option of plain networks, RunError for a run that cannot be read.
     """
-    if options.precision != "f32":
-        raise InputError(
-            f"{path}: --precision {options.precision} is for plain networks; a reduced network solves with its tables "
-            "in full precision, take f32"
-        )
-    if domain is not None:
-        raise InputError(f"{path}: --domain is for modules of your own; this run has the box it was trained for")
+    _check_options(path, domain, options)
     with one_thread():
         return _content(path, options, DEFAULT_ERROR if max_error is None else max_error / 2.0)
+
+
+def _check_options(path: Path, domain: Box | None, options: Options) -> None:
+    reasons = {
+        "--domain": (domain is not None, "this run has the box it was trained for"),
+        "--family": (options.family is not None, "this run has the box it was trained for"),
+        "--precision": (options.precision != "f32", "a reduced network solves with its tables in full precision"),
+        "--with-reference": (options.reference, "a device cannot hold the full basis this run is compared with"),
+    }
+    for name, (given, why) in reasons.items():
+        if given:
+            raise InputError(f"{path}: {name} is for networks of your own; {why}")
 
 
 def _content(path: Path, options: Options, allowed: float) -> BundleContent:
@@ -73,7 +78,7 @@ def _content(path: Path, options: Options, allowed: float) -> BundleContent:
         model=model,
         inputs=inputs,
         outputs=outputs,
-        certificate=certify(loaded, small, backends, sample, (inputs, outputs), held_out),
+        certificate=certify(loaded, small, backends, sample, (inputs, outputs), held_out, options.accuracy),
         golden=golden(loaded.reference, sample),
         card=Notes(problem=_words(loaded, small), failures=_failures(loaded)),
         ledger=ledger(loaded, small),

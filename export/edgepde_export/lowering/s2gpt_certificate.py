@@ -9,7 +9,7 @@ import numpy as np
 from edgepde_runtime.backends import Backend
 from edgepde_runtime.certificate import BoxEntry, Certificate, Found, OutputCertificate, index
 from edgepde_runtime.manifest import InputSpec, OutputSpec
-from edgepde_runtime.term import Term
+from edgepde_runtime.term import SENSOR, Term
 from numpy.typing import NDArray
 
 from edgepde.certify.search import Worst, worst_case
@@ -19,6 +19,7 @@ from edgepde.s2gpt.errors import HeldOutError, Sample, boxes, model_error, resid
 from ..bundle import UNHASHED
 from .measured import ASSUMPTIONS, ENGINE, MODEL_MARGIN
 from .outliers import refuse_outliers
+from .s2gpt_sensor import sensor_term
 
 Array = NDArray[np.float64]
 Signature = tuple[tuple[InputSpec, ...], tuple[OutputSpec, ...]]
@@ -33,8 +34,12 @@ def certify(
     sample: Sample,
     signature: Signature,
     held_out: HeldOutError | None,
+    accuracy: str | None = None,
 ) -> Certificate:
-    """One sup entry for u, and one in L1 where the problem has an L1 stability weight; UNHASHED until written."""
+    """One sup entry for u, and one in L1 where the problem has an L1 stability weight; UNHASHED until written.
+
+    accuracy: of parameters and coordinates, for a sensor term.
+    """
     inputs, outputs = signature
     terms = {
         "compression": Term(small.stated, "measured", _compression_words(small)),
@@ -43,10 +48,13 @@ def certify(
         "activation": Term(0.0, "measured", "contained in the measured rounding term"),
     }
     terms["model"] = _model(loaded, sample, held_out)
+    sensor = {} if accuracy is None else {SENSOR: sensor_term(loaded, sample, accuracy)}
     found = _found(loaded, backends, sample)
     unit = outputs[0].unit
     entries = [
-        OutputCertificate.from_terms("u", unit, terms, found=found, found_compression=small.worst.value or None),
+        OutputCertificate.from_terms(
+            "u", unit, {**terms, **sensor}, found=found, found_compression=small.worst.value or None
+        ),
     ]
     l1 = residual_l1(loaded.reference, loaded.axes, sample)
     if l1 is not None:
