@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,17 +13,18 @@ from .building import Builder, Value
 from .composing import Array, Operand, larger, over, plus, pointwise, smaller, times
 from .network import Affine, tensor
 
-LARGEST = 1 << 22
+LARGEST = 1 << 24
 
 
 def linear(b: Builder, x: Value, weight: Array, bias: Array | None = None) -> Value:
     """x [.., k] times weight [n, k] transposed, plus bias [n]; a block-diagonal matrix where there are several rows."""
-    w = tensor(weight)
+    w = tensor(weight).contiguous()
     c = w.new_zeros(len(w)) if bias is None else tensor(bias).expand(len(w)).clone()
     rows = x.index.size // max(x.shape[-1], 1)
     shape = (*x.shape[:-1], len(w))
     if rows == 1:
         return b.add(Affine((b.flat(x),), w, c), shape)
+    _check_size(b, rows * len(w), rows * w.shape[1])
     whole = torch.kron(torch.eye(rows, dtype=w.dtype), w)
     return b.add(Affine((b.flat(x),), whole, c.repeat(rows), chained=False), shape)
 
@@ -42,7 +44,7 @@ def biased(b: Builder, x: Value, bias: Array) -> Value:
 def summed(b: Builder, x: Value, axes: Sequence[int], keepdims: bool) -> Value:
     """The sum over axes; empty for all."""
     kept, gone, shape = _axes(x, axes, keepdims)
-    terms = int(np.prod([x.shape[a] for a in gone]))
+    terms = math.prod(x.shape[a] for a in gone)
     if terms == 1:
         return Value(x.node, x.index.reshape(shape))
     turned = Value(x.node, np.transpose(x.index, kept + gone))
@@ -51,6 +53,7 @@ def summed(b: Builder, x: Value, axes: Sequence[int], keepdims: bool) -> Value:
         together = gone == list(range(gone[0], gone[-1] + 1))
         w = torch.ones(1, terms, dtype=torch.float64)
         return b.add(Affine((b.flat(turned),), w, w.new_zeros(1), chained=together), shape)
+    _check_size(b, rows, rows * terms)
     w = torch.kron(torch.eye(rows, dtype=torch.float64), torch.ones(1, terms, dtype=torch.float64))
     return b.add(Affine((b.flat(turned),), w, w.new_zeros(rows), chained=False), shape)
 
@@ -65,11 +68,18 @@ def applied(b: Builder, x: Value, apply: Callable[[Array], Array]) -> Value:
     """A linear map of x given by numpy; its matrix is what it makes of unit vectors: products with 1, sums with 0."""
     n = x.index.size
     shape = apply(np.zeros(x.shape)).shape
-    if n * int(np.prod(shape)) > LARGEST:
-        raise b.refuse(f"expected a matrix of at most {LARGEST} elements, got {n} x {int(np.prod(shape))}")
-    columns = [apply(unit.reshape(x.shape)).ravel() for unit in np.eye(n)]
-    w = torch.from_numpy(np.stack(columns, axis=1))
+    _check_size(b, math.prod(shape), n)
+    w = torch.zeros(math.prod(shape), n, dtype=torch.float64)
+    for i in range(n):
+        unit = np.zeros(n)
+        unit[i] = 1.0
+        w[:, i] = torch.from_numpy(np.array(apply(unit.reshape(x.shape))).ravel())
     return b.add(Affine((b.flat(x),), w, w.new_zeros(len(w)), chained=False), shape)
+
+
+def _check_size(b: Builder, m: int, n: int) -> None:
+    if m * n > LARGEST:
+        raise b.refuse(f"expected a matrix of at most {LARGEST} elements, got {m} x {n}")
 
 
 def matrix_by_constant(b: Builder, x: Operand, y: Operand) -> Value:

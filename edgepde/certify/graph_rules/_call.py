@@ -62,11 +62,13 @@ class Call:
         """Whether an optional input is there."""
         return i < len(self.inputs) and self.inputs[i] is not None
 
-    def numbers(self, i: int) -> Array:
-        """Constant floats, in float64."""
+    def numbers(self, i: int, *, infinite: bool = False) -> Array:
+        """Constant floats, in float64; finite unless they may be `infinite`."""
         data = self.constant(i)
         if data.dtype.kind != "f":
             raise self.refuse(f"expected input {i} to be floats, got {data.dtype}")
+        if not infinite and not np.isfinite(data).all():
+            raise self.refuse(f"expected input {i} to be finite")
         return np.asarray(data, dtype=np.float64)
 
     def constant(self, i: int) -> NDArray[Any]:

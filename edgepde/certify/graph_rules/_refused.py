@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from dataclasses import dataclass
+from typing import NoReturn, final
 
 from ..building import Builder
-from . import Rule
 from ._call import Call
 
 
-def refused(why: str) -> Rule:
+@final
+@dataclass(frozen=True)
+class Refused:
     """A rule that raises UnsupportedModel naming the node and the reason."""
 
-    def rule(call: Call, _: Builder) -> NoReturn:
-        raise call.refuse(f"no certificate rule for {call.room.op.name}: {why}")
+    why: str
 
-    return rule
+    def __call__(self, call: Call, _: Builder) -> NoReturn:
+        """Refuses."""
+        raise call.refuse(f"no certificate rule for {call.room.op.name}: {self.why}")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ._refused import refused
+from ._refused import Refused
 
-rule = refused("what it decides is a step of the point")
+rule = Refused("what it decides is a step of the point")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ._refused import refused
+from ._refused import Refused
 
-rule = refused("expected constant inputs")
+rule = Refused("expected constant inputs")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ._refused import refused
+from ._refused import Refused
 
-rule = refused("an iteration is not followed")
+rule = Refused("an iteration is not followed")

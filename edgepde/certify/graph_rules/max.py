@@ -10,5 +10,6 @@ from ._call import Call
 
 
 def rule(call: Call, b: Builder) -> list[Value]:
-    """Two at a time."""
-    return [composing.value(b, functools.reduce(functools.partial(composing.larger, b), call.operands()))]
+    """Two at a time, constants last."""
+    ordered = sorted(call.operands(), key=lambda x: not isinstance(x, Value))
+    return [composing.value(b, functools.reduce(functools.partial(composing.larger, b), ordered))]

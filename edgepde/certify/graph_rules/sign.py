@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ._refused import refused
+from ._refused import Refused
 
-rule = refused("a step has no bound where it jumps")
+rule = Refused("a step has no bound where it jumps")

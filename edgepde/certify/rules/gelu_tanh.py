@@ -33,8 +33,8 @@ class GeluTanh(Function):
             3.4998964931162857,
         ),
     )
-    absolute = (20.0, 100.0, 400.0, 2000.0, 8000.0, 40000.0)
-    relative = 20.0
+    absolute = (8.0, 12.0, 16.0, 40.0, 150.0, 400.0)
+    relative = 16.0
     mirrored = 2
 
     def derivatives(self, x: Tensor, order: int = ORDERS - 1) -> tuple[Tensor, ...]:
