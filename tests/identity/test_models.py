@@ -64,6 +64,20 @@ def test_the_vector_unit_would_flush_them(kind: Target, generated: dict[str, Sou
     assert {"alone_05", "together_05"} <= set(differing(lines(run(program)), golden(source)))
 
 
+@pytest.mark.parametrize(("name", "bits"), [("mlp_f16w", 16), ("mlp_i8w", 8)])
+@pytest.mark.parametrize("kind", [WITH_LANES[0], LANE], ids=str)
+def test_stored_weights_have_the_bits_of_the_numbers_they_mean(
+    kind: Target, name: str, bits: int, generated: dict[str, Source], tmp_path: Path
+) -> None:
+    require(kind)
+    model = models.Model(name, lambda: models.nets.stored(name, bits, plain=True))
+    (plain,) = models.sources(tmp_path, [model])
+    assert "stored.h" not in {path.name for path in (plain.sources[0].parent / "kernels").iterdir()}
+    assert "stored.h" in {path.name for path in (generated[name].sources[0].parent / "kernels").iterdir()}
+    program = build(kind, plain.sources, tmp_path / "built", includes=plain.includes)
+    assert differing(lines(run(program)), golden(generated[name])) == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_have_the_same_bits_alone_and_together(name: str, generated: dict[str, Source]) -> None:
     hashes = golden(generated[name])
@@ -103,11 +117,17 @@ MISTAKES: dict[str, tuple[str, str | Callable[[re.Match[str]], str]]] = {
     "vector units that flush": (r"#pragma (clang attribute|GCC) p.*|#pragma GCC optimize.*", ""),
     "the last bit of a coefficient of tanh": (r"0x1\.5554aap-1f", "0x1.5554acp-1f"),
 }
+IN_STORED = {
+    "no scale": ("mlp_i8w", r"\(EP_\(load_byte\)\(p\) \* \(s\)\)", "EP_(load_byte)(p)"),
+    "the scale of the first outputs for all": ("mlp_i8w", r"\bscale( \+ |\[)(o|from)\b", r"scale\g<1>0"),
+    "small halves like others": ("mlp_f16w", r"ep_pick_f32\(below, small, usual\)", "usual"),
+    "halves that end a bit early": ("mlp_f16w", r"bits & ep_set_u32\(0x7fffu\)", "bits & ep_set_u32(0x7ffeu)"),
+}
 
 
 def mutated(source: Source, folder: Path, mistake: str) -> Source:
     """The model with its kernels changed; fails where nothing is left to change."""
-    pattern, text = MISTAKES[mistake]
+    pattern, text = MISTAKES[mistake] if mistake in MISTAKES else IN_STORED[mistake][1:]
     place = source.sources[0].parent
     copy = folder / "mutated"
     shutil.copytree(place, copy)
@@ -134,9 +154,26 @@ def test_a_mistake_in_a_kernel_changes_the_hashes(
     assert not {name for name in seen if name.startswith("flags") or name == "refused"}
 
 
+@pytest.mark.parametrize("mistake", IN_STORED)
+@pytest.mark.parametrize("kind", [WITH_LANES[1], LANE], ids=str)
+def test_a_mistake_in_reading_stored_weights_changes_the_hashes(
+    kind: Target, mistake: str, generated: dict[str, Source], tmp_path: Path
+) -> None:
+    require(kind)
+    source = generated[IN_STORED[mistake][0]]
+    wrong = mutated(source, tmp_path, mistake)
+    program = build(kind, wrong.sources, tmp_path, includes=wrong.includes, optimise="-O1", extra=["-Wno-unused"])
+    seen = set(differing(lines(run(program)), golden(source)))
+    assert {"alone_37", "together_37"} <= seen
+    assert not {name for name in seen if name.startswith("flags") or name == "refused"}
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [*((name, kind) for name in ("mlp_f32", "activations") for kind in WITH_LANES), ("s2gpt_burgers", WITH_LANES[0])],
+    [
+        *((name, kind) for name in ("mlp_f32", "mlp_f16w", "mlp_i8w", "activations") for kind in WITH_LANES),
+        ("s2gpt_burgers", WITH_LANES[0]),
+    ],
     ids=str,
 )
 def test_generated_code_stays_in_its_memory_and_is_defined(

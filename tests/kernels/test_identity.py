@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from support.targets import (
     CLANG_NEON,
     CORTEX_M55,
@@ -32,6 +34,26 @@ def golden(source: Source) -> dict[str, str]:
 def test_every_target_prints_the_committed_hashes(target: Target, source: Source, tmp_path: Path) -> None:
     printed = lines(run(build(target, source.sources, tmp_path)))
     assert differing(printed, golden(source)) == []
+
+
+def of_words(words: NDArray[np.unsignedinteger]) -> str:
+    """The hash of edgepde_hash.h over words of four or eight bytes."""
+    found = 0xCBF29CE484222325
+    for byte in words.astype(words.dtype.newbyteorder("<")).tobytes():
+        found = ((found ^ byte) * 0x100000001B3) & (1 << 64) - 1
+    return f"{found:016x}"
+
+
+@pytest.mark.parametrize(("code", "kind"), [("f32", np.float32), ("f64", np.float64)])
+def test_halves_and_bytes_are_the_numbers_they_stand_for(code: str, kind: type[np.floating]) -> None:
+    expected = golden(next(source for source in programs() if source.name == "stored"))
+    word = np.uint32 if code == "f32" else np.uint64
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(kind)
+    halves[np.isnan(halves)] = np.nan
+    assert expected[f"of_half_{code}"] == expected[f"load_half_{code}"] == of_words(halves.view(word))
+    assert expected[f"load_byte_{code}"] == of_words(np.arange(-128, 128).astype(kind).view(word))
+    for what in ("half", "byte"):
+        assert expected[f"dense_{what}_{code}"] == expected[f"plain_{what}_{code}"]
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,8 @@ def _solved() -> nets.Parts:
 MODELS = (
     Model("mlp_f32", nets.mlp_f32),
     Model("mlp_f64", nets.mlp_f64),
+    Model("mlp_f16w", nets.mlp_f16w),
+    Model("mlp_i8w", nets.mlp_i8w),
     Model("activations", nets.activations, large=True),
     Model("s2gpt_burgers", _solved, "solved.h", large=True),
 )

@@ -78,6 +78,58 @@ def mlp_f64() -> Parts:
     return mlp("mlp_f64", "float64", 2, 20, 4)
 
 
+WIDTHS = (3, 37, 21, 5)
+
+
+def stored_layers(bits: int) -> list[tuple[NDArray[np.generic], NDArray[np.float32] | None, NDArray[np.floating]]]:
+    """Of every layer the matrix as halves (some below 2^-14) or bytes, the scale of bytes per column, the bias."""
+    found: list[tuple[NDArray[np.generic], NDArray[np.float32] | None, NDArray[np.floating]]] = []
+    for i, shape in enumerate(pairwise(WIDTHS)):
+        matrix, bias = weights(shape, 20 + 3 * i, "float64", 0.5), weights(shape[1:], 21 + 3 * i, "float32", 0.5)
+        if bits == 16:
+            matrix[:, ::4] *= 2.0**-13
+            found.append((matrix.astype(np.float16), None, bias))
+        else:
+            scale = np.abs(weights((1, shape[1]), 22 + 3 * i, "float32", 2.0**-7)) + np.float32(2.0**-9)
+            found.append((np.rint(matrix * 254).astype(np.int8), scale.astype(np.float32), bias))
+    return found
+
+
+def stored(name: str, bits: int, *, plain: bool = False) -> Parts:
+    """x - 37 - 21 - 5 with tanh, weights stored in so many bits; plain: as the float32 numbers that they mean."""
+    w = onnx_writer
+    nodes: list[bytes] = []
+    tensors: dict[str, NDArray[np.generic]] = {}
+    last = "x"
+    layers = stored_layers(bits)
+    for i, (matrix, scale, bias) in enumerate(layers):
+        meant = matrix.astype(np.float32) * (np.float32(1) if scale is None else scale)
+        tensors |= {f"b{i}": bias, f"q{i}": meant if plain else matrix}
+        weight = f"q{i}"
+        if not plain:
+            nodes.append(w.node("Cast", [weight], [f"c{i}"], {"to": 1}))
+            weight = f"c{i}"
+            if scale is not None:
+                tensors[f"s{i}"] = scale
+                nodes.append(w.node("Mul", [weight, f"s{i}"], [f"w{i}"]))
+                weight = f"w{i}"
+        end = i == len(layers) - 1
+        nodes.append(w.node("Gemm", [last, weight, f"b{i}"], ["u" if end else f"z{i}"]))
+        nodes += [] if end else [w.node("Tanh", [f"z{i}"], [f"h{i}"])]
+        last = f"h{i}"
+    return packed(name, nodes, tensors, "float32", WIDTHS[0], WIDTHS[-1])
+
+
+def mlp_f16w() -> Parts:
+    """Weights as halves."""
+    return stored("mlp_f16w", 16)
+
+
+def mlp_i8w() -> Parts:
+    """Weights as bytes with a scale per output."""
+    return stored("mlp_i8w", 8)
+
+
 # What is not a number below 0 stays one here, but for a row outside the box.
 SHIFTED = {"Log": 1.25, "Sqrt": 1.25}
 OPERANDS = 8
