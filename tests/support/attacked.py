@@ -20,14 +20,13 @@ SHIFT = 1e-3
 def reference_model(
     shift: float = 0.0,
     *,
-    seed: int = 0,
     dtype: str = "float64",
     columns: int = 2,
     output: str = "u",
     scale: float = 1.0,
 ) -> bytes:
     """The network of `onnx_writer.mlp_model` in float64, its output times `scale` and moved by `shift`."""
-    held = {name: weight.astype(dtype) for name, weight in w.mlp_weights(seed=seed).items()}
+    held = {name: weight.astype(dtype) for name, weight in w.mlp_weights(seed=0).items()}
     held["W1"] = np.resize(held["W1"], (columns, held["W1"].shape[1]))
     held["W2"], held["b2"] = held["W2"] * scale, held["b2"] * scale + held["b2"].dtype.type(shift)
     nodes = [

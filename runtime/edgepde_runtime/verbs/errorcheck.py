@@ -78,22 +78,25 @@ def _answer(asked: _Asked, certificate: Certificate, backend: str, limits: Limit
         missing = [f"{t} ({statement.terms[t].how})" for t in statement.names if statement.terms[t].value is None]
         return asked.check(NOT_VERIFIED, f"not verified: {'; '.join(missing)}")
     if not at_least(class_, limits.min_class):
-        hint = _stronger(asked.entry, certificate, backend, limits.min_class, native)
-        return asked.check(NOT_VERIFIED, f"{class_}, asked for {limits.min_class}{hint}; {split}")
+        weak = _weak(asked, certificate, limits.min_class, native)
+        return asked.check(NOT_VERIFIED, f"{class_}, asked for {limits.min_class}: {weak}; {split}")
     return asked.check(PASS, f"{class_}; {split}")
 
 
-def _stronger(view: OutputCertificate, certificate: Certificate, backend: str, minimum: str, native: bool) -> str:
-    """Where the class asked for is reached, and how to get there; "" where nowhere."""
-    entry = certificate.outputs[view.key]
-    strong = {b: c for b in certificate.backends if at_least(c := entry.on(b).total_class, minimum)}
-    if not strong or backend in strong:
-        return ""
-    told = ", ".join(f"{class_} on {name}" for name, class_ in strong.items())
-    if NATIVE not in strong:
-        return f" (it is {told})"
+def _weak(asked: _Asked, certificate: Certificate, minimum: str, native: bool) -> str:
+    """The terms whose class is too weak, where another backend's is strong enough, and how to get there."""
+    entry, terms = certificate.outputs[asked.entry.key], asked.statement.terms
+    told, native_helps = [], False
+    for name in asked.statement.names:
+        if at_least(terms[name].class_, minimum):
+            continue
+        strong = {b: c for b in certificate.backends if at_least(c := entry.on(b).terms[name].class_, minimum)}
+        native_helps |= NATIVE in strong
+        better = "".join(f", {class_} on {backend}" for backend, class_ in strong.items())
+        told.append(f"{name} is {terms[name].class_}{better}")
     made = "" if native else "export with --target c99, then "
-    return f" (it is {told}: {made}verify with --backend c99 --trust)"
+    hint = f" ({made}verify with --backend c99 --trust)" if native_helps else ""
+    return f"{'; '.join(told)}{hint}"
 
 
 def _split(statement: Totals) -> str:
