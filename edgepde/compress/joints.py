@@ -67,10 +67,15 @@ def repeated(network: Network) -> dict[int, int]:
 
 
 def numbers(network: Network, place: int) -> int:
-    """How many numbers an affine map stores: its bias, and its matrix where no other one stores that."""
+    """How many numbers an affine map stores: those of its matrix and bias that no other one stores already."""
     node = network.nodes[place]
     assert isinstance(node, Affine)
-    return len(node.bias) + (0 if place in repeated(network) else node.weight.numel())
+    first = repeated(network).get(place)
+    if first is None:
+        return node.weight.numel() + len(node.bias)
+    other = network.nodes[first]
+    assert isinstance(other, Affine)
+    return 0 if torch.equal(node.bias, other.bias) else len(node.bias)
 
 
 def _shared(network: Network) -> set[int]:

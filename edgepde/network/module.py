@@ -10,14 +10,13 @@ from torch import Tensor, nn
 
 from edgepde.certify.network import Affine, Concat, Gather, Input, Network, Node, Pointwise, Product, Scale, Sum
 
-SHARED_FROM = 2
-
 
 @final
 class NetworkModule(nn.Module):
     """x [M, d] -> y [M, *shape]: the network's nodes in its order, parameters of one dtype.
 
-    Matrices that are equal are one parameter. shape: that of a row of the output, [m] where None.
+    Layers of equal matrices share them, and their biases where these are equal too.
+    shape: that of a row of the output, [m] where None.
     """
 
     def __init__(
@@ -35,13 +34,23 @@ class NetworkModule(nn.Module):
 
     def _add(self, place: int, label: str, values: Tensor, dtype: torch.dtype) -> None:
         held = values.to(dtype)
-        for name, other in self.named_parameters():
-            if held.dim() == SHARED_FROM and held.shape == other.shape and torch.equal(held, other):
-                self._names[place, label] = name
-                return
+        first = self._same(place, label, held)
+        if first is not None:
+            self._names[place, label] = first
+            return
         name = f"node{place}_{label}"
         self.register_parameter(name, nn.Parameter(held.clone()))
         self._names[place, label] = name
+
+    def _same(self, place: int, label: str, held: Tensor) -> str | None:
+        """The parameter that is this one already: an equal matrix, or the bias of an equal matrix."""
+        owner = self._names.get((place, "weight"), "")
+        for (other, kind), name in self._names.items():
+            known = self.get_parameter(name)
+            fits = held.dim() == 2 if label == "weight" else kind == label and self._names[other, "weight"] == owner
+            if fits and held.shape == known.shape and torch.equal(held, known):
+                return name
+        return None
 
     @property
     def dimension(self) -> int:

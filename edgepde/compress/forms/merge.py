@@ -18,7 +18,7 @@ from torch import Tensor
 from edgepde.certify.network import Affine, Network, Scale
 from edgepde.compress.adjoint import adjoints, replaced, values
 from edgepde.compress.budget import Part
-from edgepde.compress.joints import Joint, layout, repeated
+from edgepde.compress.joints import Joint, layout, numbers
 
 Array = NDArray[np.float64]
 FINE = 64
@@ -54,13 +54,16 @@ def size(network: Network) -> Callable[[Sequence[int]], int]:
     joints = layout(network).joints
     shapes = {place: list(node.weight.shape) for place, node in enumerate(network.nodes) if isinstance(node, Affine)}
 
-    stored = shapes.keys() - repeated(network).keys()
+    stored = {place: numbers(network, place) for place in shapes}
 
-    def numbers(options: Sequence[int]) -> int:
+    def count(options: Sequence[int]) -> int:
         after = _shapes(shapes, joints, options)
-        return sum(rows * columns * (place in stored) + rows for place, (rows, columns) in after.items())
+        return sum(
+            stored[place] if [rows, columns] == shapes[place] else rows * columns + rows
+            for place, (rows, columns) in after.items()
+        )
 
-    return numbers
+    return count
 
 
 def described(network: Network, options: Sequence[int]) -> dict[int, tuple[str, int]]:
