@@ -3,8 +3,10 @@
 Let h' be the computed and h the real vectors, E = h' - h, u the unit roundoff. Every operation computes with h':
 
     affine         z' = W h' + c + e,  |e| <= gamma_n (|W| |h'| + |c|), n by the order of summation; where that is known
-                   |e| <= u sum over all partial sums |p'|, p' the computed ones, |p' - p| <= gamma_n (|W| |h'| + |c|)
-    pointwise      y' = phi(z') + e,   |e| <= ulps 2 u |phi(z')|
+                   half a unit in the last place of each partial sum p, u 2^floor(log2 |p|); p is within
+                   gamma_n (|W| |h'| + |c|) of the exact partial sum of W h'; adding an exact 0 is not rounded
+    pointwise      y' = phi(z') + e,   |e| <= ulps 2 u |phi(z')|; where ulps count units in the last place of the exact
+                   value, with the power of two below it in place of |phi(z')|, and that below 1 where |phi| < 1
     sum, product   |e| <= gamma_n sum |h'|,  |e| <= u |x'| |y'|
 
 each plus (terms + 1) 2^-126 (2^-1022 in float64), which also allows for flushing subnormal numbers to 0. With J an
@@ -33,6 +35,7 @@ import numpy as np
 import torch
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError
+from edgepde_runtime.ops.rounding import Rounding
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -93,11 +96,16 @@ class Arithmetic:
         """n u / (1 - n u)."""
         return n * self.unit / (1.0 - n * self.unit) if n * self.unit < 1.0 else math.inf
 
-    def miss(self, node: nw.Pointwise) -> float:
-        """The relative error of a pointwise function."""
-        if self.ulps is not None and node.function in self.ulps:
-            return self.ulps[node.function] * 2.0 * self.unit
-        return own_ulps(node.function, self.dtype, node.exponent) * 2.0 * self.unit
+    def miss(self, node: nw.Pointwise, size: Tensor) -> Tensor:
+        """|e| of a pointwise function of exact values up to `size`."""
+        given = None if self.ulps is None else self.ulps.get(node.function)
+        own = given if given is not None else _declared(node.function, self.dtype)
+        if own is None:
+            return own_ulps(node.function, self.dtype, node.exponent) * 2.0 * self.unit * size
+        phi = function(node.function, node.exponent)
+        if not phi.attained:
+            size = size.clamp(max=phi.bound * (1.0 - 2.0**-53))
+        return own * 2.0 * self.unit * power_of_two(size)
 
 
 @dataclass(frozen=True)
@@ -115,15 +123,33 @@ class RoundingBound:
 
 
 def own_ulps(name: str, dtype: str, exponent: int = 0) -> float:
-    """The error of our own kernel in units in the last place, as its op declares; UNPROVED_ULPS where there is none."""
+    """The relative error of our own kernel in 2 u, from what its op declares; UNPROVED_ULPS where that is nothing."""
     if name == "power":
         return 0.505 * (exponent - 1)
     if name == "silu":
         return own_ulps("sigmoid", dtype) + 0.51
-    declared = import_module(f"edgepde_runtime.ops.{_ROOMS.get(name, name)}.bound").ROUNDING
-    if declared.own_ulps is not None:
-        return float(declared.own_ulps[0 if dtype == "float32" else 1])
+    own, declared = _declared(name, dtype), _room(name)
+    if own is not None:
+        return own
     return UNPROVED_ULPS if declared.ulps is None else 0.505 * float(declared.roundings)
+
+
+def _declared(name: str, dtype: str) -> float | None:
+    """The units in the last place of the exact value that the op of that name declares."""
+    if name in ("power", "silu"):
+        return None
+    own = _room(name).own_ulps
+    return None if own is None else float(own[0 if dtype == "float32" else 1])
+
+
+def _room(name: str) -> Rounding:
+    made: Rounding = import_module(f"edgepde_runtime.ops.{_ROOMS.get(name, name)}.bound").ROUNDING
+    return made
+
+
+def power_of_two(x: Tensor) -> Tensor:
+    """The largest power of two <= x, for x >= 0; 0 below the normal numbers of float64."""
+    return (x.view(torch.int64) & 0x7FF0000000000000).view(torch.float64)
 
 
 def single_operations(g: Network, dtype: str) -> bool:
@@ -255,20 +281,20 @@ def _local(
 
 
 def _running(node: nw.Affine, how: Arithmetic, h: Taylor, off: Tensor, most: Tensor) -> Tensor:
-    """The sum of u |partial sum| over chains and totals, at the centre and as far as h' moves from it."""
-    weight, centre = node.weight, h.poly[:, 0]
-    terms = weight.shape[1]
-    chunks = math.ceil(terms / CHUNK)
-    place = torch.arange(terms, device=weight.device)
-    passed = torch.minimum((place // CHUNK + 1) * CHUNK, torch.tensor(terms)) - place + chunks - place // CHUNK
-    moved = (h.reach + h.rest + off) @ (passed * weight.abs()).T
-    total, sizes = node.bias.expand(len(centre), -1), torch.zeros_like(moved)
-    for first in range(0, terms, CHUNK):
-        some = slice(first, first + CHUNK)
-        chain = (centre[:, None, some] * weight[:, some]).cumsum(dim=2)
-        total = total + chain[:, :, -1]
-        sizes = sizes + chain.abs().sum(dim=2) + total.abs()
-    return how.unit * (sizes + moved + 4.0 * (terms + chunks) * most) * (1.0 + 1e-12)
+    """u times the sum over chains and totals of the power of two below each partial sum, wherever h' is in the box."""
+    weight, centre, reach = node.weight.T.contiguous(), h.poly[:, 0], h.reach + h.rest + off
+    size, rounds = weight.abs(), (weight != 0.0).to(weight.dtype)
+    slack, sizes = 4.0 * most, torch.zeros_like(most)
+    total, moved = node.bias.expand(len(centre), -1), slack
+    for first in range(0, len(weight), CHUNK):
+        chain, beyond = torch.zeros_like(most), slack.clone()
+        for k in range(first, min(first + CHUNK, len(weight))):
+            chain.addcmul_(centre[:, k, None], weight[k])
+            beyond.addcmul_(reach[:, k, None], size[k])
+            sizes.addcmul_(power_of_two(chain.abs().add_(beyond)), rounds[k])
+        total, moved = total + chain, moved + beyond
+        sizes += power_of_two(total.abs() + moved)
+    return how.unit * sizes * (1.0 + 1e-12)
 
 
 def _function(node: nw.Pointwise, how: Arithmetic, z: Taylor, off: Tensor) -> tuple[Tensor, Tensor, tuple[Slope, ...]]:
@@ -285,7 +311,7 @@ def _function(node: nw.Pointwise, how: Arithmetic, z: Taylor, off: Tensor) -> tu
         settled = (span.low >= 0.0) | (span.high <= 0.0)
         slope = Slope(torch.where(settled, m, 0.5), torch.where(settled, w, 0.5))
     made = SLOPE_ROUNDINGS * slope.most() * off
-    return made, how.miss(node) * torch.maximum(-low, high) + 4.0 * how.tiny, (slope,)
+    return made, how.miss(node, torch.maximum(-low, high)) + 4.0 * how.tiny, (slope,)
 
 
 def _carried(node: nw.Node, slopes: tuple[Slope, ...], off: list[Tensor]) -> Tensor:

@@ -37,7 +37,7 @@ class Function(ABC):
     turning[k]: every point where phi_k is stationary; between them and beyond them it is monotone.
     The computed phi_k(x) misses the true one by at most (absolute[k] + relative |phi_k(x)|) u, u = 2^-53, where the
     library's elementary functions err by at most 4 units in the last place. bound: sup |phi|. mirrored: from this order
-    on |phi_k| is even. smooth: whether Taylor's theorem applies.
+    on |phi_k| is even. smooth: whether Taylor's theorem applies. attained: whether |phi| may be bound at a number.
     """
 
     turning: ClassVar[tuple[tuple[float, ...], ...]]
@@ -46,6 +46,7 @@ class Function(ABC):
     bound: float = float("inf")
     mirrored: int = ORDERS
     smooth: bool = True
+    attained: bool = True
 
     def value(self, x: Tensor) -> Tensor:
         """phi(x), differentiable by torch."""

@@ -25,6 +25,7 @@ class Erf(Function):
     )
     absolute = (8.0, 30.0, 60.0, 200.0, 600.0, 3000.0)
     bound = 1.0
+    attained = False
     mirrored = 0
 
     def derivatives(self, x: Tensor, order: int = ORDERS - 1) -> tuple[Tensor, ...]:

@@ -39,6 +39,7 @@ class Sigmoid(Function):
     )
     absolute = (8.0, 16.0, 40.0, 120.0, 300.0, 1000.0)
     bound = 1.0
+    attained = False
     mirrored = 1
 
     def derivatives(self, x: Tensor, order: int = ORDERS - 1) -> tuple[Tensor, ...]:

@@ -12,6 +12,8 @@ from ._wave import Wave
 class Sin(Wave):
     """sin."""
 
+    attained = False
+
 
 def rule(_exponent: int) -> Function:
     """The rule."""

@@ -24,6 +24,7 @@ class Tanh(Function):
     )
     absolute = (8.0, 20.0, 64.0, 300.0, 1000.0, 4000.0)
     bound = 1.0
+    attained = False
     mirrored = 0
 
     def derivatives(self, x: Tensor, order: int = ORDERS - 1) -> tuple[Tensor, ...]:
