@@ -21,7 +21,7 @@ SMALL = (*COMMON, "-Os", "-ffunction-sections", "-fdata-sections")
 INCLUDES = ("-I", "kernels", "-I", ".")
 ISAS = {
     "scalar": (),
-    "avx2": ("-mavx2", "-mfma"),
+    "avx2": ("-mavx2", "-mfma", "-mf16c"),
     "avx512": ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"),
 }
 DISPATCH = "dispatch.c"

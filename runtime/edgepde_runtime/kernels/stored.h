@@ -2,7 +2,7 @@
 /* Weights stored in fewer bits, read into lanes: halves (IEEE-754 binary16) and bytes. Every conversion is exact.
  *
  * ep_of_half_<type>(bits) takes the 16 bits of a half per lane. ep_load_half_<type>(p), ep_load_byte_<type>(p) read as
- * many as there are lanes.
+ * many as there are lanes. Instructions that convert halves keep those below 2^-14, whatever the mode.
  */
 #ifndef EDGEPDE_STORED_H
 #define EDGEPDE_STORED_H
@@ -32,7 +32,8 @@ static inline ep_f32 ep_load_half_f32(const uint16_t *p) {
 }
 
 static inline ep_f64 ep_load_half_f64(const uint16_t *p) {
-    return ep_of_half_f64((ep_u64)_mm512_cvtepu16_epi64(_mm_loadu_si128((const __m128i *)(const void *)p)));
+    const __m512 wide = _mm512_cvtph_ps(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)p)));
+    return (ep_f64)_mm512_cvtps_pd(_mm512_castps512_ps256(wide));
 }
 
 static inline ep_f32 ep_load_byte_f32(const int8_t *p) {
@@ -43,6 +44,15 @@ static inline ep_f64 ep_load_byte_f64(const int8_t *p) {
     return (ep_f64)_mm512_cvtepi64_pd(_mm512_cvtepi8_epi64(_mm_loadl_epi64((const __m128i *)(const void *)p)));
 }
 #elif EP_VECTOR_BYTES == 32
+#ifdef __F16C__
+static inline ep_f32 ep_load_half_f32(const uint16_t *p) {
+    return (ep_f32)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
+}
+
+static inline ep_f64 ep_load_half_f64(const uint16_t *p) {
+    return (ep_f64)_mm256_cvtps_pd(_mm_cvtph_ps(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+#else
 static inline ep_f32 ep_load_half_f32(const uint16_t *p) {
     return ep_of_half_f32((ep_u32)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
 }
@@ -50,6 +60,7 @@ static inline ep_f32 ep_load_half_f32(const uint16_t *p) {
 static inline ep_f64 ep_load_half_f64(const uint16_t *p) {
     return ep_of_half_f64((ep_u64)_mm256_cvtepu16_epi64(_mm_loadl_epi64((const __m128i *)(const void *)p)));
 }
+#endif
 
 static inline ep_f32 ep_load_byte_f32(const int8_t *p) {
     return (ep_f32)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
@@ -61,7 +72,9 @@ static inline ep_f64 ep_load_byte_f64(const int8_t *p) {
     return (ep_f64)_mm256_cvtepi32_pd(_mm_cvtepi8_epi32(_mm_cvtsi32_si128(four)));
 }
 #elif EP_VECTOR_BYTES == 16
-static inline ep_f32 ep_load_half_f32(const uint16_t *p) { return ep_of_half_f32((ep_u32)vmovl_u16(vld1_u16(p))); }
+static inline ep_f32 ep_load_half_f32(const uint16_t *p) {
+    return (ep_f32)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+}
 
 static inline ep_f64 ep_load_half_f64(const uint16_t *p) {
     const ep_u64 two = {p[0], p[1]};

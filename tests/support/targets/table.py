@@ -37,7 +37,7 @@ def _x86(compiler: str) -> tuple[Target, ...]:
 
     return (
         made("avx512", AVX512, "avx512f avx512dq avx512vl fma"),
-        made("avx2", AVX2, "avx2 fma"),
+        made("avx2", AVX2, "avx2 fma") if compiler == "gcc" else made("avx2", (*AVX2, "-mf16c"), "avx2 fma f16c"),
         made("lane", (*AVX2, "-DEDGEPDE_SCALAR"), "avx2 fma"),
         made("scalar", ()),
     )
