@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgepde_runtime.certificate import Certificate, OutputCertificate
+from edgepde_runtime.certificate import BoxEntry, Certificate, Found, OutputCertificate
+from edgepde_runtime.certificate_rules import REFERENCE
+from edgepde_runtime.family import Family
 from edgepde_runtime.manifest import InputSpec, OutputSpec
-from edgepde_runtime.term import TERMS, upward
+from edgepde_runtime.subbox import words
+from edgepde_runtime.term import Term, upward
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ def render(
         "Sup norm unless said. A sound bound holds for every input of the box; a measured one is the largest value "
         "found on what its line states, times a margin.",
     ]
-    parts += [_terms(entry) for entry in certificate.outputs.values()]
+    parts += [_terms(entry, certificate.box) for entry in certificate.outputs.values()]
+    parts += [] if certificate.family is None else [_family(certificate.family)]
     parts += ["The statement covers the backends " + ", ".join(certificate.backends) + "."]
     parts += ["## Sizes", _table(("file", "bytes"), [(file, f"{size}") for file, size in sorted(sizes.items())])]
     parts += ["## Devices measured", _list(notes.devices, "None yet; `edgepde bench` measures this one.")]
@@ -61,10 +65,46 @@ def _outputs(outputs: Sequence[OutputSpec], certificate: Certificate) -> list[tu
     return rows
 
 
-def _terms(entry: OutputCertificate) -> str:
+def _terms(entry: OutputCertificate, box: Sequence[BoxEntry]) -> str:
     norm = "" if entry.norm == "sup" else f" ({entry.norm} norm)"
-    rows = [(t, _number(entry.terms[t].value), entry.terms[t].class_, entry.terms[t].how) for t in TERMS]
-    return f"### {entry.name}{norm}\n\n" + _table(("term", "value", "class", "how"), rows)
+    head = ("term", "value", "class", "how")
+    parts = [f"### {entry.name}{norm}", _table(head, [_term(name, entry.terms[name]) for name in entry.names])]
+    for backend, terms in entry.elsewhere.items():
+        view = entry.on(backend)
+        parts += [f"On `{backend}` instead, total {_number(view.total)} ({view.total_class}):"]
+        parts += [_table(head, [_term(name, term) for name, term in terms.items()])]
+    if entry.regions:
+        rows = [
+            (words(r.box), _number(r.total), r.total_class, _number(r.device_total), r.device_class)
+            for r in entry.regions
+        ]
+        named = ("part of the box", "total", "class", "after model", "class")
+        parts += ["Parts of the box with a bound of their own:", _table(named, rows)]
+    if entry.found is not None:
+        parts += [_found(entry, entry.found, box)]
+    return "\n\n".join(parts)
+
+
+def _term(name: str, term: Term) -> tuple[str, ...]:
+    return (name, _number(term.value), term.class_, term.how)
+
+
+def _found(entry: OutputCertificate, found: Found, box: Sequence[BoxEntry]) -> str:
+    names = [c.column for c in box]
+    values = [v for name in dict.fromkeys(c.input for c in box) for v in found.input[name]]
+    place = ", ".join(f"{name} = {value:.6g}" for name, value in zip(names, values, strict=True))
+    what = "reference network - device" if found.against == REFERENCE else "exact solution - device"
+    ratio = "" if entry.tightness_total is None else f"; bound / found = {entry.tightness_total:.3g}"
+    return f"The worst |{what}| a search reached is {upward(found.value)}, at {place}{ratio}."
+
+
+def _family(family: Family) -> str:
+    modes = len(family.modes)
+    ranges = ", ".join(f"{low!r} to {high!r}" for low, high in zip(family.low, family.high, strict=True))
+    return (
+        f"The bound holds for inputs mean + a_1 mode_1 + ... + a_{modes} mode_{modes} + e alone, a in {ranges} and "
+        f"|e| at most {max(family.radius)!r}; other inputs of the box have none."
+    )
 
 
 def _number(value: float | None) -> str:

@@ -40,6 +40,9 @@ def certificate_agrees(certificate: Certificate, manifest: Manifest, where: str)
     if stated != expected:
         order = ", ".join(f"{c.input}.{c.column}" for c in expected)
         raise BundleError(f"{where}: box expected the columns in the order of manifest.json, {order}")
+    rows = list(dict.fromkeys(spec.shape[0] for spec in manifest.inputs))
+    if certificate.family is not None and len(rows) > 1:
+        raise BundleError(f"{where}: family expected inputs that share their rows, got rows {', '.join(rows)}")
     _check_outputs(certificate, {o.name: o for o in manifest.outputs if not o.diagnostic}, where)
 
 

@@ -52,7 +52,8 @@ def words_on_top(facts: Collected) -> dict[str, Any]:
 def tiles(facts: Collected) -> list[Tile]:
     """Error bound, latency, size, and what a query saves."""
     samples: Latency = facts.verdict.samples[facts.verdict.backend]
-    sup = [e for e in facts.bundle.certificate.outputs.values() if e.norm == "sup"]
+    entries = facts.bundle.certificate.on(facts.verdict.backend).outputs.values()
+    sup = [entry for entry in entries if entry.norm == "sup"]
     floor = f"{facts.query_words}; p99 {words.number(samples.p99)} µs"
     files = f"{len(facts.bundle.manifest.files) + 1} files"
     return [

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from edgepde_runtime.certificate import OutputCertificate
+from edgepde_runtime.certificate import Found, OutputCertificate
+from edgepde_runtime.certificate_rules import REFERENCE, SOLUTION
+from edgepde_runtime.family import Family
 from edgepde_runtime.latency import FLOOR, Latency
 from edgepde_runtime.render import MARKS
-from edgepde_runtime.term import TERMS
+from edgepde_runtime.subbox import SubBox
+from edgepde_runtime.term import SENSOR, Totals
 from edgepde_runtime.verdict import FAIL, MEASURED, NOT_VERIFIED, PASS, Check
 
 from . import words
@@ -30,7 +33,9 @@ TERM_WORDS = {
     "quantisation": "weights rounded to the stored precision",
     "rounding": "arithmetic of the device",
     "activation": "the device's transcendental functions",
+    SENSOR: "inputs as inaccurate as stated",
 }
+AGAINST_WORDS = {SOLUTION: "exact solution − device", REFERENCE: "reference network − device"}
 _LONGEST_LEDGER = 20_000
 _HEADINGS = ("identity", "provenance")
 _KNOWN = ("recipe", "seed", "command", "family", "problem", "recipe_sha256", "data_sha256", "config")
@@ -48,7 +53,11 @@ def check(one: Check) -> dict[str, str]:
 def tables(facts: Collected) -> dict[str, Any]:
     """Every table by name: rows of text."""
     return {
-        "certificate": [_entry(key, entry) for key, entry in facts.bundle.certificate.outputs.items()],
+        "certificate": [
+            _entry(entry, facts.verdict.backend, facts.bundle.certificate.backends)
+            for entry in facts.bundle.certificate.outputs.values()
+        ],
+        "family": family(facts.bundle.certificate.family),
         "files": list(_files(facts)),
         "greedy": list(_greedy(facts)),
         "latency": list(_latency(facts)),
@@ -61,13 +70,45 @@ def tables(facts: Collected) -> dict[str, Any]:
     }
 
 
-def _entry(key: str, entry: OutputCertificate) -> dict[str, Any]:
-    terms = [(t, TERM_WORDS[t], entry.terms[t]) for t in TERMS]
-    found = entry.found
-    place = (
-        "" if found is None else "; ".join(f"{k} = ({', '.join(map(words.plain, v))})" for k, v in found.input.items())
+def _entry(stated: OutputCertificate, backend: str, backends: Sequence[str]) -> dict[str, Any]:
+    """An entry as it holds on the backend in use; its totals on every backend where they differ; its regions."""
+    entry, found = stated.on(backend), stated.found
+    views = [(name, stated.on(name)) for name in backends] if stated.elsewhere else []
+    return {
+        "key": stated.key,
+        "entry": entry,
+        "terms": [(t, TERM_WORDS[t], entry.terms[t]) for t in entry.names],
+        "classes": CLASS_WORDS,
+        "place": "" if found is None else _place(found),
+        "against": "" if found is None else AGAINST_WORDS[found.against],
+        "views": [(name, *_totals(view)) for name, view in views],
+        "regions": [(part(region.box), *_totals(region)) for region in entry.regions],
+    }
+
+
+def _place(found: Found) -> str:
+    return "; ".join(f"{name} = ({', '.join(map(words.plain, values))})" for name, values in found.input.items())
+
+
+def _totals(statement: Totals) -> tuple[str, str, str, str]:
+    totals = words.bound(statement.total), statement.total_class
+    return (*totals, words.bound(statement.device_total), statement.device_class)
+
+
+def part(box: SubBox) -> str:
+    """A part of the box in words: x from 0.4 to 0.6."""
+    return ", ".join(f"{name} from {words.plain(low)} to {words.plain(high)}" for name, (low, high) in box.items())
+
+
+def family(inputs: Family | None) -> str:
+    """Which inputs the certificate is for, "" where it is all of the box."""
+    if inputs is None:
+        return ""
+    modes = words.counted(len(inputs.modes), "mode", "modes")
+    return (
+        f"The statement is for inputs that are a mean plus a combination of {modes}, off by at most "
+        f"{words.number(max(inputs.radius))} in a column; other inputs of the box have no bound."
     )
-    return {"key": key, "entry": entry, "terms": terms, "classes": CLASS_WORDS, "place": place}
 
 
 def _files(facts: Collected) -> Iterator[tuple[str, int, str]]:

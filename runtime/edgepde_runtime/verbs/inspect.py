@@ -11,9 +11,11 @@ from pathlib import Path
 from .. import bundle as bundles
 from .. import render
 from ..bundle import Bundle
+from ..certificate import Certificate, OutputCertificate
 from ..errors import BundleError, ModelFileError
 from ..onnxfile import Model, model_hash, parse
-from ..term import TERMS
+from ..subbox import words
+from ..term import BY_BACKEND, SENSOR, TERMS, Totals
 
 SCHEMA_VERSION = 1
 LARGEST_MODEL = 512 * 1024 * 1024
@@ -44,7 +46,10 @@ class InspectReport:
 HEADERS: Mapping[str, tuple[str, ...]] = {
     "inputs": ("input", "dtype", "shape", "column", "unit", "low", "high"),
     "outputs": ("output", "dtype", "shape", "unit", "kind"),
-    "errors": ("output", "norm", "unit", *TERMS, "total", "class", "sound total", "found"),
+    "errors": ("output", "norm", "unit", *TERMS, SENSOR, "total", "class", "sound total", "found", "against"),
+    "other backends": ("output", "backend", *BY_BACKEND, "total", "class", "sound total"),
+    "regions": ("output", "part of the box", "unit", "total", "class", "sound total"),
+    "family": ("column", "mean", "modes", "radius"),
     "c99": ("target", "compiler", "RAM", "scratch", "stack", "flash", "weights", "code"),
     "files": ("file", "size"),
     "tools": ("tool", "version"),
@@ -97,13 +102,13 @@ def _bundle(bundle: Bundle) -> InspectReport:
         "outputs": [
             (s.name, s.dtype, _shape(s.shape), s.unit, _kind(s.diagnostic, s.threshold)) for s in manifest.outputs
         ],
-        "errors": _errors(bundle),
+        **_certificate(bundle.certificate),
         "c99": _plan(bundle),
         "files": [(name, render.size(entry.bytes)) for name, entry in sorted(manifest.files.items())],
         "tools": sorted(manifest.tools.items()),
     }
     graph = _model(parse(bundle.model))
-    sections |= {name: graph[name] for name in ("graph", "functions")}
+    sections |= {name: graph[name] for name in ("graph", "functions", "weights")}
     return _report(f"{manifest.name}: bundle {bundle.id}, {render.size(bundle.size)}", sections)
 
 
@@ -128,14 +133,33 @@ def _kind(diagnostic: bool, threshold: float | None) -> str:
     return "diagnostic" if diagnostic else "certified"
 
 
-def _errors(bundle: Bundle) -> list[tuple[str, ...]]:
-    rows = []
-    for e in bundle.certificate.outputs.values():
-        values = [render.bound(e.terms[t].value) for t in TERMS]
-        found = render.bound(None if e.found is None else e.found.value)
-        totals = (render.bound(e.total), e.total_class, render.bound(e.sound_total), found)
-        rows.append((e.name, e.norm, e.unit, *values, *totals))
-    return rows
+def _certificate(certificate: Certificate) -> dict[str, list[tuple[str, ...]]]:
+    entries, family = certificate.outputs.values(), certificate.family
+    others = [(e, name, e.on(name)) for e in entries for name in e.elsewhere]
+    return {
+        "errors": [_errors(entry) for entry in entries],
+        "other backends": [
+            (e.key, name, *(render.bound(view.terms[t].value) for t in BY_BACKEND), *_totals(view))
+            for e, name, view in others
+        ],
+        "regions": [(e.key, words(region.box), e.unit, *_totals(region)) for e in entries for region in e.regions],
+        "family": []
+        if family is None
+        else [
+            (f"{c.input}.{c.column}", repr(family.mean[j]), str(len(family.modes)), repr(family.radius[j]))
+            for j, c in enumerate(certificate.box)
+        ],
+    }
+
+
+def _errors(entry: OutputCertificate) -> tuple[str, ...]:
+    values = [render.bound(entry.terms[t].value if t in entry.terms else None) for t in (*TERMS, SENSOR)]
+    found = ("-", "-") if entry.found is None else (render.bound(entry.found.value), entry.found.against)
+    return (entry.name, entry.norm, entry.unit, *values, *_totals(entry), *found)
+
+
+def _totals(statement: Totals) -> tuple[str, ...]:
+    return (render.bound(statement.total), statement.total_class, render.bound(statement.sound_total))
 
 
 def _shape(shape: tuple[int | str, ...] | None) -> str:
