@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from edgepde_runtime.box import Box
+from edgepde_runtime.term import upward
 
 from edgepde.compress.allowance import MaxError
 from edgepde.compress.compressing import SECONDS, Compressed, compress
@@ -114,7 +115,7 @@ def summary(out: Path, made: Compressed) -> str:
     error, total = made.ledger["error"], made.ledger["total"]
     share = total["bytes_after"] / max(1, total["bytes_before"])
     lines = [f"  {line}" for line in told(made.ledger)]
-    bound = f"|original - device| <= {error['value']:.3g}, {error['class']}"
+    bound = f"|original - device| <= {upward(error['value'])}, {error['class']}"
     sizes = f"{total['bytes_before'] / 1024:.1f} to {total['bytes_after'] / 1024:.1f} KB of weights, {share:.3f} of it"
     return "\n".join([f"{out}: {sizes}; {bound}", *lines[:-1]])
 
