@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-from edgepde_runtime import compiler, trust
+from edgepde_runtime import Model, compiler, load, trust
 from support import c99
 from support.bundles import mlp_bundle, residual_bundle
 
@@ -39,3 +39,9 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
             pytest.skip("there is no C compiler")
         monkeypatch.setattr(trust, "known", lambda _: True)
     return str(request.param)
+
+
+@pytest.fixture
+def model(mlp: Path, backend: str) -> Model:
+    """The MLP on a backend."""
+    return load(mlp, backend)
