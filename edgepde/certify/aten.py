@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from . import composing, contracting
 from .building import Builder, Value
@@ -110,7 +112,8 @@ def _elu(b: Builder, x: Value, alpha: float = 1.0, scale: float = 1.0, input_sca
 
 
 def _hard_sigmoid(b: Builder, x: Value) -> Value:
-    line = composing.scaled(b, x, np.float32(1.0 / 6.0), 0.5)
+    # 1 / 6 as the nearest float64: a Scale, as in the graph, where division would be a product
+    line = composing.scaled(b, x, 1.0 / 6.0, 0.5)
     return composing.clipped(b, line, array(0.0), array(1.0))
 
 
@@ -156,6 +159,23 @@ def _where(b: Builder, condition: Any, x: Any, y: Any) -> Value:
         raise b.refuse("no certificate rule for where: what it decides is a step of the point")
     first, second = b.beside([composing.value(b, _operand(v)) for v in (x, y)])
     return Value(first.node, np.where(np.asarray(condition), first.index, second.index))
+
+
+def _pad(b: Builder, x: Value, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Value:
+    if mode != "constant":
+        raise b.refuse(f"no certificate rule for pad with mode {mode!r}")
+    around = [(0, 0)] * (x.index.ndim - len(pad) // 2)
+    around += [(pad[i], pad[i + 1]) for i in range(len(pad) - 2, -1, -2)]
+    placed, fill = b.beside([x, composing.constant(b, array(0.0 if value is None else value))])
+    inner = tuple(slice(max(-low, 0), n - max(-high, 0)) for (low, high), n in zip(around, x.shape, strict=True))
+    outer = [(max(low, 0), max(high, 0)) for low, high in around]
+    return Value(placed.node, np.pad(placed.index[inner], outer, constant_values=int(fill.index)))
+
+
+def _filled(_b: Builder, x: Value, shape: Sequence[int], number: Any) -> Tensor:
+    """Numbers that do not depend on the point, in the shape of one row."""
+    del x
+    return torch.full(tuple(shape), number, dtype=torch.float64)
 
 
 def _view(change: Callable[..., NDArray[np.int64]]) -> Rule:
@@ -207,6 +227,20 @@ def _minimum(b: Builder, x: Any, y: Any) -> Value:
     return composing.smaller(b, _operand(x), _operand(y))
 
 
+def _through(b: Builder, x: Value, *names: str) -> Value:
+    return functools.reduce(lambda y, name: composing.pointwise(b, name, y), names, x)
+
+
+def _glu(b: Builder, x: Value, dim: int = -1) -> Value:
+    first, gate = np.split(x.index, 2, axis=dim)
+    return composing.times(b, Value(x.node, first), composing.pointwise(b, "sigmoid", Value(x.node, gate)))
+
+
+def _celu(b: Builder, x: Value, alpha: float) -> Value:
+    """alpha elu(x / alpha)."""
+    return composing.scaled(b, composing.elu(b, composing.over(b, x, array(alpha)), 1.0), alpha)
+
+
 READ: dict[str, Rule] = {
     "linear": _linear,
     "addmm": _addmm,
@@ -223,7 +257,7 @@ READ: dict[str, Rule] = {
     "neg": composing.negated,
     "pow": _pow,
     "square": lambda b, x: composing.power(b, x, 2.0),
-    "rsqrt": lambda b, x: composing.power(b, x, -0.5),
+    "rsqrt": lambda b, x: _through(b, x, "sqrt", "reciprocal"),
     "softplus": _softplus,
     "gelu": _gelu,
     "elu": _elu,
@@ -235,8 +269,9 @@ READ: dict[str, Rule] = {
     "hardsigmoid": _hard_sigmoid,
     "hardswish": lambda b, x: composing.times(b, x, _hard_sigmoid(b, x)),
     "mish": lambda b, x: composing.times(b, x, _through(b, x, "softplus", "tanh")),
-    "log_sigmoid": lambda b, x: composing.negated(b, _through(b, composing.negated(b, x), "softplus")),
+    "log_sigmoid": lambda b, x: _through(b, x, "sigmoid", "log"),
     "softsign": lambda b, x: composing.over(b, x, composing.plus(b, composing.magnitude(b, x), array(1.0))),
+    "glu": _glu,
     "tanhshrink": lambda b, x: composing.minus(b, x, _through(b, x, "tanh")),
     "abs": composing.magnitude,
     "clamp": _clamp,
@@ -246,6 +281,14 @@ READ: dict[str, Rule] = {
     "maximum": _of_two(composing.larger),
     "minimum": _of_two(composing.smaller),
     "where": _where,
+    "zeros_like": lambda b, x, **_: _filled(b, x, x.shape, 0.0),
+    "ones_like": lambda b, x, **_: _filled(b, x, x.shape, 1.0),
+    "full_like": lambda b, x, number, **_: _filled(b, x, x.shape, number),
+    "new_zeros": lambda b, x, shape, **_: _filled(b, x, shape, 0.0),
+    "new_ones": lambda b, x, shape, **_: _filled(b, x, shape, 1.0),
+    "new_full": lambda b, x, shape, number, **_: _filled(b, x, shape, number),
+    "pad": _pad,
+    "constant_pad_nd": lambda b, x, pad, value=0.0: _pad(b, x, pad, "constant", value),
     "cat": _cat,
     "concat": _cat,
     "stack": _stack,
@@ -280,12 +323,3 @@ READ: dict[str, Rule] = {
         ("clone", "contiguous", "dropout", "_to_copy", "to", "alias", "detach", "detach_", "lift_fresh_copy"), _same
     ),
 }
-
-
-def _through(b: Builder, x: Value, *names: str) -> Value:
-    return functools.reduce(lambda y, name: composing.pointwise(b, name, y), names, x)
-
-
-def _celu(b: Builder, x: Value, alpha: float) -> Value:
-    """alpha elu(x / alpha)."""
-    return composing.scaled(b, composing.elu(b, composing.over(b, x, array(alpha)), 1.0), alpha)

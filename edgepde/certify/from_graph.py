@@ -63,7 +63,10 @@ def _columns(graph: Graph, d: int | None) -> int:
 
 @final
 class _Reader:
-    """Walks the nodes an output needs, the batch being one row; holds what every name stands for."""
+    """Walks the nodes an output needs, the batch being one row; holds what every name stands for.
+
+    moving: names of what is made of the input, were it only its size. makers: see `_makers`.
+    """
 
     def __init__(self, graph: Graph, output: str, d: int) -> None:
         self.graph = graph
@@ -71,6 +74,7 @@ class _Reader:
         self.dtype = graph.inputs[0].dtype
         self.nodes = _needed(graph, output)
         self.values: dict[str, Value | Known | None] = {"": None, graph.inputs[0].name: self.builder.input}
+        self.moving = {graph.inputs[0].name}
         self.makers = _makers(graph)
         self.values |= {n: Known(np.asarray(x)) for n, x in graph.initializers.items()}
 
@@ -96,6 +100,8 @@ class _Reader:
         call = Call(room, attributes, inputs, self.dtype, node, makers)
         results = folded or rule_for(room, node.label)(call, self.builder)
         self.values.update((n, y) for n, y in zip(node.outputs, results, strict=False) if n)
+        if self.moving & set(node.inputs):
+            self.moving.update(n for n in node.outputs if n)
 
     def _folded(self, node: Node, room: Room, attributes: Mapping[str, Any]) -> list[Known]:
         """The outputs of a node whose inputs are constants, by the op's own definition."""
@@ -152,7 +158,7 @@ def _check_rows(reader: _Reader, made: Network, output: str) -> None:
 
 def _evaluated(reader: _Reader, x: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
     values: dict[str, NDArray[Any] | None] = {"": None, reader.graph.inputs[0].name: x}
-    values |= {n: _wide(v.data) for n, v in reader.values.items() if isinstance(v, Known) and not v.sized}
+    values |= {n: _wide(v.data) for n, v in reader.values.items() if isinstance(v, Known) and n not in reader.moving}
     for node in reader.nodes:
         if all(n in values for n in node.outputs):
             continue

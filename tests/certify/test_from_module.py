@@ -8,53 +8,21 @@ import pytest
 import torch
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError, UnsupportedModel
+from support.torch_functions import MODULE_ONLY, MORE, READ, D, Function
 from torch import Tensor, nn
 
 from edgepde.certify import network as nw
 from edgepde.certify.engine import bound_difference
 from edgepde.certify.from_module import from_module
 
-D = 3
+ALL = {**READ, **MORE, **MODULE_ONLY}
 
 
-class Function(nn.Module):
-    """A function with two linear layers at hand."""
-
-    def __init__(self, function: Callable[[Function, Tensor], Tensor]) -> None:
-        super().__init__()
-        self.function = function
-        self.first, self.second = nn.Linear(D, 4), nn.Linear(4, 4)
-        self.weight = nn.Parameter(torch.randn(D, 4))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(self, x)
-
-
-READ: dict[str, Callable[[Function, Tensor], Tensor]] = {
-    "skip": lambda m, x: m.first(x) + torch.tanh(m.second(torch.tanh(m.first(x)))),
-    "gate": lambda m, x: m.first(x) * torch.sigmoid(m.second(m.first(x))),
-    "columns": lambda m, x: torch.cat([x[:, 1:], torch.sin(x[:, :1]), x[:, [0]]], dim=1),
-    "branch and trunk": lambda m, x: (m.first(x) * torch.cos(m.first(x))).sum(dim=-1, keepdim=True),
-    "features": lambda m, x: torch.cat([torch.sin(x @ m.weight), torch.cos(x @ m.weight)], dim=-1),
-    "scaled": lambda m, x: (m.first(x) - 0.3) * torch.tensor([1.0, 2.0, 3.0, 4.0]) / 1.7 + x[:, :1],
-    "powers": lambda m, x: m.first(x) ** 2 + m.first(x).pow(3) - 2.0 * m.first(x),
-    "divided": lambda m, x: m.first(x) / (2.0 + torch.exp(x[:, 1:2])),
-    "gelus": lambda m, x: nn.functional.gelu(m.first(x)) + nn.functional.gelu(m.first(x), approximate="tanh"),
-    "others": lambda m, x: nn.functional.silu(m.first(x)) + nn.functional.softplus(m.first(x)) + torch.erf(m.first(x)),
-    "shapes": lambda m, x: m.first(x).view(-1, 2, 2).transpose(1, 2).flatten(1),
-    "rows": lambda m, x: m.second(m.first(x)[:, None, :].expand(-1, 2, 4)).flatten(1),
-    "chunks": lambda m, x: torch.relu(m.first(x).chunk(2, dim=1)[1] - m.first(x).split([1, 3], dim=1)[0]),
-    "mean": lambda m, x: m.first(x).mean(dim=1, keepdim=True) - m.first(x).sum(dim=1, keepdim=True),
-    "stacked": lambda m, x: torch.stack([x[:, 0], 1.0 - x[:, 1]], dim=1).neg(),
-    "selected": lambda m, x: m.first(x)[:, 2].unsqueeze(1) * m.first(x),
-}
-
-
-@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("kind", [torch.float64, torch.float32])
 def test_a_module_is_read(name: str, kind: torch.dtype) -> None:
     torch.manual_seed(0)
-    module = Function(READ[name]).to(kind)
+    module = Function(ALL[name]).to(kind)
     net = from_module(module, D)
     x = torch.rand(50, D, dtype=kind) * 2 - 1
     wanted = module(x).reshape(50, -1).double()

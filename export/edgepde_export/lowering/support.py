@@ -64,7 +64,8 @@ def _dtypes(model: onnx.ModelProto) -> dict[str, int]:
 def _check_fits(node: onnx.NodeProto, op: Op, dtypes: Mapping[str, int], where: str) -> None:
     try:
         complete(op, {attribute.name: _value(attribute) for attribute in node.attribute})
-        declared = [*arguments(op.inputs, len(node.input)), *op.outputs[: len(node.output)]]
+        made = [op.outputs[min(i, len(op.outputs) - 1)] for i in range(len(node.output))]
+        declared = [*arguments(op.inputs, len(node.input)), *made]
         for argument, name in zip(declared, (*node.input, *node.output), strict=True):
             if name and name in dtypes:
                 _check_element(argument, dtypes[name])
