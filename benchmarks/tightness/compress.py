@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.linalg import lstsq, qr
 from torch import Tensor
 
-from .train import fit, uniform
+from .train import Array, Layers, fit, uniform
 
-Array = NDArray[np.float64]
-Layers = list[tuple[Array, Array]]
 SAMPLES, BISECTIONS = 12000, 14
-
-
-def layers(net: torch.nn.Sequential) -> Layers:
-    """(weight, bias) of every linear layer."""
-    return [(m.weight.detach().numpy(), m.bias.detach().numpy()) for m in net if isinstance(m, torch.nn.Linear)]
+REFIT_DAMPING = 1e-4
 
 
 def evaluate(net: Layers, x: Array) -> Array:
@@ -64,20 +57,13 @@ def merged_to(net: Layers, error: float, d: int, seed: int) -> Layers:
     return best
 
 
-def fitted(net: Layers, start: Layers, d: int, seconds: float, seed: int) -> Layers:
-    """All weights of `start` moved so that it follows `net`."""
-    modules: list[torch.nn.Module] = []
-    for weight, bias in start:
-        linear = torch.nn.Linear(weight.shape[1], weight.shape[0], dtype=torch.float64)
-        linear.weight.data, linear.bias.data = torch.from_numpy(weight.copy()), torch.from_numpy(bias.copy())
-        modules += [linear, torch.nn.Tanh()]
-    student = torch.nn.Sequential(*modules[:-1])
+def fitted(net: Layers, start: Layers, d: int, seconds: float, goal: float, seed: int) -> tuple[Layers, float]:
+    """All weights of `start` moved so that it follows `net`; and its error relative to that of `net`."""
 
     def target(x: Tensor) -> Tensor:
         return torch.from_numpy(evaluate(net, x.numpy()))
 
-    fit(student, target, d, seconds, 0.0, seed, warm=True)
-    return layers(student)
+    return fit(start, target, d, seconds, goal, seed, REFIT_DAMPING)
 
 
 def widths(net: Layers) -> list[int]:

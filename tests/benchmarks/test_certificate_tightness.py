@@ -9,7 +9,7 @@ from edgepde_runtime.box import Box
 from support.certified_pairs import layers, network, perturbed
 from tightness import rivals
 from tightness.compress import Layers, evaluate, fitted, merged_to, widths
-from tightness.train import uniform
+from tightness.train import field, fit, plain, uniform
 
 BOX = Box([-1.0, -0.5], [0.5, 1.0])
 
@@ -52,6 +52,15 @@ def test_merging_keeps_to_the_error_asked_for_with_fewer_neurons() -> None:
     x = uniform(12000, 2, 0).numpy()
     assert np.abs(evaluate(small, x) - evaluate(f, x)).max() <= 1e-2
     assert sum(widths(small)) < sum(widths(f))
-    student = fitted(f, small, 2, 1.0, 0)
+    student, error = fitted(f, small, 2, 20.0, 1e-3, 0)
+    assert error <= 1e-3
     assert widths(student) == widths(small)
     assert all((a != b).any() for (a, _), (b, _) in zip(student, small, strict=True))
+
+
+def test_a_network_is_trained_to_the_error_asked_for() -> None:
+    net, error = fit(plain([2, 24, 24, 1], 0), field, 2, 60.0, 3e-2, 0)
+    x = uniform(4000, 2, 99)
+    off = evaluate(net, x.numpy()) - field(x).numpy()
+    assert error <= 3e-2
+    assert np.sqrt((off**2).mean() / (field(x).numpy() ** 2).mean()) == pytest.approx(error, rel=0.3)
