@@ -136,9 +136,7 @@ def ours(net: Layers, error: float, plan: Plan, target: float | None, seed: int)
     made = edgepde.compress(NetworkModule(network(net)), domain=BOX, max_error=error, seconds=plan.seconds, seed=seed)
     module = made.module
     assert isinstance(module, NetworkModule)
-    sizes = [
-        n for n, node in zip(module.network().widths, module.nodes, strict=True) if type(node).__name__ == "Affine"
-    ]
+    sizes = [len(node.bias) for node in module.network().nodes if isinstance(node, Affine)]
     matrices = [p.numel() for name, p in module.named_parameters() if name.endswith("weight")]
     note = (
         f"widths {sizes[:-1]}, proved {made.ledger['error']['value']:.3g}, found {made.ledger['error']['found']:.3g}; "

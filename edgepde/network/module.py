@@ -8,6 +8,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from edgepde.certify import rules
 from edgepde.certify.network import Affine, Concat, Gather, Input, Network, Node, Pointwise, Product, Scale, Sum
 
 
@@ -108,9 +109,11 @@ class NetworkModule(nn.Module):
 
 
 def applied(node: Pointwise, x: Tensor) -> Tensor:
-    """The function of a node by the operation torch has for it."""
+    """The function of a node by the operation torch has for it, else by its rule."""
     if node.function == "power":
         return x**node.exponent
-    function: Any = getattr(torch, node.function, None) or getattr(nn.functional, node.function)
-    made: Tensor = function(x)
+    if node.function == "gelu_tanh":
+        return nn.functional.gelu(x, approximate="tanh")
+    function: Any = getattr(torch, node.function, None) or getattr(nn.functional, node.function, None)
+    made: Tensor = rules.function(node.function, node.exponent).value(x) if function is None else function(x)
     return made

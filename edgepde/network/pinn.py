@@ -92,9 +92,8 @@ def train_pinn(
     layers: Layers, nu: float, how: Training, seed: int, done: Callable[[int, float], bool], first: int = 0
 ) -> None:
     """Rounds of L-BFGS, each on points redrawn where the residual is large; done(round, loss) says when to stop."""
-    rng = np.random.default_rng([seed, first])
     for number in range(first, how.rounds):
-        loss = _round(layers, nu, how, _points(layers, nu, how, rng))
+        loss = _round(layers, nu, how, _points(layers, nu, how, np.random.default_rng([seed, number])))
         with torch.no_grad():
             if done(number + 1, loss):
                 return
