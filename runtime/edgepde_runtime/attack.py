@@ -43,7 +43,7 @@ class Search:
 
     Round after round, each another sample of the cube and its faces, climbs from the worst of it, and neighbourhoods
     that shrink around the worst of all. The same seed looks at the same places in the same order; seconds or rounds
-    say how far it goes. progress is called with `worst` after every call of error.
+    say how far it goes. starts [k, D] are looked at first. progress is called with `worst` after every call of error.
     """
 
     def __init__(
@@ -53,9 +53,11 @@ class Search:
         outputs: int = 1,
         *,
         seed: int = 0,
+        starts: Array | None = None,
         progress: Callable[[Worst], None] | None = None,
     ) -> None:
         self._error, self._d, self._seed, self._progress = error, dimension, seed, progress
+        self._starts = np.zeros((0, dimension)) if starts is None else starts
         self._value, self._place = np.full(outputs, -1.0), np.zeros((outputs, dimension))
         self._calls = [np.zeros((0, dimension))] * outputs
         self._tried, self._rows, self._deadline = 0, FEWEST_ROWS, np.inf
@@ -80,7 +82,7 @@ class Search:
 
     def _round(self, number: int) -> None:
         rng = np.random.default_rng([self._seed, number])
-        places = _sample(self._d, number, rng)
+        places = np.concatenate([self._starts[: 0 if number else None], _sample(self._d, number, rng)])
         values = self._values(places)
         for output in range(len(self._value)):
             order = np.argsort(-values[:, output], kind="stable")[:STARTS]

@@ -13,6 +13,7 @@ from .term import LARGEST
 
 Array = NDArray[np.float64]
 _SLACK = 1e-9
+_WEIGHINGS = 40
 
 
 @dataclass(frozen=True)
@@ -72,17 +73,49 @@ class Family:
         """mean + amounts modes + radius offsets, float64 [n, d]; amounts [n, k], offsets [n, d] in [-1, 1]."""
         return np.asarray(self.mean) + amounts @ np.asarray(self.modes) + np.asarray(self.radius) * offsets
 
-    def contains(self, x: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Which rows of x [n, d] are shown to lie in the family; a row near its edge may be missed, none is added.
+    def holds(self, x: NDArray[np.floating], amounts: Array) -> NDArray[np.bool_]:
+        """Which rows of x [n, d] are members by amounts [n, k]: |x - mean - amounts modes| + roundoff <= radius."""
+        return np.asarray((self._share(x, amounts) <= 1.0).all(axis=1))
 
-        |x_j - mean_j - (a modes)_j| + roundoff <= radius_j for a = the least-squares amounts, clipped to their range.
+    def contains(self, x: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Which rows of x [n, d] are shown to be members; one near the edge may be missed, none is added.
+
+        The amounts that miss x least in the largest column are approached by Lawson's weights: w_j <- w_j |miss_j|.
         """
-        mean, modes, radius = np.asarray(self.mean), np.asarray(self.modes), np.asarray(self.radius)
-        weight = 1.0 / np.maximum(radius, np.finfo(np.float64).eps * max(float(radius.max()), 1e-300))
+        found = np.zeros(len(x), dtype=bool)
+        weight = np.full(x.shape, 1.0)
+        for _ in range(_WEIGHINGS):
+            left = np.flatnonzero(~found)
+            if not left.size:
+                break
+            amounts = self._amounts(x[left], weight[left])
+            share = self._share(x[left], amounts)
+            found[left] = (share <= 1.0).all(axis=1)
+            weight[left] *= np.clip(share / np.maximum(share.max(axis=1, keepdims=True), 1e-300), 1e-6, 1.0)
+        return found
+
+    def _amounts(self, x: NDArray[np.floating], weight: Array) -> Array:
+        """The amounts [n, k] of the least sum of weight (miss / radius)^2, clipped to their range."""
+        modes, scale = np.asarray(self.modes), self._scale()
+        scaled = modes / scale
+        centred = (x.astype(np.float64) - np.asarray(self.mean)) / scale
+        products = np.einsum("kj,nj,lj->nkl", scaled, weight, scaled)
+        products += 1e-12 * np.trace(products, axis1=1, axis2=2)[:, None, None] * np.eye(len(modes))
+        sides = np.einsum("kj,nj,nj->nk", scaled, weight, centred)
+        return np.clip(np.linalg.solve(products, sides[:, :, None])[:, :, 0], self.low, self.high)
+
+    def _share(self, x: NDArray[np.floating], amounts: Array) -> Array:
+        """(|x - mean - amounts modes| + roundoff) / radius, [n, d]."""
+        mean, modes = np.asarray(self.mean), np.asarray(self.modes)
         centred = x.astype(np.float64) - mean
-        amounts, *_ = np.linalg.lstsq((modes * weight).T, (centred * weight).T, rcond=None)
-        held = np.clip(amounts.T, self.low, self.high)
-        size = np.abs(centred) + np.abs(mean) + np.abs(held) @ np.abs(modes)
+        size = np.abs(centred) + np.abs(mean) + np.abs(amounts) @ np.abs(modes)
         roundoff = (len(modes) + 4) * np.finfo(np.float64).eps * size
-        inside = np.abs(centred - held @ modes) + roundoff <= radius
-        return np.asarray(inside.all(axis=1))
+        radius = np.asarray(self.radius)
+        with np.errstate(divide="ignore", over="ignore"):
+            share = (np.abs(centred - amounts @ modes) + roundoff) / radius
+        return np.where(radius > 0.0, share, np.inf)
+
+    def _scale(self) -> Array:
+        """The radius where it is not next to nothing beside the others."""
+        radius = np.asarray(self.radius)
+        return np.maximum(radius, max(1e-6 * float(radius.max()), 1e-150))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from .manifest import InputSpec
 from .subbox import SubBox, place
 
 Array = NDArray[np.float64]
-WIDE = 10.0
+WIDE, WIDEST = 10.0, 1e12
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class InputSpace:
 
     def inputs(self, places: Array) -> tuple[dict[str, NDArray[np.floating]], NDArray[np.bool_]]:
         """Arrays by input [n, columns] for places [n, D] of the unit cube, and which rows are what is searched."""
-        points = self._points(places)
+        points = self._points(places) if self.family is None else self._members(self.family, places)
         arrays: dict[str, NDArray[np.floating]] = {}
         begin = 0
         for spec in self.specs:
@@ -55,27 +56,38 @@ class InputSpace:
         if self.inside or self.family is not None:
             valid &= ((wide >= self.low) & (wide <= self.high)).all(axis=1)
         if self.family is not None:
-            valid &= self.family.contains(wide)
+            valid &= self.family.holds(wide, _amounts(self.family, places))
         return arrays, valid
 
-    def _points(self, places: Array) -> Array:
+    def places(self, points: Sequence[Sequence[float]]) -> Array:
+        """Places [k, D] that `inputs` brings near points [k, d] of the box or part of it; none for a family."""
         if self.family is not None:
-            return self._members(self.family, places)
-        spread = self.high > WIDE * np.where(self.low > 0.0, self.low, np.inf)
-        base, top = np.where(spread, self.low, 1.0), np.where(spread, self.high, 1.0)
-        points = np.where(spread, base * (top / base) ** places, self.low + places * (self.high - self.low))
-        return np.clip(points, self.low, self.high)
+            return np.zeros((0, self.dimension))
+        held = np.clip(np.asarray(points, np.float64).reshape(len(points), len(self.low)), self.low, self.high)
+        base, top = self._spread()
+        linear = (held - self.low) / (self.high - self.low)
+        factors = np.where(top > base, held, 1.0) / base
+        return np.where(top > base, np.log(factors) / np.log(np.maximum(top / base, 2.0)), linear)
+
+    def _spread(self) -> tuple[Array, Array]:
+        """Ends of the columns that span a factor from WIDE to WIDEST and are searched by factors; 1, 1 for others."""
+        wide = (self.low > 0.0) & (self.high > WIDE * self.low) & (self.high < WIDEST * self.low)
+        return np.where(wide, self.low, 1.0), np.where(wide, self.high, 1.0)
+
+    def _points(self, places: Array) -> Array:
+        base, top = self._spread()
+        points = np.where(top > base, base * (top / base) ** places, self.low + places * (self.high - self.low))
+        return np.clip(np.where(places < 1.0, points, self.high), self.low, self.high)
 
     def _members(self, family: Family, places: Array) -> Array:
         """Members of the family, off its edge by what rounding to the graph's dtype may move them."""
-        modes = len(family.modes)
-        low, high = np.asarray(family.low), np.asarray(family.high)
-        amounts = low + places[:, :modes] * (high - low)
         unit = np.concatenate([np.full(len(s.columns), np.finfo(s.dtype).eps) for s in self.specs])
         radius = np.asarray(family.radius)
-        size = np.maximum(*map(np.abs, family.hull()))
-        share = np.clip(1.0 - unit * size / np.maximum(radius, 1e-300), 0.0, 1.0)
-        return family.points(amounts, share * (2.0 * places[:, modes:] - 1.0))
+        reach = np.maximum(np.abs(family.low), np.abs(family.high)) @ np.abs(family.modes)
+        size = np.abs(family.mean) + radius + reach
+        lost = (unit + 2.0 * (len(family.modes) + 4) * np.finfo(np.float64).eps) * size
+        share = np.clip(1.0 - lost / np.maximum(radius, 1e-300), 0.0, 1.0)
+        return family.points(_amounts(family, places), share * (2.0 * places[:, len(family.modes) :] - 1.0))
 
     def _rounded(self, points: Array, spec: InputSpec, columns: slice) -> NDArray[np.floating]:
         array = np.ascontiguousarray(points, dtype=spec.dtype)
@@ -84,3 +96,8 @@ class InputSpace:
         above, below = array > self.high[columns], array < self.low[columns]
         array = np.where(above, np.nextafter(array, array.dtype.type(-np.inf)), array)
         return np.ascontiguousarray(np.where(below, np.nextafter(array, array.dtype.type(np.inf)), array))
+
+
+def _amounts(family: Family, places: Array) -> Array:
+    low, high = np.asarray(family.low), np.asarray(family.high)
+    return np.asarray(low + places[:, : len(low)] * (high - low))

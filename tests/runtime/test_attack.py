@@ -116,3 +116,9 @@ def test_progress_hears_of_every_call() -> None:
     worst = Search(one(lambda z: z[:, 0]), 1, progress=heard.append).run()
     assert heard[-1].tried == worst.tried
     assert [w.tried for w in heard] == sorted({w.tried for w in heard})
+
+
+def test_what_is_known_is_looked_at_first() -> None:
+    known = np.array([[0.123, 0.456]])
+    needle = Search(one(lambda z: np.where((z == known[0]).all(axis=1), 2.0, 1.0)), 2, starts=known)
+    assert needle.run(1e-9).value[0] == 2.0

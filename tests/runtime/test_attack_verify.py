@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,14 @@ from edgepde_runtime import bundle as bundles
 from edgepde_runtime.__main__ import EXIT_INTERRUPTED, main
 from edgepde_runtime.certificate import Region
 from edgepde_runtime.difference import Difference
+from edgepde_runtime.family import Family
 from edgepde_runtime.term import Term
 from edgepde_runtime.verbs.attackcheck import AttackOptions, check_attack
 from edgepde_runtime.verdict import FAIL, NOT_VERIFIED, PASS, Check
 from support import c99
+from support import onnx_writer as w
 from support.attacked import SHIFT, attacked_bundle, reference_file, reference_model
-from support.bundles import mlp_bundle, mlp_reference, terms
+from support.bundles import edit, mlp_bundle, mlp_reference, residual_bundle, terms, write
 
 SHORT = AttackOptions(0.3)
 QUICK = ["--backend", "reference", "--seconds", "0.02", "--attack", "0.3"]
@@ -98,12 +100,11 @@ def test_a_folder_that_cannot_be_written_is_told_and_still_fails(
     assert "at x = (" in check.detail
 
 
-def test_a_read_only_folder_is_told(tmp_path: Path, here: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root writes everywhere")
-    here.chmod(0o500)
-    (check,) = attacked(attacked_bundle(tmp_path / "b", shift=SHIFT))
-    assert "could not be saved" in check.detail
+def test_a_folder_that_is_gone_is_told(tmp_path: Path, here: Path) -> None:
+    bundle = attacked_bundle(tmp_path / "b", shift=SHIFT)
+    here.rmdir()
+    (check,) = attacked(bundle)
+    assert (check.status, "could not be saved" in check.detail) == (FAIL, True)
 
 
 def test_a_folder_in_the_place_of_the_file_is_told(tmp_path: Path, here: Path) -> None:
@@ -218,3 +219,71 @@ def test_a_value_that_is_not_finite_on_the_device_is_a_violation(
     (check,) = attacked(bundle)
     assert (check.status, check.value) == (FAIL, None)
     assert "no finite value" in check.detail
+
+
+def grid_reference(shift: float) -> bytes:
+    """The reference of `bundles.residual_bundle` in float64, moved by `shift`; without the residual."""
+    nodes = [
+        w.node("MatMul", ["points", "ones"], ["sums"]),
+        w.node("Transpose", ["sums"], ["row"], {"perm": [1, 0]}),
+        w.node("MatMul", ["parameters", "row"], ["v"]),
+        w.node("Add", ["v", "shift"], ["u"]),
+    ]
+    ends = [w.value_info("parameters", "float64", ["B", 1]), w.value_info("points", "float64", ["M", 2])]
+    constants = {"ones": np.ones((2, 1)), "shift": np.array(shift)}
+    return w.model(w.graph(nodes, ends, [w.value_info("u", "float64", ["B", "M"])], constants))
+
+
+@pytest.mark.parametrize(("shift", "status"), [(0.0, PASS), (1e-5, FAIL)])
+def test_a_grid_of_two_inputs_is_searched_where_it_converges(
+    tmp_path: Path, here: Path, shift: float, status: str
+) -> None:
+    data = reference_file(grid_reference(shift))
+    bundle = residual_bundle(tmp_path / "b", fails_above=0.5, extra={"reference.npz": data})
+    (check,) = attacked(bundle)
+    assert check.status == status
+    if status == FAIL:
+        with np.load(here / "b-violation.npz") as saved:
+            assert saved["parameters"].dtype == np.float64
+            assert saved["parameters"].shape == (1, 1)
+            assert saved["points"].shape == (1, 2)
+            assert saved["parameters"][0, 0] <= 0.5
+
+
+def test_nothing_to_search_is_not_verified(tmp_path: Path) -> None:
+    data = reference_file(grid_reference(0.0))
+    (check,) = attacked(residual_bundle(tmp_path / "b", fails_above=1e-9, extra={"reference.npz": data}))
+    assert (check.status, check.value) == (NOT_VERIFIED, None)
+    assert "no input could be searched" in check.detail
+
+
+def test_a_family_is_searched_alone(tmp_path: Path) -> None:
+    family = Family((0.0, 0.5), ((0.5, 0.25),), (-1.0,), (1.0,), (1e-3, 1e-3))
+    bundle = attacked_bundle(tmp_path / "b", shift=SHIFT, compression=2 * SHIFT)
+    stated = replace(bundles.read(bundle).certificate, family=family)
+    edit(bundle, "certificate.json", lambda _: stated.to_json().encode())
+    (check,) = attacked(bundle)
+    assert check.status == PASS
+    place = [float(v) for v in check.detail.partition("at x = (")[2].rstrip(")").split(", ")]
+    assert family.contains(np.array([place])).all()
+
+
+@pytest.mark.parametrize(("shift", "status"), [(0.0, PASS), (1e-9, FAIL)])
+def test_the_roundoff_of_the_reference_is_no_violation_in_float64(tmp_path: Path, shift: float, status: str) -> None:
+    small = dict.fromkeys(("model", "compression", "quantisation", "activation"), 0.0)
+    plain = bundles.read(mlp_bundle(tmp_path / "plain", amounts=small | {"rounding": 2e-16}))
+    manifest, x = plain.manifest, plain.golden.inputs["x"].astype(np.float64)
+    graph = reference_model()
+    bundle = write(
+        tmp_path / "b",
+        graph,
+        inputs=tuple(replace(spec, dtype="float64") for spec in manifest.inputs),
+        outputs=tuple(replace(spec, dtype="float64") for spec in manifest.outputs),
+        golden={"input/x": x, "output/u": mlp_reference(x)},
+        entries=[replace(plain.certificate.outputs["u"], found=None, tightness_total=None)],
+        extra={"reference.npz": reference_file(reference_model(shift, turned=True))},
+    )
+    (check,) = attacked(bundle)
+    assert check.status == status
+    assert check.value is not None
+    assert check.value > 2e-16

@@ -24,11 +24,17 @@ def reference_model(
     columns: int = 2,
     output: str = "u",
     scale: float = 1.0,
+    turned: bool = False,
 ) -> bytes:
-    """The network of `onnx_writer.mlp_model` in float64, its output times `scale` and moved by `shift`."""
+    """The network of `onnx_writer.mlp_model` in float64, its output times `scale` and moved by `shift`.
+
+    turned: hidden units in the opposite order, so that sums round otherwise.
+    """
     held = {name: weight.astype(dtype) for name, weight in w.mlp_weights(seed=0).items()}
     held["W1"] = np.resize(held["W1"], (columns, held["W1"].shape[1]))
     held["W2"], held["b2"] = held["W2"] * scale, held["b2"] * scale + held["b2"].dtype.type(shift)
+    if turned:
+        held |= {"W1": held["W1"][:, ::-1].copy(), "b1": held["b1"][::-1].copy(), "W2": held["W2"][::-1].copy()}
     nodes = [
         w.node("MatMul", ["x", "W1"], ["a"]),
         w.node("Add", ["a", "b1"], ["z"]),

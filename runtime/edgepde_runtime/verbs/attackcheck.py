@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import final
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from .. import choose
 from ..atomic import write_bytes
-from ..attack import Search, Worst
+from ..attack import Array, Search, Worst
 from ..backends import Backend
 from ..bundle import Bundle
 from ..certificate import OutputCertificate
@@ -105,19 +106,21 @@ class _Attack:
         self._space = InputSpace.of(manifest.inputs, bundle.certificate, target.part)
         device = choose.choose(backend, bundle, trust).backend
         self._difference = Difference(manifest, self._space, list(target.statements), device, _reference(bundle))
+        starts = _known(bundle, self._space, target)
+        outputs = len(target.statements)
         self._search: Search | None = None
-        self._began = self._told = 0.0
+        self._new = partial(Search, self._difference, self._space.dimension, outputs, starts=starts)
+        self._began = self._told = self._spent = 0.0
 
     def run(self, options: AttackOptions) -> None:
         """Searches; raises BundleError where the reference gives no finite value."""
-        outputs = len(self._target.statements)
         self._began = self._told = time.monotonic()
-        search = Search(self._difference, self._space.dimension, outputs, seed=options.seed, progress=self._tell)
-        self._search = search
-        search.run(options.seconds)
+        self._search = self._new(seed=options.seed, progress=self._tell)
+        self._search.run(options.seconds)
 
     def _tell(self, worst: Worst) -> None:
         now = time.monotonic()
+        self._spent = now - self._began
         if now - self._told < TOLD_SECONDS:
             return
         self._told = now
@@ -125,13 +128,13 @@ class _Attack:
             f"{self._target.row(name)} {value:.3g} of {s.device_total or np.nan:.3g}"
             for (name, s), value in zip(self._target.statements.items(), worst.value, strict=True)
         )
-        LOG.info("%d s, %d inputs: %s", now - self._began, worst.tried, found)
+        LOG.info("%d s, %d inputs: %s", self._spent, worst.tried, found)
 
     def findings(self) -> Iterator[_Finding]:
         """What was found so far, an output each."""
         if self._search is None:
             return
-        worst, seconds = self._search.worst, time.monotonic() - self._began
+        worst = self._search.worst
         for i, (name, statement) in enumerate(self._target.statements.items()):
             alone, _ = self._space.inputs(worst.place[i][None])
             entry = self._bundle.certificate.outputs[name]
@@ -141,7 +144,7 @@ class _Attack:
             if bound is not None and found > bound + slack and not self._difference.at(alone)[0, i] > bound + slack:
                 inputs, _ = self._space.inputs(worst.calls[i])
             place = "; ".join(f"{key} = ({', '.join(f'{v:.9g}' for v in a[0])})" for key, a in alone.items())
-            about = f"worst of {worst.tried} inputs in {seconds:.3g} s on {self._backend}, at {place}"
+            about = f"worst of {worst.tried} inputs in {self._spent:.3g} s on {self._backend}, at {place}"
             yield _Finding(self._target.row(name), entry.unit, found, bound, slack, inputs, about)
 
     def _slack(self, entry: OutputCertificate, name: str) -> float:
@@ -177,6 +180,13 @@ def check_attack(bundle: Bundle, backend: str, options: AttackOptions, trust: bo
     covers = "" if backend in covered else f"certificate covers {', '.join(covered)}, not {backend}"
     saved = _saved(bundle, found)
     return [finding.check(covers, saved) for finding in found]
+
+
+def _known(bundle: Bundle, space: InputSpace, target: _Target) -> Array:
+    """Places [k, D] of the inputs the certificate itself names as the worst."""
+    entries = [bundle.certificate.outputs[name] for name in target.statements]
+    found = [entry.found.input for entry in entries if entry.found is not None]
+    return space.places([[v for spec in space.specs for v in place[spec.name]] for place in found])
 
 
 def _reference(bundle: Bundle) -> Backend:
