@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError, UnsupportedModel
-from edgepde_runtime.limits import positive
+from edgepde_runtime.limits import class_name, positive
 from edgepde_runtime.manifest import is_name
 
 from edgepde.certify.family import Family
@@ -80,6 +80,8 @@ def export(
         raise InputError(f"--name expected letters, digits, ., _ and -, got {naming.name!a}")
     target = Path(target)
     check_target(target)
+    if min_class is not None:
+        class_name(min_class, "--min-class")
     native = asked(targets, cc, max_ram_kb, max_flash_kb, log)
     box = parse_domain(domain) if isinstance(domain, str) else domain
     inputs = family_of(family)

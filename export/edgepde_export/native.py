@@ -116,7 +116,7 @@ def backend(model: bytes, signature: Signature, log: Log) -> C99Backend | None:
     sources = generate(model, manifest, _unmeasured(manifest), _middle(inputs))
     found = compiler.find()
     if found is None:
-        log(f"not covered by the certificate: backend c99: {compiler.NO_COMPILER}")
+        log(f"not measured: backend c99: {compiler.NO_COMPILER}")
         return None
     with tempfile.TemporaryDirectory(prefix="edgepde-") as temporary:
         folder = unpacked(sources, Path(temporary) / "c99")
@@ -129,6 +129,17 @@ def backend(model: bytes, signature: Signature, log: Log) -> C99Backend | None:
         data = built.path.read_bytes()
     log(f"c99: compiled by {built.compiler} for {', '.join(built.isas)}")
     return C99Backend(manifest, dynload.load(data, "the compiled model"), "the compiled model")
+
+
+def writable(model: bytes, signature: Signature) -> str:
+    """Empty where the model can be written as C, else why not, the node named."""
+    inputs, outputs = signature
+    manifest = Manifest(FORMAT_VERSION, "model", model_hash(model), {}, {}, inputs, outputs)
+    try:
+        generate(model, manifest, _unmeasured(manifest), _middle(inputs))
+    except UnsupportedModel as error:
+        return str(error)
+    return ""
 
 
 def unpacked(sources: Mapping[str, bytes], folder: Path) -> Path:

@@ -8,6 +8,7 @@ import edgepde_runtime
 import numpy as np
 import pytest
 import torch
+from edgepde_export import native
 from edgepde_export.bundle import BundleContent
 from edgepde_export.exporting import export
 from edgepde_export.lowering import certified
@@ -221,3 +222,15 @@ def test_the_accuracy_of_inputs_is_part_of_the_total_only(tmp_path: Path) -> Non
     assert (entry.terms["sensor"].value or 0.0) > 100.0 * (entry.sound_total or np.inf)
     with pytest.raises(InputError, match="nu"):
         export(nets.mlp(), tmp_path / "c", domain=BOX, input_accuracy="nu=1%", log=quiet)
+
+
+def test_a_graph_that_cannot_be_written_as_c_has_the_terms_of_the_backends_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(native, "writable", lambda *_: "node tanh: no C")
+    said: list[str] = []
+    content = lower(nets.mlp(), BOX, Options(log=said.append))
+    assert content.certificate.backends == ("ort", "reference")
+    assert entry_of(content).terms["rounding"].class_ == "sound"
+    assert entry_of(content).device_class == "measured"
+    assert any("node tanh: no C" in line for line in said)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from edgepde_export.errors import BoundExceeded
 from edgepde_export.limits import MaxError, check_limits
-from edgepde_runtime.certificate import BoxEntry, Certificate, OutputCertificate, index
+from edgepde_runtime.certificate import BoxEntry, Certificate, Found, OutputCertificate, Region, index
 from edgepde_runtime.errors import BudgetError, NotVerified
 from edgepde_runtime.term import Term
 
@@ -30,7 +31,7 @@ MEASURED = Term(1e-3, "measured", "on points")
 
 @pytest.mark.parametrize("limit", [None, 1e-3, "1e-3", "u=2e-3", {"u": 1e-3}])
 def test_the_model_term_does_not_count(limit: MaxError) -> None:
-    check_limits(certificate(MEASURED), limit, None)
+    check_limits(certificate(MEASURED), limit, "measured")
 
 
 @pytest.mark.parametrize("limit", [9e-4, "9e-4", "u=9e-4", {"u": 9e-4}])
@@ -41,7 +42,7 @@ def test_a_bound_above_its_limit_names_output_bound_and_limit(limit: MaxError) -
 
 def test_a_limit_of_one_output_leaves_the_other_free() -> None:
     both = certificate(MEASURED, ("u", "v"))
-    check_limits(both, "u=1e-2", None)
+    check_limits(both, "u=1e-2", "measured")
     with pytest.raises(BoundExceeded, match="output v"):
         check_limits(both, "u=1e-2,v=1e-9", None)
 
@@ -49,6 +50,44 @@ def test_a_limit_of_one_output_leaves_the_other_free() -> None:
 def test_a_class_below_the_least_is_not_verified() -> None:
     with pytest.raises(NotVerified, match=r"output u.*measured.*sound"):
         check_limits(certificate(MEASURED), None, "sound")
+
+
+def test_a_limit_asks_for_sound_terms_unless_told_otherwise() -> None:
+    check_limits(certificate(MEASURED), None, None)
+    with pytest.raises(NotVerified, match="sound is asked for; --min-class measured accepts them"):
+        check_limits(certificate(MEASURED), 1.0, None)
+
+
+class TestSound:
+    """A proved bound above its limit is a violation only where an error above the limit was found."""
+
+    def proved(self, found: float, at: float = 0.5) -> Certificate:
+        made = certificate(Term(1e-3, "sound", "proved"))
+        entry = made.outputs["u"]
+        worst = Found(found, {"x": (at,)}, against="reference")
+        region = Region({"x": (0.0, 0.25)}, {**entry.terms, "rounding": Term(1e-4, "sound", "proved")})
+        terms = OutputCertificate.from_terms("u", "m", entry.terms, found=worst, regions=(region,))
+        return replace(made, outputs=index([terms]))
+
+    def test_below_the_limit_it_passes(self) -> None:
+        check_limits(self.proved(1e-4), 1e-3, None)
+
+    def test_a_bound_above_is_not_verified(self) -> None:
+        with pytest.raises(NotVerified, match=r"proved bound 0\.001.*worst error found is 0\.0001.*--prove-seconds"):
+            check_limits(self.proved(1e-4), 5e-4, None, "; most of it is rounding")
+
+    def test_an_error_found_above_is_exceeded_and_says_where_and_what_costs(self) -> None:
+        with pytest.raises(BoundExceeded, match=r"0\.0007 at x = \[0\.5\].*most of it is rounding"):
+            check_limits(self.proved(7e-4), 5e-4, None, "; most of it is rounding")
+
+    def test_a_part_of_the_box_has_its_own_bound_and_its_own_finds(self) -> None:
+        check_limits(self.proved(7e-4), "u=1e-2,u[x=0:0.2]=2e-4", None)
+        with pytest.raises(NotVerified, match=r"output u\[x=0.0:0.2\]: the proved bound 0\.0001"):
+            check_limits(self.proved(7e-4), "u[x=0:0.2]=5e-5", None)
+        with pytest.raises(BoundExceeded, match=r"output u\[x=0.0:0.6\]: an error of 0\.0007"):
+            check_limits(self.proved(7e-4), "u[x=0:0.6]=5e-4", None)
+        with pytest.raises(BudgetError, match="column 't' is unknown"):
+            check_limits(self.proved(7e-4), "u[t=0:0.6]=5e-4", None)
 
 
 def test_an_unknown_term_never_passes() -> None:

@@ -52,11 +52,11 @@ def test_float64_stays_float64(activation: str, box: Box, tmp_path: Path) -> Non
     made = export(module, tmp_path / "b", domain=box, log=quiet)
     certificate = reader.read(made).certificate
     x = box.sample(100, np.random.default_rng(99))
-    bound = certificate.outputs["y"].device_total
-    assert bound is not None
-    assert bound < 1e-13
-    assert "reference" in certificate.backends
-    for backend in certificate.backends:
+    assert {"c99", "reference"} <= set(certificate.backends)
+    for backend in set(certificate.backends) - {"c99"}:
+        bound = certificate.on(backend).outputs["y"].device_total
+        assert bound is not None
+        assert bound < 1e-13
         y = edgepde_runtime.load(made, backend=backend)(x)
         assert y.dtype == np.float64
         assert np.abs(y - exact(module, x)).max() <= bound
@@ -137,10 +137,7 @@ class TestModelTerm:
         assert entry.terms["model"].class_ == "measured"
         assert entry.terms["model"].value == pytest.approx(1.25 * 0.25, rel=1e-9)
         assert entry.total is not None
-        assert entry.found is not None
-        assert entry.found.value == pytest.approx(0.25, abs=1e-6)
-        assert entry.found.value <= entry.total
-        np.testing.assert_allclose(entry.found.input["x"], x[17])
+        assert "on the 150 points of d.npz" in entry.terms["model"].how
 
     def test_a_few_rows_cannot_speak_for_the_box(self, box: Box, tmp_path: Path) -> None:
         x = box.sample(99, np.random.default_rng(5))
@@ -267,7 +264,7 @@ class TestExport:
         with pytest.raises(BoundExceeded, match="output y"):
             export(nets.mlp("silu"), made, domain=box, max_error={"y": 1e-30}, log=quiet)
         with pytest.raises(NotVerified, match="output y"):
-            export(nets.mlp("silu"), made, domain=box, min_class="sound", log=quiet)
+            export(nets.mlp("silu"), made, domain=box, max_error=6e-8, log=quiet)
         assert reader.read(made).id == before
         assert list(tmp_path.iterdir()) == [made]
 
@@ -275,7 +272,7 @@ class TestExport:
         with pytest.raises(InputError, match="--target"):
             export(nets.mlp(), tmp_path / "b", domain=box, targets=("fortran",), log=quiet)
 
-    def test_a_compress_result_has_a_measured_compression_term(self, box: Box, tmp_path: Path) -> None:
+    def test_a_compress_result_has_a_proved_compression_term(self, box: Box, tmp_path: Path) -> None:
         class Compressed:
             module = nets.mlp()
             reference = nets.mlp()
@@ -285,7 +282,7 @@ class TestExport:
             Compressed.module[4].bias += 0.125  # type: ignore[index]
         bundle = reader.read(export(Compressed(), tmp_path / "b", domain=box, log=quiet))
         term = bundle.certificate.outputs["y"].terms["compression"]
-        assert (term.class_, term.value) == ("measured", pytest.approx(0.25))
+        assert (term.class_, term.value) == ("sound", pytest.approx(0.125))
         assert "ledger.json" in bundle.manifest.files
 
     def test_anything_else_is_an_input_error(self, box: Box, tmp_path: Path) -> None:

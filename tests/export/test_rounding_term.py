@@ -1,4 +1,4 @@
-"""The measured rounding term of plain networks: it holds on points it has not seen, steep networks included."""
+"""Terms measured where nothing is proved: they hold on points they have not seen, steep networks included."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 from edgepde_export.bundle import BundleContent
+from edgepde_export.lowering import plain
 from edgepde_export.lowering.measured import load_backends
 from edgepde_export.lowering.module import lower
 from edgepde_export.lowering.options import Options
 from edgepde_export.passes.clean import serialize
 from edgepde_runtime.box import Box
+from edgepde_runtime.errors import UnsupportedModel
 from torch import nn
 
 ROWS = 200_000
@@ -22,6 +24,16 @@ ROWS = 200_000
 
 def quiet(_: str) -> None:
     """Hears of skipped backends and says nothing."""
+
+
+@pytest.fixture(autouse=True)
+def unproved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No operation has a rule."""
+
+    def refuse(_: object) -> None:
+        raise UnsupportedModel("no rule")
+
+    monkeypatch.setattr(plain, "from_graph", refuse)
 
 
 def steep(factor: float, depth: int, inputs: int, seed: int, dtype: torch.dtype = torch.float32) -> nn.Module:

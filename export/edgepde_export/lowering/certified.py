@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from edgepde_runtime.attack import Search
@@ -45,17 +45,20 @@ ASSUMPTIONS = (
 )
 
 
-def certificate(
-    signature: tuple[InputSpec, OutputSpec],
-    lineage: Lineage,
-    values: Networks,
-    backends: Mapping[str, Backend],
-    measured: Certificate,
-    box: Box,
-    options: Options,
-) -> Certificate:
-    """The measured certificate with proofs in the place of measurements, for the C code and for the backends here.
+@dataclass(frozen=True)
+class Device:
+    """What runs the graph: its signature, the networks it is compared with, the backends here; whether C code can."""
 
+    signature: tuple[InputSpec, OutputSpec]
+    values: Networks
+    backends: Mapping[str, Backend]
+    has_c: bool = True
+
+
+def certificate(measured: Certificate, lineage: Lineage, on: Device, box: Box, options: Options) -> Certificate:
+    """The measured certificate with proofs in the place of measurements.
+
+    The terms are those of the C code, where there is any, and otherwise of the backends here.
     Raises BackendError where the C code itself is found beyond what was proved of it.
     """
     (entry,) = (e for e in measured.outputs.values() if e.norm == "sup")
@@ -68,13 +71,14 @@ def certificate(
         entry.name,
         entry.unit,
         {"model": entry.terms["model"], **_terms(lineage, proof, entry.terms), **sensor},
-        found=_found(signature, values, backends, proof, options.family),
+        found=_found(on, proof, options.family),
         found_compression=None if proof.compression is None else float(proof.compression.found.max()),
         elsewhere={name: _elsewhere(lineage, proof, entry.terms) for name in measured.backends if name != C99},
         regions=tuple(regions),
     )
-    _check_found(made, backends)
-    covered = tuple(sorted({*measured.backends, C99}))
+    _check_found(made, on.backends)
+    covered = tuple(sorted({*measured.backends, C99})) if on.has_c else measured.backends
+    made = made if on.has_c else made.on(measured.backends[0])
     family = None if options.family is None else statement(options.family)
     stated = replace(measured, backends=covered, outputs=index([made]), family=family)
     return replace(stated, assumptions=ASSUMPTIONS, engine=ENGINE)
@@ -117,22 +121,16 @@ def _sensor(lineage: Lineage, where: Box | Family, options: Options) -> dict[str
     return {SENSOR: Term(value, "sound", how)}
 
 
-def _found(
-    signature: tuple[InputSpec, OutputSpec],
-    values: Networks,
-    backends: Mapping[str, Backend],
-    proof: Proof,
-    family: Family | None,
-) -> Found:
+def _found(on: Device, proof: Proof, family: Family | None) -> Found:
     """The worst |reference - device| reached: on the C code where it was compiled, else on another backend."""
-    spec, output = signature
-    backend = backends.get(C99) or next(iter(backends.values()))
+    spec, output = on.signature
+    backend = on.backends.get(C99) or next(iter(on.backends.values()))
     low, high = (np.array([getattr(c, side) for c in spec.columns]) for side in ("low", "high"))
     space = InputSpace((spec,), low, high, family=None if family is None else statement(family))
 
     def error(x: NDArray[np.floating]) -> NDArray[np.float64]:
         held = x.astype(spec.dtype)
-        return rows_apart(device(backend, spec, output, held), values.original(held))
+        return rows_apart(device(backend, spec, output, held), on.values.original(held))
 
     def at(places: NDArray[np.float64]) -> NDArray[np.float64]:
         arrays, valid = space.inputs(places)

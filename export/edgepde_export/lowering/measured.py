@@ -77,7 +77,7 @@ def load_backends(model: bytes, log: Log, c99: native.Signature | None = None) -
             loaded[name] = choose.of_model(name, model)
         except BackendError as error:
             reasons.append(str(error))
-            log(f"not covered by the certificate: {reasons[-1]}")
+            log(f"not measured: {reasons[-1]}")
     if c99 is not None and (compiled := native.backend(model, c99, log)) is not None:
         loaded[compiled.name] = compiled
     if not loaded:

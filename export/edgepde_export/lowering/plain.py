@@ -19,6 +19,7 @@ from edgepde.certify.from_graph import from_graph
 from edgepde.certify.network import Network
 from edgepde.certify.prove import Lineage
 
+from .. import native
 from ..bundle import BundleContent
 from ..card import Notes
 from ..passes.clean import serialize
@@ -56,8 +57,8 @@ def content(plain: Plain, box: Box, options: Options) -> BundleContent:
     truth = held_out.read(options.data, box, output.shape) if options.data is not None else None
     golden = golden_points(box, GOLDEN, options.seed, np.dtype(spec.dtype))
     points = np.concatenate([golden, golden_points(box, DENSE, options.seed + 1, np.dtype(spec.dtype))])
-    native = ((spec,), (output,)) if options.c99 else None
-    backends = measured.load_backends(serialize(plain.model), options.log, native)
+    with_c = ((spec,), (output,)) if options.c99 else None
+    backends = measured.load_backends(serialize(plain.model), options.log, with_c)
     seen = measured.certify(plain.signature, values, backends, points, truth)
     certificate, costly = _proved(plain, seen, backends, box, options)
     return BundleContent(
@@ -86,6 +87,10 @@ def _proved(
         options.log(f"measured, not proved: {error}")
         return seen, ""
     lineage = Lineage(reference, module, graph, spec.dtype)
-    made = certified.certificate(plain.signature, lineage, plain.values, backends, seen, box, options)
+    no_c = native.writable(serialize(plain.model), ((spec,), (output,)))
+    if no_c:
+        options.log(f"measured, not proved: sums and functions of ort and reference; {no_c}")
+    on = certified.Device(plain.signature, plain.values, backends, has_c=not no_c)
+    made = certified.certificate(seen, lineage, on, box, options)
     where = options.family or box
     return made, costliest(made.outputs[output.name], lineage, where) if options.limited else ""
