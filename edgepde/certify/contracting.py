@@ -18,14 +18,14 @@ LARGEST = 1 << 24
 
 def linear(b: Builder, x: Value, weight: Array, bias: Array | None = None) -> Value:
     """x [.., k] times weight [n, k] transposed, plus bias [n]; a block-diagonal matrix where there are several rows."""
-    w = tensor(weight).contiguous()
+    w = tensor(weight)
     c = w.new_zeros(len(w)) if bias is None else tensor(bias).expand(len(w)).clone()
     rows = x.index.size // max(x.shape[-1], 1)
     shape = (*x.shape[:-1], len(w))
     if rows == 1:
         return b.add(Affine((b.flat(x),), w, c), shape)
     _check_size(b, rows * len(w), rows * w.shape[1])
-    whole = torch.kron(torch.eye(rows, dtype=w.dtype), w)
+    whole = torch.from_numpy(np.kron(np.eye(rows), weight))
     return b.add(Affine((b.flat(x),), whole, c.repeat(rows), chained=False), shape)
 
 
@@ -54,7 +54,7 @@ def summed(b: Builder, x: Value, axes: Sequence[int], keepdims: bool) -> Value:
         w = torch.ones(1, terms, dtype=torch.float64)
         return b.add(Affine((b.flat(turned),), w, w.new_zeros(1), chained=together), shape)
     _check_size(b, rows, rows * terms)
-    w = torch.kron(torch.eye(rows, dtype=torch.float64), torch.ones(1, terms, dtype=torch.float64))
+    w = torch.from_numpy(np.kron(np.eye(rows), np.ones((1, terms))))
     return b.add(Affine((b.flat(turned),), w, w.new_zeros(rows), chained=False), shape)
 
 

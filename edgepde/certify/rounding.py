@@ -131,7 +131,9 @@ def own_ulps(name: str, dtype: str, exponent: int = 0) -> float:
     own, declared = _declared(name, dtype), _room(name)
     if own is not None:
         return own
-    return UNPROVED_ULPS if declared.ulps is None else 0.505 * float(declared.roundings)
+    if declared.ulps is None:
+        return UNPROVED_ULPS
+    return 0.5 if declared.roundings == 1 else 0.505 * float(declared.roundings)
 
 
 def _declared(name: str, dtype: str) -> float | None:
@@ -265,9 +267,10 @@ def _local(
         most = how.gamma(n) * (size[0] @ node.weight.abs().T + node.bias.abs())
         if how.order == "c99" and node.chained:
             most = torch.fmin(most, _running(node, how, real[0], off[0], most))
-        return most + (2 * n + 2) * how.tiny, None, ()
+        # a row of zeros is its bias, exactly
+        return (most + (2 * n + 2) * how.tiny) * node.weight.any(dim=1), None, ()
     if isinstance(node, nw.Scale):
-        return how.rounded(2) * (size[0] * node.weight.abs() + node.bias.abs()) + 4.0 * how.tiny, None, ()
+        return _scaling(node, how, size[0]), None, ()
     if isinstance(node, nw.Sum):
         return how.rounded(len(size) - 1) * torch.stack(size).sum(dim=0) + len(size) * how.tiny, None, ()
     if isinstance(node, nw.Product):
@@ -278,6 +281,15 @@ def _local(
         return _function(node, how, real[0], off[0])
     width = len(node.index) if isinstance(node, nw.Gather) else sum(s.shape[1] for s in size)
     return size[0].new_zeros(len(size[0]), width), None, ()
+
+
+def _scaling(node: nw.Scale, how: Arithmetic, size: Tensor) -> Tensor:
+    """A product, exact where the factor is a power of two, and a sum, exact where nothing is added."""
+    factor, bias = node.weight.abs(), node.bias.abs()
+    exact = (factor == 0.0) | (torch.frexp(factor).mantissa == 0.5)
+    product = (how.unit * size * factor).masked_fill(exact, 0.0) + 2.0 * how.tiny * (factor != 1.0)
+    added = how.rounded(1) * (size * factor + product + bias) + 2.0 * how.tiny
+    return product + added.masked_fill(bias == 0.0, 0.0)
 
 
 def _running(node: nw.Affine, how: Arithmetic, h: Taylor, off: Tensor, most: Tensor) -> Tensor:

@@ -24,6 +24,14 @@ def evaluate(net: nw.Network, x: NDArray[np.float64]) -> tuple[Long, Long]:
     return values[-1], errors[-1]
 
 
+def values(net: nw.Network, x: NDArray[np.float64]) -> Long:
+    """The network at points [n, d], any nodes, without a bound on the error."""
+    found: list[Long] = [x.astype(np.longdouble)]
+    for node in net.nodes[1:]:
+        found.append(_value(node, [found[s] for s in node.sources]))
+    return found[-1]
+
+
 def _error(node: nw.Node, given: list[Long], off: list[Long]) -> Long:
     if isinstance(node, nw.Affine):
         weight, bias = np.abs(node.weight.numpy()), np.abs(node.bias.numpy())
