@@ -22,45 +22,57 @@ class Found:
 
 
 def attack(
-    function: Callable[[Tensor], Tensor], low: Tensor, high: Tensor, *, seed: int = 0, seconds: float | None = None
+    function: Callable[[Tensor], Tensor],
+    low: Tensor,
+    high: Tensor,
+    *,
+    seed: int = 0,
+    seconds: float | None = None,
+    samples: int = SAMPLES,
+    steps: int = STEPS,
 ) -> Found:
     """max |function| over the box [low, high] [d], function [N, d] -> [N, m]; repeated until `seconds` are over.
 
     Uniform points, points on faces and corners, then projected sign-gradient ascent from the best of every output.
     """
     began, draw = time.monotonic(), torch.Generator(device="cpu").manual_seed(seed)
-    found = _once(function, low, high, draw)
+    found = _once(function, low, high, draw, samples, steps)
     while seconds is not None and time.monotonic() - began < seconds:
-        found = _better(found, _once(function, low, high, draw))
+        found = _better(found, _once(function, low, high, draw, samples, steps))
     return found
 
 
-def _once(function: Callable[[Tensor], Tensor], low: Tensor, high: Tensor, draw: torch.Generator) -> Found:
-    points = _sample(low, high, draw)
+def _once(
+    function: Callable[[Tensor], Tensor], low: Tensor, high: Tensor, draw: torch.Generator, samples: int, steps: int
+) -> Found:
+    points = _sample(low, high, draw, samples)
     with torch.no_grad():
         values = _magnitude(function(points))
     best = _best(values, points)
     for output in range(values.shape[1]):
         starts = points[values[:, output].topk(min(STARTS, len(points))).indices]
-        best = _better(best, _ascend(function, output, starts, low, high))
+        best = _better(best, _ascend(function, output, starts, (low, high), steps))
     return best
 
 
-def _sample(low: Tensor, high: Tensor, draw: torch.Generator) -> Tensor:
+def _sample(low: Tensor, high: Tensor, draw: torch.Generator, samples: int) -> Tensor:
     """Uniform points; of every second some coordinates are pushed onto the faces."""
-    share = torch.rand(SAMPLES, len(low), generator=draw, dtype=torch.float64)
-    push = torch.rand(SAMPLES, len(low), generator=draw, dtype=torch.float64) < 1.0 / max(2, len(low))
+    share = torch.rand(samples, len(low), generator=draw, dtype=torch.float64)
+    push = torch.rand(samples, len(low), generator=draw, dtype=torch.float64) < 1.0 / max(2, len(low))
     push[::2] = False
     share = torch.where(push, share.round(), share).to(low.device)
     return torch.minimum(low + share * (high - low), high)
 
 
-def _ascend(function: Callable[[Tensor], Tensor], output: int, x: Tensor, low: Tensor, high: Tensor) -> Found:
+def _ascend(
+    function: Callable[[Tensor], Tensor], output: int, x: Tensor, box: tuple[Tensor, Tensor], steps: int
+) -> Found:
     """Every start climbs; its step halves whenever it fails to."""
+    low, high = box
     size = torch.full((len(x), 1), FIRST, dtype=x.dtype, device=x.device)
     value, slope, every = _climbing(function, output, x)
     best = _best(every, x)
-    for step in range(STEPS):
+    for step in range(steps):
         ahead = slope.sign() if step % 2 else slope / slope.abs().amax(dim=1, keepdim=True).clamp(min=1e-300)
         trial = torch.minimum(torch.maximum(x + size * (high - low) * ahead, low), high)
         tried, tried_slope, every = _climbing(function, output, trial)
