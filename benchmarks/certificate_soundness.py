@@ -1,9 +1,9 @@
 """Does any input exceed a bound of the certificate? Random points, points climbed to, and devices as bad as promised.
 
 Networks chosen to hurt (large weights, saturated units, cancellation, width 1, depth 10), compressed in every way or
-with all weights moved; bounds over boxes of every size, by branch and bound, over families of inputs, for inexact inputs
-and for rounding: float32 in the order of the kernels, and arithmetic whose every rounding is the worst allowed. Truth is
-in long double.
+with all weights moved; bounds over boxes of every size, by branch and bound, over families of inputs, for inexact
+inputs and for rounding: float32 in the order of the kernels, and arithmetic whose every rounding is the worst allowed.
+Truth is in long double.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from _harness import OURS, Row, closing, on_one_thread, parser, publish, say
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from support.soundness import KINDS, Tried, adversarial  # noqa: E402
+from support.soundness import KINDS, Tried, adversarial
 
 RANDOM, ADVERSARIAL = 1_000_000, 1_000
 NETWORKS = {"enclosures": 420, "families": 120, "sensor": 120, "rounding": 120, "adversarial": 120}
