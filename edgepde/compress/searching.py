@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from edgepde.certify.engine import MARGIN
 from edgepde.certify.network import Network
 from edgepde.compress import forms
 from edgepde.compress.allowance import Area
@@ -19,8 +20,10 @@ from edgepde.compress.refit import Target, refit
 
 FITTED, LEAST_FITTED, LOOKED_AT = 3000, 500, 12000
 MOST_FITTED_AGAIN = 4000
-GAIN, GOAL = 12.0, 0.9
-ROOM = 0.97
+GAIN = 12.0
+# Whoever certifies the network again stops at MARGIN times the worst found, which may be a little worse than ours.
+ROOM = 0.98 / MARGIN
+GOAL = 0.98 * ROOM
 LEAST_PROOF = 3.0
 Tell = Callable[[float, str], None]
 
@@ -155,7 +158,7 @@ class Search:
 
     def _fit(self, name: str, choice: Choice) -> bool:
         start = self._made(name, choice)
-        share = max(0.25 * self.left, 5.0)
+        share = max(0.35 * self.left, 5.0)
         self._say(f"{name}: {choice.size} numbers, fitting again from {start.sampled:.2e}")
         network, worst = refit(start.network, self.target, GOAL, min(share, self.left), self._fitting(name, choice))
         made = Candidate(name, choice, network, True, worst)
@@ -176,11 +179,11 @@ class Search:
         device = self.judge.device(h)
         if candidate.form != "dense":
             found = self.judge.found(h, self.seed)
-            if found + device / self.judge.allowed.tightest > 1.0 and self.closest is not None:
-                self._note(candidate, f"a search found {found:.3g} of what is allowed")
+            if found / ROOM + device / self.judge.allowed.tightest > 1.0 and self.closest is not None:
+                self._note(candidate, f"a search found {found:.3g} of what is allowed, too near to prove twice")
                 return False
         self._say(f"{candidate.form}: {candidate.choice.size} numbers, proving")
-        proof = self.judge.prove(h, max(self.left, LEAST_PROOF), device)
+        proof = self.judge.prove(h, max(0.5 * self.left, LEAST_PROOF), device)
         judged = Candidate(candidate.form, candidate.choice, h, candidate.fitted, candidate.sampled, proof)
         self._note(judged, "proved" if proof.holds else f"only {proof.share:.3g} times what is allowed is proved")
         if self.closest is None or proof.share < _share(self.closest):
