@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.attacked import attacked_bundle
 from support.bundles import edit_json, terms
+from support.refusal import only_refused
 
 BOX = (BoxEntry("x", "x", "m", -1.0, 1.0), BoxEntry("x", "t", "s", 0.0, 1.0))
 FAMILY = Family((0.0, 0.5), ((0.5, 0.0), (0.0, 0.25)), (-1.0, -1.0), (1.0, 1.0), (0.25, 0.125))
@@ -225,6 +226,19 @@ def test_every_broken_rule_is_named(document: dict[str, Any], case: str) -> None
     change(document)
     with pytest.raises(BundleError, match=message):
         Certificate.from_json(json.dumps(document))
+
+
+RICH = certificate(
+    whole(found=Found(1e-5, {"x": (0.5, 0.25)}, "reference"), elsewhere=ELSEWHERE, regions=[PART]), family=FAMILY
+).to_json()
+
+
+@given(st.integers(0, len(RICH) - 1), st.integers(0, 127))
+def test_any_changed_byte_is_read_or_refused(at: int, value: int) -> None:
+    text = bytearray(RICH.encode())
+    text[at] = value
+    with only_refused("certificate.json", BundleError):
+        Certificate.from_json(text.decode())
 
 
 def test_a_backend_elsewhere_must_be_covered(document: dict[str, Any]) -> None:

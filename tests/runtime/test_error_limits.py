@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from edgepde_runtime import budget, load
+from edgepde_runtime import bundle as bundles
 from edgepde_runtime.__main__ import main
-from edgepde_runtime.certificate import BoxEntry, Region
+from edgepde_runtime.certificate import BoxEntry, Found, OutputCertificate, Region
 from edgepde_runtime.errorlimits import ErrorLimits, RegionLimit
 from edgepde_runtime.errors import BudgetError
 from edgepde_runtime.limits import Limits, max_error
@@ -19,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import c99
 from support.attacked import attacked_bundle
-from support.bundles import terms
+from support.bundles import edit, terms
 from support.refusal import only_refused
 
 HOT = {"x": (0.4, 0.6), "t": (0.0, 0.2)}
@@ -224,3 +226,15 @@ def test_the_error_bound_of_a_call_is_that_of_its_backend(tmp_path: Path) -> Non
     assert result.error_bound["u"]["class"] == "measured"
     assert result.error_bound["u"]["value"] == model.certificate.total == pytest.approx(1.005e-3)
     assert model.bundle.certificate.total == pytest.approx(1.004e-3)
+
+
+@pytest.mark.parametrize(("found", "status"), [(3e-6, PASS), (4.5e-6, PASS), (6e-6, FAIL)])
+def test_what_a_search_found_is_held_against_the_bounds_it_may_be_of(tmp_path: Path, found: float, status: str) -> None:
+    bundle = attacked_bundle(tmp_path / "b", elsewhere=ELSEWHERE)
+    stated = bundles.read(bundle).certificate
+    entry = stated.outputs["u"]
+    searched = OutputCertificate.from_terms(
+        "u", "m/s", entry.terms, elsewhere=entry.elsewhere, found=Found(found, {"x": (0.5, 0.25)}, "reference")
+    )
+    edit(bundle, "certificate.json", lambda _: replace(stated, outputs={"u": searched}).to_json().encode())
+    assert statuses(checked(bundle)) == {"error u": status}
