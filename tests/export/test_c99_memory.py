@@ -98,7 +98,7 @@ class Shape:
 def ready(parts: tuple[bytes, Manifest, Certificate], golden: Mapping[str, np.ndarray] | None = None) -> Shape:
     """A model that comes with its manifest."""
     model, manifest, certificate = parts
-    return Shape(generate(model, manifest, certificate, golden), manifest.inputs, manifest.outputs, manifest.name)
+    return Shape(generate(model, manifest, certificate, golden or {}), manifest.inputs, manifest.outputs, manifest.name)
 
 
 def odd() -> Shape:

@@ -34,7 +34,7 @@ def files(
     entries = [OutputCertificate.from_terms(o.name, o.unit, bundles.terms()) for o in outputs if not o.diagnostic]
     certificate = bundles.certificate(tuple(inputs), hash_, entries)
     manifest = Manifest(1, name, hash_, {}, {"edgepde": "0.1.0"}, tuple(inputs), tuple(outputs))
-    return generate(model, manifest, certificate, golden)
+    return generate(model, manifest, certificate, golden or {})
 
 
 def written(folder: Path, made: Mapping[str, bytes]) -> Path:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from .code import Axis
 from .dims import Shape, features
-from .operations import MOST_OPERANDS, Copy, Dense, Lanes, Operation, Scalars, Solve, Steps, axes_of
+from .functions import MOST_OPERANDS, Steps
+from .operations import Copy, Dense, Lanes, Operation, Scalars, Solve, axes_of
 from .value import FLOATS, STORED, Store, Value, broadcast, spelled
 
 
@@ -113,14 +114,10 @@ class Builder:
 
     def running(self, call: Call, value: Value) -> Value:
         """The value with elements that run on: itself, or a copy."""
-        return value if value.apart is None else self.contiguous(call, value, value.shape)
-
-    def contiguous(self, call: Call, value: Value, shape: Shape) -> Value:
-        """The value repeated to `shape`, in memory of its own."""
-        return self.copied(call.label, value, shape)
+        return value if value.apart is None else self.copied(call.label, value, value.shape)
 
     def copied(self, label: str, value: Value, shape: Shape) -> Value:
-        """As `contiguous`, for no node in particular."""
+        """The value repeated to `shape`, in memory of its own."""
         output = self.new(value.code, shape, varying=value.varying)
         axes = axes_of(shape, [value])
         return self.add(Copy((value,), output, label, axes, 0, 0))

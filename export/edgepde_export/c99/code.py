@@ -71,9 +71,9 @@ def at(pointer: str, steps: Sequence[tuple[str, int]], *, lanes: bool = False) -
     return moved
 
 
-def pointer(value: Value) -> str:
-    """The expression of a value's first element: places are macros of the driver, constants arrays."""
-    name = value.store.label
-    if value.offset == 0:
+def pointer(value: Value, further: int = 0) -> str:
+    """The expression of a value's first element, or of one further on: places are pointers, constants arrays."""
+    name, offset = value.store.label, value.offset + further
+    if offset == 0:
         return name
-    return f"{name} + {value.offset} * L" if value.varying else f"{name} + {value.offset}"
+    return f"{name} + {offset} * L" if value.varying else f"{name} + {offset}"

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from .code import Code
+from .code import Code, pointer
+from .dims import flat, numbers
 from .entry import Entry, Input, Output, after, product
-from .memory import Plan
-from .operations import Functions, Operation
-from .value import BYTES, C_TYPES, Store, Value
-
-TILE = 16
+from .functions import Functions
+from .memory import TILE, Plan
+from .operations import Operation
+from .value import BYTES, C_TYPES, Store
 
 
 @final
@@ -114,7 +114,7 @@ class Driver:
     def _store(self, code: Code, output: Output) -> None:
         """An output's rows to the caller; a row that is not finite becomes NaN and flag 2."""
         value, name = output.value, self.ids[output.name]
-        place = _place(value)
+        place = pointer(value)
         count = value.count
         lane = "l" if value.varying else "0"
         run = f"{count} * L" if value.varying else str(count)
@@ -158,7 +158,7 @@ class Driver:
             code.line(f"{self._name('before')}({', '.join([*arguments, 's'])});")
         for output in outer_only:
             value, name = output.value, self.ids[output.name]
-            code.line(f"__builtin_memcpy({name}, {_place(value)}, {value.count} * sizeof *{name});")
+            code.line(f"__builtin_memcpy({name}, {pointer(value)}, {value.count} * sizeof *{name});")
             if output.diagnostic:
                 self._judge(code, output, f"{name}[l]", "1")
             else:
@@ -246,18 +246,16 @@ class Driver:
         return _function(f"int {self.prefix}_{entry.name}({head})", code)
 
     def _size_tests(self) -> list[str]:
-        """A size of 0, or one with which an array would be larger than memory can be."""
+        """A size of 0, or one with which an array would be larger than memory can be: per product, its widest array."""
         found = [f"{self.ids[s]} == 0" for s in self.entry.symbols]
-        arrays = [(flat_of(i.value), BYTES[i.value.code]) for i in self.entry.inputs]
+        arrays = [(flat(i.value.shape), BYTES[i.value.code]) for i in self.entry.inputs]
         arrays += [(o.factors, BYTES[o.value.code]) for o in self.entry.outputs]
-        tests: dict[str, None] = {}
+        rows: dict[tuple[str, ...], int] = {}
         for factors, width in arrays:
-            names = [self.ids[f] for f in factors if isinstance(f, str)]
-            if not names:
-                continue
-            row = width * int(product([f for f in factors if isinstance(f, int)], self.ids) or 1)
-            limit = " / ".join([f"EP_MOST / {row}", *names[:-1]])
-            tests[f"{names[-1]} > {limit}"] = None
+            names = tuple(self.ids[f] for f in factors if isinstance(f, str))
+            if names:
+                rows[names] = max(rows.get(names, 0), width * numbers(factors))
+        tests = [f"{names[-1]} > {' / '.join([f'EP_MOST / {row}', *names[:-1]])}" for names, row in rows.items()]
         return [*found, *tests]
 
     def boxes(self, code: Code, flags: Mapping[str, str]) -> None:
@@ -291,17 +289,6 @@ def check_parameters(entry: Entry, ids: Mapping[str, str]) -> list[str]:
     found = [f"size_t {ids[s]}" for s in entry.symbols]
     found += [f"const {C_TYPES[i.value.code]} *{ids[i.name]}" for i in entry.inputs]
     return [*found, *(f"int *{ids[i.name]}_flags" for i in entry.inputs if i.box)]
-
-
-def flat_of(value: Value) -> list[int | str]:
-    """The factors of a value's shape."""
-    return [f for d in value.shape for f in d]
-
-
-def _place(value: Value) -> str:
-    if value.offset == 0:
-        return value.store.label
-    return f"{value.store.label} + {value.offset}{' * L' if value.varying else ''}"
 
 
 def _function(head: str, code: Code) -> str:

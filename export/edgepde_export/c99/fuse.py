@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from .dims import features
-from .operations import MOST_OPERANDS, Dense, Lanes, Operation, Steps
+from .functions import MOST_OPERANDS, Steps
+from .operations import Dense, Lanes, Operation
 from .value import Store, Value, constant
 
 

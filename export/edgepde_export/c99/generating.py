@@ -15,12 +15,10 @@ from . import header, project, source
 from .program import program
 
 
-def generate(
-    model: bytes, manifest: Manifest, certificate: Certificate, golden: project.Golden | None = None
-) -> dict[str, bytes]:
+def generate(model: bytes, manifest: Manifest, certificate: Certificate, golden: project.Golden) -> dict[str, bytes]:
     """The files of c99/ by name, but for plan.json; the same bytes for the same arguments.
 
-    golden: members of golden.npz, for test_golden.c; without them that file is left out.
+    golden: members of golden.npz, for test_golden.c; an empty one leaves that file out.
 
     Raises UnsupportedModel naming the node and why the C99 target cannot take it.
     """

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from .operations import Operation
 from .value import BYTES, Store, Value
 
+# Rows of a tile: EP_TILE of the kernels, which the generated file asserts.
+TILE, SINGLE = 16, 1
 ALIGNMENT = 64
 SLACK = 64
 

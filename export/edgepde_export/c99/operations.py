@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import final
 
 from .code import Axis, Code, at, merged, pointer
 from .dims import Shape, flat
-from .value import BYTES, C_TYPES, Store, Value, operand_strides
+from .functions import Functions, Steps
+from .value import C_TYPES, Store, Value, operand_strides
 
 INDICES = "ijklmnpq"
 NOTHING = {
@@ -19,17 +20,6 @@ NOTHING = {
     "i32": "0",
     "u8": "0",
 }
-LETTERS = "abcd"
-MOST_OPERANDS = len(LETTERS)
-
-Steps = tuple[tuple[str, tuple[int, ...]], ...]
-"""Expressions, the last is the result: a template and what fills it, operand i or, as ~j, the result of step j."""
-
-
-def spelled_step(step: tuple[str, tuple[int, ...]]) -> str:
-    """A step in C."""
-    template, used = step
-    return template.format(*(LETTERS[i] if i >= 0 else f"t{~i}" for i in used))
 
 
 @dataclass(eq=False)
@@ -64,68 +54,6 @@ class Operation(ABC):
     def padded(self) -> dict[Store, str]:
         """Constants that are read past their end, up to one vector of this type."""
         return {}
-
-
-@final
-@dataclass
-class Functions:
-    """Static functions and kernel files that the operations of one program need, each once."""
-
-    kernels: dict[str, None] = field(default_factory=dict)
-    definitions: dict[str, str] = field(default_factory=dict)
-    _names: dict[tuple[str, ...], str] = field(default_factory=dict)
-
-    def kernel(self, *files: str) -> None:
-        """Kernel headers that are needed."""
-        self.kernels.update(dict.fromkeys(files))
-
-    def lane(self, code: str, arity: int, steps: Steps, files: tuple[str, ...]) -> str:
-        """The name of a lane function that takes these steps."""
-        self.kernel(*files)
-        template, used = steps[-1]
-        plain = template.split("(")[0]
-        if (
-            len(steps) == 1
-            and used == tuple(range(arity))
-            and template == f"{plain}({', '.join(map('{{{}}}'.format, used))})"
-        ):
-            return plain
-        key = ("lane", code, str(arity), repr(steps))
-        if key not in self._names:
-            name = self._names[key] = f"lane_{len(self._names)}"
-            parameters = ", ".join(f"ep_{code} {LETTERS[i]}" for i in range(arity))
-            lines = [f"    const ep_{code} t{j} = {spelled_step(step)};" for j, step in enumerate(steps[:-1])]
-            body = "\n".join([*lines, f"    return {spelled_step(steps[-1])};"])
-            self.definitions[name] = f"static inline ep_{code} {name}({parameters}) {{\n{body}\n}}\n"
-        return self._names[key]
-
-    def map(self, code: str, arity: int, lane: str) -> str:
-        """The name of a function that applies a lane function to arrays."""
-        self.kernel("map.h")
-        return self._included("map", "map.h", code, {"EP_OP": lane, "EP_ARITY": str(arity)})
-
-    def dense(self, code: str, act: str, weights: str) -> str:
-        """The prefix of a dense layer with this activation and weights of this type."""
-        self.kernel("dense.h")
-        macros = {"EP_ACT": act, "EP_ACTS": str(int(act != f"ep_same_{code}"))}
-        if weights != code:
-            self.kernel("stored.h")
-            macros["EP_STORED"] = str(8 * BYTES[weights])
-        return self._included("dense", "dense.h", code, macros)
-
-    def included(self, stem: str, file: str, code: str) -> str:
-        """The name or prefix of what a kernel file defines for one element type."""
-        self.kernel(file)
-        return self._included(stem, file, code, {})
-
-    def _included(self, stem: str, file: str, code: str, macros: dict[str, str]) -> str:
-        key = (file, code, *macros.values())
-        if key not in self._names:
-            name = self._names[key] = f"{stem}_{len(self._names)}"
-            defined = {"EP_NAME": name, "EP_TYPE": code, **macros}
-            text = "".join(f"#define {k} {v}\n" for k, v in defined.items()) + f'#include "kernels/{file}"\n'
-            self.definitions[name] = text + "".join(f"#undef {k}\n" for k in defined)
-        return self._names[key]
 
 
 def axes_of(out: Shape, operands: list[Value]) -> list[Axis]:
@@ -348,7 +276,7 @@ class Copy(Operation):
         del functions
         (x,) = self.inputs
         axes = merged(self.axes) or [(1, (1, 1))]
-        start, end = _moved(pointer(x), self.source, x.varying), _moved(pointer(self.output), self.target, self.varying)
+        start, end = pointer(x, self.source), pointer(self.output, self.target)
         run = axes[-1][0] if axes[-1][1] == (1, 1) and x.varying == self.varying else 0
         loops = axes[:-1] if run or axes[-1][0] == 1 else axes
         kind = C_TYPES[self.output.code]
@@ -363,12 +291,6 @@ class Copy(Operation):
             else:
                 lane = "l" if x.varying else "0"
                 code.line(f"for (size_t l = 0; l < L; l++) ({target})[l] = ({source})[{lane}];")
-
-
-def _moved(place: str, offset: int, varying: bool) -> str:
-    if not offset:
-        return place
-    return f"{place} + {offset} * L" if varying else f"{place} + {offset}"
 
 
 @final
@@ -411,13 +333,13 @@ class Windows(Operation):
     def write(self, code: Code, functions: Functions) -> None:
         """A gather through the digits of the index."""
         data, index = self.inputs
-        functions.kernel("take.h")
+        del functions
         lanes = "L" if self.varying else "1"
         lane = "l" if index.varying else "0"
         kind = C_TYPES[self.output.code]
         step = "L" if index.varying else "1"
         with code.block(f"for (size_t j = 0; j < {self.picks}; j++) for (size_t l = 0; l < {lanes}; l++)"):
-            code.line(f"const int64_t given = {pointer(index)}[j * {step} + {lane}];")
+            code.line(f"const int64_t given = ({pointer(index)})[j * {step} + {lane}];")
             code.line(f"const int64_t row = given < 0 ? given + {self.size} : given;")
             code.line(f"const int inside = row >= 0 && row < {self.size};")
             code.line("const size_t r = inside ? (size_t)row : 0;")

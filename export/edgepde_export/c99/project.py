@@ -21,7 +21,7 @@ DTYPES = {"f32": "float32", "f64": "float64"}
 Golden = Mapping[str, NDArray[np.floating]]
 
 
-def files(program: Program, golden: Golden | None, certificate: Certificate) -> dict[str, str]:
+def files(program: Program, golden: Golden, certificate: Certificate) -> dict[str, str]:
     """Text by file name."""
     entry = program.parts[0].entry
     base = {"name": program.name, "upper": program.name.upper()}
@@ -31,7 +31,7 @@ def files(program: Program, golden: Golden | None, certificate: Certificate) -> 
         "CMakeLists.txt": base,
         "example.c": {**base, **_example(program, entry)},
     }
-    if golden is not None:
+    if golden:
         made["test_golden.c"] = {**base, **_golden(program, entry, golden, certificate)}
     return {name: fill(name, facts) for name, facts in made.items()}
 

@@ -9,13 +9,13 @@ import numpy as np
 
 from .building import literal
 from .driver import Driver
-from .memory import Plan, lives, plan
-from .operations import Functions, Solve
+from .functions import Functions
+from .memory import SINGLE, TILE, Plan, lives, plan
+from .operations import Solve
 from .program import Part, Program
 from .rules.gauss_newton_solve import scratch_doubles
 from .value import BYTES, C_TYPES, Store
 
-TILE, SINGLE = 16, 1
 _ARM_SCALAR = ("arm_scalar_begin.h", "arm_scalar_end.h")
 
 
@@ -175,7 +175,7 @@ def _limits(program: Program) -> str:
 
 def _asserts(program: Program) -> str:
     """That the kernels' own sizes are those that were planned with."""
-    lines = []
+    lines = [f"typedef char ep_tile_as_planned[EP_TILE == {TILE} ? 1 : -1];\n"]
     solvers = [op for op in program.parts[0].operations if isinstance(op, Solve)]
     for i, op in enumerate(solvers):
         sizes = ", ".join(str(n) for n in op.sizes)

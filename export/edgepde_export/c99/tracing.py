@@ -47,8 +47,8 @@ def trace(model: Model) -> Traced:
     words = {info.name for info in (*graph.inputs, *graph.outputs)}
     shapes = {info.name: _shape(info, words) for info in graph.inputs}
     names = tuple(dict.fromkeys(s for shape in shapes.values() for s in symbols(shape)))
-    solved = _solved(graph)
-    free = [s for s in names if s not in solved(shapes)]
+    solved = _solved(graph, shapes)
+    free = [s for s in names if s not in solved]
     lane = _inner(free, graph, words)
     builder = Builder(stand_ins(names), lane)
     values: dict[str, Value] = {}
@@ -81,13 +81,13 @@ def _apart(symbol: str, words: set[str]) -> str:
     return symbol
 
 
-def _solved(graph: Graph) -> Any:
+def _solved(graph: Graph, shapes: Mapping[str, Shape]) -> set[str]:
     """Symbols of inputs that reach a solver row by row: those loop around the tiles."""
     wanted: set[str] = set()
     for node in reversed(graph.nodes):
         if node.op_type == "gauss_newton_solve" or wanted & set(node.outputs):
             wanted |= set(node.inputs)
-    return lambda shapes: {s for name, shape in shapes.items() if name in wanted for s in symbols(shape)}
+    return {s for name, shape in shapes.items() if name in wanted for s in symbols(shape)}
 
 
 def _inner(free: list[str], graph: Graph, words: set[str]) -> str | None:

@@ -67,7 +67,7 @@ def sources(folder: Path, models: Sequence[Model] = MODELS) -> tuple[Source, ...
 def written(model: Model, folder: Path, golden: Mapping[str, NDArray[np.floating]] | None = None) -> Path:
     """The files of c99/ below `folder`, which is returned."""
     data, manifest, certificate = model.make()
-    for name, text in generate(data, manifest, certificate, golden).items():
+    for name, text in generate(data, manifest, certificate, golden or {}).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text)

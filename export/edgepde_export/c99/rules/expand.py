@@ -15,7 +15,7 @@ def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     if target is None:
         raise UnsupportedModel("expected a shape")
     shape = expanded(x.shape, [int(n) for n in target], builder)
-    return (viewed(x, shape) if features(shape) == x.count else builder.contiguous(call, x, shape),)
+    return (viewed(x, shape) if features(shape) == x.count else builder.copied(call.label, x, shape),)
 
 
 def expanded(shape: Shape, target: list[int], builder: Builder) -> Shape:

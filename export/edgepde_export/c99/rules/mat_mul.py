@@ -39,7 +39,7 @@ def product(call: Call, builder: Builder, x: Value, w: Value) -> Value:
     varying = x.varying or w.varying
     if all(d == () for d in batch) and not w.varying:
         if w.data is None:  # a layer reads its weights past their end, which a caller's array does not allow
-            w = builder.contiguous(call, w, w.shape)
+            w = builder.copied(call.label, w, w.shape)
         shape = (*rest, x.shape[-2], w.shape[-1])
         output = builder.new(x.code, shape, varying=varying)
         stored, scale = packed.columns(w) or (w, None)
