@@ -9,14 +9,20 @@ import mpmath
 import numpy as np
 import pytest
 import torch
-from support import longer
+from edgepde_runtime.box import Box
+from support import adverse, longer
 from support.certified_pairs import Layers, network
 
 from edgepde.certify import network as nw
-from edgepde.certify import propagate
+from edgepde.certify import propagate, rounding, sensor
+from edgepde.certify.attack import Found
+from edgepde.certify.engine import bound_difference
+from edgepde.certify.family import Family
 from edgepde.certify.network import Network
+from edgepde.certify.rounding import bound_rounding, own_ulps
 from edgepde.certify.rules import _linear, _nodes, _smooth
 from edgepde.certify.rules._enclosure import Slope
+from edgepde.certify.sensor import Accuracy, bound_sensitivity
 
 Boxes = tuple[torch.Tensor, torch.Tensor]
 ONE = torch.ones(1, dtype=torch.float64)
@@ -156,3 +162,89 @@ def test_without_outward_slack_roundoff_breaks_the_bound(activation: bool, monke
     if activation:
         monkeypatch.setattr(_smooth, "noise_alone", none)
     assert off_at_points(activation) > 0
+
+
+def worst_device(change: float = 1.0) -> int:
+    """Over sharp networks: points at which a device as bad as its promise exceeds the rounding bound."""
+    wrong = 0
+    for seed in range(12):
+        f, _ = sharp(2 + seed % 3, seed, 0.0)
+        narrow = [n.weight.float().double() for n in f.nodes if isinstance(n, nw.Affine)]
+        biases = [n.bias.float().double() for n in f.nodes if isinstance(n, nw.Affine)]
+        net = nw.mlp(narrow, biases, ["tanh"] * (len(narrow) - 1))
+        x = np.linspace(-1.0, 1.0, 4000, dtype=np.float32).astype(np.float64)[:, None]
+        made = bound_rounding(net, Box([-1.0], [1.0]), seconds=600.0, boxes=4000, seed=seed)
+        bad = adverse.computed(net, x, 0, 2.0**-24, {"tanh": own_ulps("tanh", "float32")}, change)
+        exact, slack = longer.evaluate(net, x)
+        wrong += int((np.abs(bad - exact) - slack > made.rounding + made.activation).sum())
+    return wrong
+
+
+def test_the_worst_device_keeps_to_the_rounding_bound_and_nearly_attains_it() -> None:
+    assert worst_device() == 0
+    assert worst_device(1.3) > 0
+
+
+ROUNDING_MUTATIONS: tuple[tuple[str, Any, str, Any], ...] = (
+    ("half of the sums' roundings", rounding, "_running", halved(rounding._running)),
+    ("half of the functions' errors", rounding.Arithmetic, "miss", halved(rounding.Arithmetic.miss)),
+    ("a binade too low", rounding, "power_of_two", lambda x: 0.5 * _POWER(x)),
+    ("adjoints dropped", _nodes, "pull", dropped),
+)
+_POWER = rounding.power_of_two
+
+
+@pytest.mark.parametrize("mutation", ROUNDING_MUTATIONS, ids=[m[0] for m in ROUNDING_MUTATIONS])
+def test_every_mutation_of_rounding_is_seen(
+    mutation: tuple[str, Any, str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, where, name, change = mutation
+    monkeypatch.setattr(where, name, change)
+    assert worst_device() > 0
+
+
+def of_families() -> int:
+    """How many bounds over sharp families an input at the ends of the radius exceeds."""
+    wrong = 0
+    for seed in range(12):
+        f, g = sharp(1 + seed % 3, seed, 0.3)
+        of = Family([0.1], [[1.0]], [-0.02], [0.02], [0.05])
+        made = bound_difference(f, g, of, seconds=600.0, boxes=2000, seed=seed)
+        x = 0.1 + 0.07 * (1.0 - 1e-12) * np.linspace(-1.0, 1.0, 201)[:, None]
+        (yf, ef), (yg, eg) = (longer.evaluate(net, x) for net in (f, g))
+        wrong += int((np.abs(yf - yg) - ef - eg > made.value).sum())
+    return wrong
+
+
+def test_a_forgotten_radius_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert of_families() == 0
+    whole = Family.arrays
+    monkeypatch.setattr(Family, "arrays", lambda self: (*whole(self)[:4], 0.0 * whole(self)[4]))
+    assert of_families() > 0
+
+
+def test_a_radius_without_its_adjoint_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(propagate, "_entered", lambda made, *_: made)
+    assert of_families() > 0
+
+
+def of_sensors() -> int:
+    """How many bounds for inexact inputs of sharp networks an input as wrong as allowed exceeds."""
+    wrong = 0
+    for seed in range(12):
+        f, _ = sharp(1 + seed % 3, seed, 0.0)
+        made = bound_sensitivity(f, Box([0.5], [1.0]), {"x0": Accuracy(1e-3, True)}, seconds=600.0, seed=seed)
+        x = np.linspace(0.5, 1.0, 501)[:, None]
+        (y, e), (z, o) = longer.evaluate(f, x), longer.evaluate(f, x * (1.0 + 1e-3 * (1.0 - 1e-9)))
+        wrong += int((np.abs(y - z) - e - o > made.value).sum())
+    return wrong
+
+
+def test_half_an_accuracy_and_its_dropped_adjoint_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert of_sensors() == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(sensor._Given, "most", halved(sensor._Given.most))
+        patch.setattr(sensor, "_searched", lambda f, *_: Found(torch.zeros(1).double(), torch.ones(1, 2, 1).double()))
+        assert of_sensors() > 0
+    monkeypatch.setattr(propagate, "_entered", lambda made, *_: made)
+    assert of_sensors() > 0
