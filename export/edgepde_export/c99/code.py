@@ -24,7 +24,7 @@ class Code:
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
         """Statements inside braces."""
-        self.line(f"{head} {{")
+        self.line(f"{head} {{".lstrip())
         self._depth += 1
         yield
         self._depth -= 1

@@ -9,6 +9,7 @@ from edgepde_runtime.term import upward
 from .dims import Shape
 from .driver import check_parameters
 from .program import COEFFICIENTS, Part, Program
+from .project import fill
 from .source import Source
 from .value import spelled
 
@@ -21,48 +22,13 @@ def write(program: Program, source: Source, manifest: Manifest, certificate: Cer
     declarations = [_declaration(program, part) for part in program.parts]
     parameters = ",\n    ".join(check_parameters(program.parts[0].entry, program.ids))
     check = f"int {name}_check(\n    {parameters});"
-    return f"""/* {_comment(manifest.name)}: a neural surrogate; model_hash {manifest.model_hash}
- *
-{_inputs(program, manifest)}
-{_outputs(program, manifest, certificate)}
- *
- * Every function returns a negative number and leaves the outputs as they were when it refuses: -1 a size is 0 or an
- * array would not fit into memory, -2 an input is NaN or infinite. Otherwise it has computed, and the value is the OR
- * of all rows' flags: 1 outside the box, 2 not converged or not finite (the row's answers are NaN), 4 residual above
- * its threshold. Arrays must not overlap, and none may be NULL.
- * Nothing is allocated or kept: scratch belongs to the caller, {upper}_SCRATCH_BYTES aligned to 8 bytes (64 is faster
- * where there is a vector unit). Calls with scratches of their own may run at the same time.
- * SPDX-License-Identifier: Apache-2.0
- */
-#ifndef {upper}_H
-#define {upper}_H
-
-#include <stddef.h>
-#include <stdint.h>
-
-#ifdef __cplusplus
-extern "C" {{
-#endif
-
-#define {upper}_MODEL_HASH "{manifest.model_hash}"
-
-/* Independent of the number of rows. */
-#if defined(__x86_64__) || defined(__aarch64__)
-#define {upper}_SCRATCH_BYTES {max(source.tiled_bytes, source.single_bytes)}
-#else
-#define {upper}_SCRATCH_BYTES {source.single_bytes}
-#endif
-
-{chr(10).join(declarations)}
-/* The flags of every row, without computing; a flags array has one entry per row of its input, or is NULL. */
-{check}
-
-#ifdef __cplusplus
-}}
-#endif
-
-#endif
-"""
+    facts = {
+        **{"title": _comment(manifest.name), "hash": manifest.model_hash, "upper": upper},
+        **{"inputs": _inputs(program, manifest), "outputs": _outputs(program, manifest, certificate)},
+        **{"most": str(max(source.tiled_bytes, source.single_bytes)), "single": str(source.single_bytes)},
+        **{"declarations": "\n".join(declarations), "check": check},
+    }
+    return fill("model.h", facts)
 
 
 def _declaration(program: Program, part: Part) -> str:
