@@ -63,10 +63,11 @@ def negated(b: Builder, x: Value) -> Value:
 
 def plus(b: Builder, x: Operand, y: Operand) -> Value:
     """x + y; at least one is a value."""
-    if isinstance(x, Value) and isinstance(y, Value):
-        places = _places(b, x, y)
-        return b.add(Sum(places), np.broadcast_shapes(x.shape, y.shape))
-    return scaled(b, x, 1.0, y) if isinstance(x, Value) else scaled(b, value(b, y), 1.0, x)
+    if not isinstance(x, Value):
+        return scaled(b, value(b, y), 1.0, x)
+    if not isinstance(y, Value):
+        return scaled(b, x, 1.0, y)
+    return b.add(Sum(_places(b, x, y)), np.broadcast_shapes(x.shape, y.shape))
 
 
 def minus(b: Builder, x: Operand, y: Operand) -> Value:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from .building import Builder, Value
-from .composing import Array, Operand, larger, over, plus, pointwise, smaller, times
+from .composing import Array, Operand, larger, over, plus, pointwise, smaller, times, value
 from .network import Affine, tensor
 
 LARGEST = 1 << 24
@@ -82,12 +82,15 @@ def _check_size(b: Builder, m: int, n: int) -> None:
         raise b.refuse(f"expected a matrix of at most {LARGEST} elements, got {m} x {n}")
 
 
-def matrix_by_constant(b: Builder, x: Operand, y: Operand) -> Value:
-    """x y, one of them a constant matrix."""
-    if isinstance(x, Value) and not isinstance(y, Value):
-        return linear(b, x, y.T) if y.ndim == 2 else applied(b, x, lambda unit: unit @ y)
-    assert isinstance(y, Value)
-    return applied(b, y, lambda unit: x @ unit)
+def matrix_times(b: Builder, x: Operand, y: Operand) -> Value:
+    """x y; where both are values, stacks of matrices."""
+    if isinstance(x, Value):
+        if isinstance(y, Value):
+            return matrix_product(b, x, y)
+        right = y
+        return linear(b, x, right.T) if right.ndim == 2 else applied(b, x, lambda unit: unit @ right)
+    left = x
+    return applied(b, value(b, y), lambda unit: left @ unit)
 
 
 def matrix_product(b: Builder, x: Value, y: Value) -> Value:

@@ -9,7 +9,4 @@ from ._call import Call
 
 def rule(call: Call, b: Builder) -> list[Value]:
     """x W; a product of two functions of the point is a sum of products."""
-    x, y = call.operand(0), call.operand(1)
-    if isinstance(x, Value) and isinstance(y, Value):
-        return [contracting.matrix_product(b, x, y)]
-    return [contracting.matrix_by_constant(b, x, y)]
+    return [contracting.matrix_times(b, call.operand(0), call.operand(1))]
