@@ -139,12 +139,3 @@ def test_what_does_not_fit_is_refused() -> None:
         bound_difference(f, nets(outputs=2)[1], SQUARE)
     with pytest.raises(InputError, match="target: expected positive"):
         bound_difference(f, g, SQUARE, target=-1.0)
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-def test_the_gpu_proves_the_same() -> None:
-    f, g = nets()
-    here, there = bound_difference(f, g, SQUARE, seconds=600.0), bound_difference(f, g, SQUARE, device="cuda")
-    assert there.proved
-    assert there.value[0] == pytest.approx(here.value[0], rel=0.1)
