@@ -1,4 +1,4 @@
-"""The main job in one go: train a small Burgers surrogate, export it, verify the bundle, draw the report."""
+"""The main job twice: a network with a proved error, and a reduced network that solves new parameters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,26 @@ import time
 from pathlib import Path
 
 FOLDER = Path("demo")
-MAX_ERROR = "1e-3"
+PROVED, TOTAL = "1e-2", "1e-3"
+
+
+def stages() -> list[list[str]]:
+    """The commands in order: the words after `edgepde`."""
+    pinn, small, proved, run, bundle, page, proof = (
+        str(FOLDER / name)
+        for name in ("pinn", "pinn-small", "pinn-bundle", "run", "bundle", "report.html", "pinn-report.html")
+    )
+    return [
+        ["train", "pinn_burgers", "--quick", "--out", pinn],
+        ["compress", pinn, "--out", small, "--max-error", PROVED],
+        ["export", small, "--out", proved, "--target", "c99", "--max-error", PROVED, "--with-reference"],
+        ["verify", proved, "--attack", "5"],
+        ["report", proved, "--out", proof],
+        ["train", "s2gpt_burgers", "--quick", "--out", run],
+        ["export", run, "--out", bundle, "--target", "c99"],
+        ["verify", bundle, "--max-error", TOTAL],
+        ["report", bundle, "--out", page],
+    ]
 
 
 def main() -> int:
@@ -17,20 +36,17 @@ def main() -> int:
     began = time.monotonic()
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
-    run, bundle, report = (str(FOLDER / name) for name in ("run", "bundle", "report.html"))
-    stages = [
-        ["train", "s2gpt_burgers", "--quick", "--out", run],
-        ["export", run, "--out", bundle, "--target", "c99"],
-        ["verify", bundle, "--max-error", MAX_ERROR],
-        ["report", bundle, "--out", report],
-    ]
-    for stage in stages:
+    for stage in stages():
         print(f"\n$ edgepde {' '.join(stage)}", flush=True)
         code = subprocess.run([str(Path(sys.executable).parent / "edgepde"), *stage], check=False).returncode
         if code:
             print(f"\ndemo: edgepde {stage[0]} ended with exit code {code}")
             return code
-    print(f"\ndemo: PASS in {time.monotonic() - began:.0f} s, error bound below {MAX_ERROR} m/s; report: {report}")
+    print(
+        f"\ndemo: PASS in {time.monotonic() - began:.0f} s. The compressed PINN differs from the trained one by at most "
+        f"{PROVED} m/s on the device: proved, then attacked.\nThe reduced network's total error is measured below "
+        f"{TOTAL} m/s. Look at {FOLDER}/pinn-report.html and {FOLDER}/report.html."
+    )
     return 0
 
 

@@ -14,6 +14,7 @@ import torch
 from edgepde_runtime.box import Box
 from numpy.typing import NDArray
 
+from edgepde.certify.search import worst_point
 from edgepde.errors import SettingError
 from edgepde.network import pinn, store
 from edgepde.network.module import NetworkModule
@@ -95,10 +96,22 @@ def _finish(config: Config, run: Run, layers: pinn.Layers, history: list[dict[st
             "problem": {"name": "burgers_pinn", "nu": config.nu, "about": "u(x, t) itself, data learned"},
             "box": {"x": DOMAIN},
             "units": {"u": "m/s"},
-            "history": {"rounds": history, "offline_seconds": seconds},
+            "history": {"rounds": history, "offline_seconds": seconds, "against_exact": _worst(config.nu, module)},
             store.FAMILY: store.section(None, {"input": "x", "output": "u"}),
         },
     )
+
+
+def _worst(nu: float, module: NetworkModule) -> dict[str, str | float]:
+    """The largest |network - exact solution| on the points and by local search around the worst."""
+    network = module.network()
+
+    def error(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return network(torch.from_numpy(x))[:, 0].numpy() - cole_hopf(np.array([[nu]]), x)[0]
+
+    points = DOMAIN.sample(CHECKS, np.random.default_rng(2))
+    found = worst_point(error, points, DOMAIN, points[:0])
+    return {"source": f"Cole-Hopf solution, {found.compared} points with local search", "worst": found.value}
 
 
 def _exact(nu: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -172,7 +172,7 @@ def _difference(bound: Bound, what: str, otherwise: Term) -> Term:
         return otherwise
     if not value and not bound.boxes:
         return Term(0.0, "sound", f"{what} is 0: both are the same")
-    stopped = "" if bound.proved else ", stopped by its time"
+    stopped = "" if bound.finished else ", stopped by its time"
     how = f"sup {what} over the box, proved on {bound.boxes} boxes{stopped}; a search found {bound.found.max():.3g}"
     return Term(value, "sound", how)
 

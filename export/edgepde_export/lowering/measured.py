@@ -44,6 +44,14 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
+class Recorded:
+    """What the training found: the largest |original network - exact solution|, and what it was compared with."""
+
+    worst: float
+    source: str
+
+
+@dataclass(frozen=True)
 class Networks:
     """The float64 networks a device is compared with: what was compressed, and what is shipped.
 
@@ -90,7 +98,7 @@ def certify(
     networks: Networks,
     backends: Mapping[str, Backend],
     points: Array,
-    held_out: HeldOut | None,
+    truth: HeldOut | Recorded | None,
 ) -> Certificate:
     """The certificate of a model with one input and one output; points [n, d] are numbers of the graph's dtype.
 
@@ -104,7 +112,7 @@ def certify(
         "rounding": _rounding(spec, output, networks, backends, place),
         "activation": Term(0.0, "measured", "contained in the measured rounding term"),
     }
-    terms["model"], found = _model(spec, output, networks, backends, held_out)
+    terms["model"], found = _model(spec, output, networks, backends, truth)
     entry = OutputCertificate.from_terms(output.name, output.unit, terms, found=found)
     box = tuple(BoxEntry(spec.name, c.name, c.unit, c.low, c.high) for c in spec.columns)
     return Certificate(UNHASHED, tuple(sorted(backends)), box, ASSUMPTIONS, ENGINE, index([entry]))
@@ -191,10 +199,17 @@ def _rounding(
 
 
 def _model(
-    spec: InputSpec, output: OutputSpec, networks: Networks, backends: Mapping[str, Backend], held_out: HeldOut | None
+    spec: InputSpec,
+    output: OutputSpec,
+    networks: Networks,
+    backends: Mapping[str, Backend],
+    held_out: HeldOut | Recorded | None,
 ) -> tuple[Term, Found | None]:
     if held_out is None:
         return Term.not_verified("no reference data; give --data FILE"), None
+    if isinstance(held_out, Recorded):
+        how = f"{MODEL_MARGIN:g} x the largest |original network - {held_out.source}| found in training"
+        return Term(MODEL_MARGIN * held_out.worst, "measured", how), None
     x = held_out.x.astype(spec.dtype)
     misses = [_worst(device(b, spec, output, x), held_out.y) for b in backends.values()]
     error, row = max(misses)

@@ -39,9 +39,15 @@ class Compression:
 
 
 def lower(
-    module: torch.nn.Module, box: Box, options: Options | None = None, compression: Compression | None = None
+    module: torch.nn.Module,
+    box: Box,
+    options: Options | None = None,
+    compression: Compression | None = None,
+    recorded: measured.Recorded | None = None,
 ) -> BundleContent:
     """The bundle of a module x [M, d] -> y [M, ...], float32 or float64 as its parameters are.
+
+    recorded: the model's own error, where its training knows it.
 
     Raises UnsupportedModel naming the module, parameter or node; InputError where the box has another number of columns
     than the module takes; DataError for bad data.
@@ -68,6 +74,7 @@ def lower(
             reference=lambda: _graph(copy.deepcopy(original).cpu().double().eval(), (spec, output), box, _WIDE),
             problem=_problem(device, box),
             ledger=compression.ledger if compression else None,
+            recorded=recorded,
         ),
         box,
         options,

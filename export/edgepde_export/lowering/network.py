@@ -11,6 +11,7 @@ from edgepde_runtime.errors import InputError
 from edgepde.network.store import Loaded, load
 
 from ..bundle import BundleContent
+from .measured import Recorded
 from .module import Compression
 from .module import lower as lower_module
 from .options import Naming, Options
@@ -27,7 +28,15 @@ def lower(path: Path, domain: Box | None, max_error: float | None, options: Opti
     compression = None
     if loaded.reference is not None:
         compression = Compression(loaded.reference, loaded.run.ledger or {})
-    return lower_module(loaded.module, loaded.box, replace(options, naming=_naming(loaded, options)), compression)
+    options = replace(options, naming=_naming(loaded, options))
+    return lower_module(loaded.module, loaded.box, options, compression, _recorded(loaded))
+
+
+def _recorded(loaded: Loaded) -> Recorded | None:
+    """The error against the exact solution, where the recipe wrote it into the history."""
+    history = loaded.run.spec["history"]
+    kept = history.get("against_exact") if isinstance(history, dict) else None
+    return Recorded(float(kept["worst"]), str(kept["source"])) if isinstance(kept, dict) else None
 
 
 def _naming(loaded: Loaded, options: Options) -> Naming:

@@ -37,7 +37,8 @@ GOLDEN, DENSE = 256, 4096
 class Plain:
     """model: as it ships. values: the networks in floating point; networks(): (reference, module) in real arithmetic.
 
-    reference(): the float64 graph of the reference. problem: in words.
+    reference(): the float64 graph of the reference. problem: in words. recorded: the model's error as its training knows
+    it; data given now replace it.
     """
 
     model: onnx.ModelProto
@@ -47,6 +48,7 @@ class Plain:
     reference: Callable[[], onnx.ModelProto]
     problem: str
     ledger: Mapping[str, Any] | None = None
+    recorded: measured.Recorded | None = None
 
 
 def content(plain: Plain, box: Box, options: Options) -> BundleContent:
@@ -54,7 +56,7 @@ def content(plain: Plain, box: Box, options: Options) -> BundleContent:
     spec, output = plain.signature
     plain = replace(plain, model=store(plain.model, options.precision, options.log))
     values = plain.values if options.precision == "f32" else stored.networks(plain.values, plain.model, plain.signature)
-    truth = held_out.read(options.data, box, output.shape) if options.data is not None else None
+    truth = plain.recorded if options.data is None else held_out.read(options.data, box, output.shape)
     golden = golden_points(box, GOLDEN, options.seed, np.dtype(spec.dtype))
     points = np.concatenate([golden, golden_points(box, DENSE, options.seed + 1, np.dtype(spec.dtype))])
     with_c = ((spec,), (output,)) if options.c99 else None
