@@ -38,7 +38,7 @@ Array = NDArray[np.float64]
 class Bound:
     """value [m] >= sup |f - g| >= found [m] per output, both proved, found by evaluation at points [m, d].
 
-    proved: whether value is what was asked for, or a limit came first. boxes: how many were analysed. low, high [N, d]
+    proved: whether value is what was asked for; finished: whether no limit came first. boxes: how many were analysed. low, high [N, d]
     and per_box [N, m]: boxes that cover the domain, of a family's coefficients where it is one, and the bound in each.
     how: "pair", "apart", or "equal" where f and g are the same network.
     """
@@ -53,6 +53,7 @@ class Bound:
     low: Array
     high: Array
     per_box: Array
+    finished: bool
 
     @property
     def tightness(self) -> Array:
@@ -259,7 +260,7 @@ def _none(f: Network, domain: Domain) -> Bound:
     middle = domain.inputs((0.5 * domain.low + 0.5 * domain.high)[None])
     zero = np.zeros(f.outputs)
     where = middle.cpu().numpy().repeat(f.outputs, axis=0)
-    return Bound(zero, zero, where, True, 0, 0.0, "equal", low, high, zero[None])
+    return Bound(zero, zero, where, True, 0, 0.0, "equal", low, high, zero[None], True)
 
 
 def bound_of(made: Cover, found: Found, target: float | Sequence[float] | None, how: str, began: float) -> Bound:
@@ -268,4 +269,4 @@ def bound_of(made: Cover, found: Found, target: float | Sequence[float] | None, 
     spent = time.monotonic() - began
     most = per_box.max(axis=0)
     reached = made.proved and (target is None or bool((most <= np.asarray(target)).all()))
-    return Bound(most, value, points, reached, made.analysed, spent, how, low, high, per_box)
+    return Bound(most, value, points, reached, made.analysed, spent, how, low, high, per_box, made.proved)

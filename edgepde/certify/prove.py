@@ -48,9 +48,9 @@ class Proof:
     any_order: RoundingBound
 
     @property
-    def proved(self) -> bool:
+    def finished(self) -> bool:
         """Whether every search went as far as asked; the bounds hold in any case."""
-        return self.quantisation.proved and (self.compression is None or self.compression.proved)
+        return self.quantisation.finished and (self.compression is None or self.compression.finished)
 
     @property
     def suspects(self) -> Array:

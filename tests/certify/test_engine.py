@@ -47,6 +47,7 @@ def test_a_target_below_the_truth_is_not_proved_below_it() -> None:
     f, g = nets()
     made = bound_difference(f, g, SQUARE, target=1e-9)
     assert made.value[0] >= made.found[0] > 1e-9
+    assert made.finished
     assert not made.proved
 
 
@@ -65,6 +66,7 @@ def test_a_limit_leaves_a_bound(limit: dict[str, float]) -> None:
     f, g = nets()
     made = bound_difference(f, g, SQUARE, **limit)  # type: ignore[arg-type]
     assert not made.proved
+    assert not made.finished
     assert made.boxes == 1
     assert made.value[0] >= bound_difference(f, g, SQUARE, seconds=600.0).found[0]
 
