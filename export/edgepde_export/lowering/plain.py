@@ -37,8 +37,8 @@ GOLDEN, DENSE = 256, 4096
 class Plain:
     """model: as it ships. values: the networks in floating point; networks(): (reference, module) in real arithmetic.
 
-    reference(): the float64 graph of the reference. problem: in words. recorded: the model's error as its training knows
-    it; data given now replace it.
+    reference(): the float64 graph of the reference. problem: in words. recorded: the model's error as known from
+    training; data given now replace it.
     """
 
     model: onnx.ModelProto
