@@ -38,9 +38,9 @@ Array = NDArray[np.float64]
 class Bound:
     """value [m] >= sup |f - g| >= found [m] per output, both proved, found by evaluation at points [m, d].
 
-    proved: whether value is what was asked for; finished: whether no limit came first. boxes: how many were analysed. low, high [N, d]
-    and per_box [N, m]: boxes that cover the domain, of a family's coefficients where it is one, and the bound in each.
-    how: "pair", "apart", or "equal" where f and g are the same network.
+    proved: whether value is what was asked for; finished: whether no limit came first. boxes: how many were analysed.
+    low, high [N, d] and per_box [N, m]: boxes that cover the domain, of a family's coefficients where it is one, and
+    the bound in each. how: "pair", "apart", or "equal" where f and g are the same network.
     """
 
     value: Array
