@@ -16,10 +16,10 @@ from edgepde_runtime.rooms import Room
 from numpy.typing import NDArray
 
 from .code import Axis
-from .dims import Shape, features
+from .dims import Shape, features, spelled
 from .functions import MOST_OPERANDS, Steps
 from .operations import Copy, Dense, Lanes, Operation, Scalars, Solve, axes_of
-from .value import FLOATS, STORED, Store, Value, broadcast, spelled
+from .value import FLOATS, STORED, Store, Value, broadcast
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ class Builder:
                 name = {code: name for name, code in STORED.items()}[value.code]
                 raise UnsupportedModel(f"expected {name} in the weights of a layer alone, cast to float32 or float64")
         if not isinstance(operation, Solve) and any(v.count == 0 for v in operation.inputs):
-            raise UnsupportedModel("an operand has no elements")
+            shapes = ", ".join(spelled(v.shape) for v in operation.inputs)
+            raise UnsupportedModel(f"expected operands with elements, got an empty one among {shapes}")
         self.operations.append(operation)
         return operation.output
 

@@ -50,6 +50,11 @@ def flat(shape: Shape) -> list[Factor]:
     return [f for d in shape for f in d]
 
 
+def spelled(shape: Shape) -> str:
+    """A shape in words."""
+    return "[" + ", ".join(" * ".join(str(f) for f in d) or "1" for d in shape) + "]"
+
+
 def stand_ins(names: Sequence[str]) -> dict[str, int]:
     """A large prime for every symbol, so that sizes computed from it can be read back; at most four symbols."""
     if len(names) > len(_PRIMES):
@@ -83,12 +88,24 @@ def regroup(shape: Shape, target: Sequence[int], values: dict[str, int]) -> Shap
     """
     queue = flat(shape)
     before = target.index(-1) if -1 in target else len(target)
-    head = [_take(queue, *wanted(size, values), last=False) for size in target[:before]]
-    tail = [_take(queue, *wanted(size, values), last=True) for size in reversed(target[before + 1 :])]
+    try:
+        head = [_take(queue, *wanted(size, values), last=False) for size in target[:before]]
+        tail = [_take(queue, *wanted(size, values), last=True) for size in reversed(target[before + 1 :])]
+    except UnsupportedModel as error:
+        raise UnsupportedModel(f"{error}: {spelled(shape)} into {_read(target, values)}") from None
     middle = [dim(*queue)] if before < len(target) else []
     if before == len(target) and dim(*queue):
-        raise UnsupportedModel(f"cannot cut {shape} into {list(target)}")
+        raise UnsupportedModel(f"cannot cut {spelled(shape)} into {_read(target, values)}")
     return (*head, *middle, *reversed(tail))
+
+
+def _read(target: Sequence[int], values: dict[str, int]) -> str:
+    """Sizes of a reshape in words, stand-ins as the symbols they stand for."""
+    found: list[Dim] = []
+    for size in target:
+        number, names = (size, ()) if size == -1 else wanted(size, values)
+        found.append((*names, *((number,) if number != 1 or not names else ())))
+    return spelled(tuple(found))
 
 
 def _take(queue: list[Factor], number: int, names: tuple[str, ...], *, last: bool) -> Dim:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from edgepde_runtime.errors import UnsupportedModel
 
-from .dims import Factor, flat, numbers, symbols
-from .value import C_TYPES, Value, spelled
+from .dims import Factor, flat, numbers, spelled, symbols
+from .value import C_TYPES, Value
 
 
 @dataclass(frozen=True)

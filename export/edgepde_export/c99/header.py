@@ -6,12 +6,11 @@ from edgepde_runtime.certificate import Certificate
 from edgepde_runtime.manifest import Manifest, OutputSpec
 from edgepde_runtime.term import upward
 
-from .dims import Shape
+from .dims import Shape, spelled
 from .driver import check_parameters
 from .program import COEFFICIENTS, Part, Program
 from .project import fill
 from .source import Source
-from .value import spelled
 
 _ASCII = str.maketrans({"µ": "u", "μ": "u", "°": "deg ", "²": "^2", "³": "^3", "·": "*", "Ω": "Ohm"})
 

@@ -13,11 +13,11 @@ from edgepde_runtime.ops.check import complete
 from edgepde_runtime.rooms import Room, required_room
 
 from .building import Builder, Call
-from .dims import Shape, dim, evaluate, features, stand_ins, symbols
+from .dims import Shape, dim, evaluate, features, spelled, stand_ins, symbols
 from .operations import Operation
 from .packed import packed
 from .rules import rule_for
-from .value import Store, Value, code_of, constant, spelled
+from .value import Store, Value, code_of, constant
 
 LARGEST_FOLDED = 1 << 24
 # What keeps products of free sizes products: ops whose inputs may all be such, and those of which the first may.

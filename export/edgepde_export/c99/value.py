@@ -9,7 +9,7 @@ import numpy as np
 from edgepde_runtime.errors import UnsupportedModel
 from numpy.typing import NDArray
 
-from .dims import Dim, Shape, dim, features
+from .dims import Dim, Shape, dim, features, spelled
 
 CODES = {"float32": "f32", "float64": "f64", "int64": "i64", "int32": "i32", "bool": "u8"}
 FLOATS = ("f32", "f64")
@@ -115,11 +115,6 @@ def constant(data: NDArray[Any], label: str = "", *, sized: bool = False, shape:
     code = known or code_of(array.dtype, f"constant {label!r}" if label else "constant")
     store = Store("constant", code, int(array.size), False, label, array, sized)
     return Value(store, dims, data=array)
-
-
-def spelled(shape: Shape) -> str:
-    """A shape in words."""
-    return "[" + ", ".join(" * ".join(str(f) for f in d) or "1" for d in shape) + "]"
 
 
 def broadcast(shapes: list[Shape]) -> Shape:

@@ -6,9 +6,9 @@ from edgepde_runtime.errors import UnsupportedModel
 
 from ..building import Builder, Call
 from ..code import Axis
-from ..dims import dim, features, symbols
+from ..dims import dim, features, spelled, symbols
 from ..operations import Copy, empty
-from ..value import Value, spelled
+from ..value import Value
 
 
 def rule(call: Call, builder: Builder) -> tuple[Value, ...]:

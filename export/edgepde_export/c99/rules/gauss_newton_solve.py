@@ -6,9 +6,9 @@ import numpy as np
 from edgepde_runtime.errors import UnsupportedModel
 
 from ..building import Builder, Call, literal
-from ..dims import features, symbols
+from ..dims import features, spelled, symbols
 from ..operations import Solve
-from ..value import Store, Value, spelled
+from ..value import Store, Value
 
 
 def rule(call: Call, builder: Builder) -> tuple[Value, ...]:

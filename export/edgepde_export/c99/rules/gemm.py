@@ -6,7 +6,7 @@ import numpy as np
 from edgepde_runtime.errors import UnsupportedModel
 
 from ..building import Builder, Call, refuse_sizes
-from ..dims import features, symbols
+from ..dims import features, spelled, symbols
 from ..operations import Dense
 from ..value import Value, constant
 from .mat_mul import product
@@ -45,7 +45,7 @@ def _scalar(call: Call, name: str, number: type[np.floating]) -> Value:
 
 def _turned(call: Call, builder: Builder, w: Value) -> Value:
     if len(w.shape) != 2:
-        raise UnsupportedModel("expected a matrix")
+        raise UnsupportedModel(f"expected a matrix of weights, got {spelled(w.shape)}")
     refuse_sizes(w)
     if w.data is not None:
         turned = constant(np.ascontiguousarray(w.data.T))

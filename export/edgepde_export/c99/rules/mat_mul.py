@@ -6,9 +6,9 @@ from edgepde_runtime.errors import UnsupportedModel
 
 from .. import packed
 from ..building import FLOATS, Builder, Call, refuse_sizes, viewed
-from ..dims import features, symbols
+from ..dims import features, spelled, symbols
 from ..operations import Dense, Products
-from ..value import Value, broadcast, spelled
+from ..value import Value, broadcast
 
 
 def rule(call: Call, builder: Builder) -> tuple[Value, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from edgepde_runtime.errors import UnsupportedModel
 
 from ..building import Builder, Call, viewed
-from ..value import Value, spelled
+from ..dims import spelled
+from ..value import Value
 
 
 def rule(call: Call, _: Builder) -> tuple[Value, ...]:
