@@ -27,13 +27,16 @@ def adjoints(network: Network, x: Tensor) -> tuple[list[Tensor], dict[int, Tenso
                 probes[place] = torch.zeros_like(value, requires_grad=True)
                 value = value + probes[place]
             made.append(value)
-        out = made[-1]
-        slopes = []
-        for k in range(out.shape[1]):
-            slopes.append(
-                torch.autograd.grad(out[:, k].sum(), list(probes.values()), retain_graph=True, materialize_grads=True)
-            )
-    stacked = {place: torch.stack([s[i] for s in slopes]) for i, place in enumerate(probes)}
+        out, wanted = made[-1], list(probes.values())
+        slopes = [
+            torch.autograd.grad(out[:, k].sum(), wanted, retain_graph=True, materialize_grads=True)
+            for k in range(out.shape[1])
+            if out.requires_grad
+        ]
+    stacked = {
+        place: torch.stack([s[i] for s in slopes]) if slopes else probe.new_zeros(out.shape[1], *probe.shape)
+        for i, (place, probe) in enumerate(probes.items())
+    }
     return [v.detach() for v in made], stacked
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
@@ -141,4 +142,5 @@ def _alone(search: Search, best: Candidate, place: int) -> float | None:
         return None
     options = [o if n == str(place) else 0 for n, o in zip(names, best.choice.options, strict=True)]
     made: Network = form.apply(f, options, search.target.few)
-    return float((made(search.x) - search.target.y).abs().max())
+    worst = float((made(search.target.x) - search.target.y).abs().max())
+    return worst if math.isfinite(worst) else None

@@ -90,13 +90,15 @@ class Judge:
         made = bound_rounding(h, self.box, how, seconds=ROUNDING_SECONDS)
         return float((made.rounding + made.activation).max())
 
-    def found(self, h: Network, seed: int = 0) -> float:
-        """The largest share of what is allowed that a search finds |f - h| to be."""
-        return max(self._found(h, area, seed) / area.limit for area in self.allowed.areas)
-
-    def _found(self, h: Network, area: Area, seed: int) -> float:
-        low, high = (torch.tensor(side, dtype=torch.float64) for side in (area.box.low, area.box.high))
-        return float(attack(lambda x: self.difference(h, x), low, high, seed=seed).value.max())
+    def found(self, h: Network, seed: int = 0) -> tuple[float, Tensor]:
+        """The largest share of what is allowed that a search finds |f - h| to be, and the points [n, d] it found."""
+        shares, points = [], []
+        for area in self.allowed.areas:
+            low, high = (torch.tensor(side, dtype=torch.float64) for side in (area.box.low, area.box.high))
+            worst = attack(lambda x: self.difference(h, x), low, high, seed=seed)
+            shares.append(float(worst.value.max()) / area.limit)
+            points.append(worst.points)
+        return max(shares), torch.cat(points)
 
     def difference(self, h: Network, x: Tensor) -> Tensor:
         """f - h [N, m] at points."""

@@ -41,6 +41,11 @@ class Target:
         """The points that are fitted to."""
         return self.x[: self.fitted]
 
+    def joined(self, x: Tensor, y: Tensor, limit: Tensor) -> Target:
+        """The target with more points, fitted to as well."""
+        count = self.fitted + len(x)
+        return Target(torch.cat([x, self.x]), torch.cat([y, self.y]), torch.cat([limit, self.limit]), count)
+
     def worst(self, network: Network) -> float:
         """The largest error over all points; infinite where it is no number."""
         worst = float(((network(self.x) - self.y).abs() / self.limit[:, None]).max())

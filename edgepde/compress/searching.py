@@ -70,9 +70,9 @@ class Search:
     def __post_init__(self) -> None:
         self.began = time.monotonic()
         self._known_paths: dict[str, list[Choice]] = {}
-        self.x = spread(self.judge.allowed.areas, LOOKED_AT, self.seed)
+        x = spread(self.judge.allowed.areas, LOOKED_AT, self.seed)
         count = max(FITTED // self.judge.f.outputs, LEAST_FITTED, 2 * max(self.judge.f.widths))
-        self.target = Target(self.x, self.judge.f(self.x), self.judge.allowed.at(self.x), min(count, len(self.x)))
+        self.target = Target(x, self.judge.f(x), self.judge.allowed.at(x), min(count, len(x)))
 
     @property
     def left(self) -> float:
@@ -91,7 +91,7 @@ class Search:
         for loser in ranked[1:]:
             self._note(loser, f"larger than {ranked[0].form} at this error")
         for candidate in ranked:
-            if self._smaller(candidate) and self._judge(candidate):
+            if self._smaller(candidate) and (self._judge(candidate) or self._careful(candidate)):
                 break
         first = [c.form for c in ranked] + [name for name in names if len(self._paths(name)) > 1]
         if first:
@@ -126,6 +126,19 @@ class Search:
         if best is None:
             self.tried.append({"form": name, "outcome": "saves nothing at this error before it is fitted again"})
         return best
+
+    def _careful(self, refused: Candidate) -> bool:
+        """Bisect towards larger choices of a form, every one searched for its worst point: samples missed it."""
+        choices = [c for c in self._paths(refused.form) if c.size > refused.choice.size]
+        low, high, held = -1, len(choices), False
+        while high - low > 1 and self.left > 0.5 * self.seconds:
+            middle = (low + high) // 2
+            made = self._made(refused.form, choices[middle])
+            if made.sampled <= ROOM and self._smaller(made) and self._judge(made):
+                low, held = middle, True
+            else:
+                high = middle
+        return held
 
     def _made(self, name: str, choice: Choice) -> Candidate:
         made = forms.form(name).apply(self.judge.f, choice.options, self.target.few)
@@ -178,7 +191,8 @@ class Search:
         h = self.judge.rounded(candidate.network)
         device = self.judge.device(h)
         if candidate.form != "dense":
-            found = self.judge.found(h, self.seed)
+            found, points = self.judge.found(h, self.seed)
+            self.target = self.target.joined(points, self.judge.f(points), self.judge.allowed.at(points))
             if found / ROOM + device / self.judge.allowed.tightest > 1.0 and self.closest is not None:
                 self._note(candidate, f"a search found {found:.3g} of what is allowed, too near to prove twice")
                 return False
@@ -200,7 +214,7 @@ class Search:
                 "form": candidate.form,
                 "numbers": candidate.choice.size,
                 "fitted_again": candidate.fitted,
-                "sampled_share": candidate.sampled,
+                "sampled_share": candidate.sampled if math.isfinite(candidate.sampled) else None,
                 "outcome": outcome,
             }
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from .module import NetworkModule
 FAMILY = "network"
 KINDS: dict[str, type[Node]] = {k.__name__.lower(): k for k in Node.__subclasses__()}
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-MOST_NODES = 4096
+MOST_NODES, MOST_WIDTH = 4096, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,10 @@ def rebuilt(stated: Any, held: Mapping[str, Tensor], where: str) -> NetworkModul
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{where}.nodes[{place}]: {_said(error)}") from None
     try:
-        return NetworkModule(Network(tuple(made)), shape, DTYPES[dtype]).eval()
+        network = Network(tuple(made))
+        if max(network.widths) > MOST_WIDTH or math.prod(shape) != network.outputs:
+            raise RunError(f"{where}: expected widths up to {MOST_WIDTH} and {math.prod(shape)} outputs as in shape")
+        return NetworkModule(network, shape, DTYPES[dtype]).eval()
     except (InputError, UnsupportedModel) as error:
         raise RunError(f"{where}: {error}") from None
 
@@ -124,9 +128,9 @@ def _node(entry: dict[str, Any], held: Mapping[str, Tensor], place: int) -> Node
     kind = KINDS.get(str(entry.get("kind")))
     if kind is None:
         raise ValueError(f"kind: expected one of {', '.join(sorted(KINDS))}, got {entry.get('kind')!r}")
-    sources = tuple(int(s) for s in entry["sources"])
+    sources = tuple(_whole(s, "sources", -1) for s in entry["sources"])
     if kind is Input:
-        return Input(_count(entry["width"], "width"))
+        return Input(_whole(entry["width"], "width", 0))
     if kind is Affine or kind is Scale:
         weight, bias = (_tensor(held, entry[label]).double() for label in ("weight", "bias"))
         return kind(_several(sources, 1), weight, bias)
@@ -136,7 +140,7 @@ def _node(entry: dict[str, Any], held: Mapping[str, Tensor], place: int) -> Node
             raise ValueError(f"index: expected int64 [m], got {index.dtype} {list(index.shape)}")
         return Gather(_several(sources, 1), index)
     if kind is Pointwise:
-        return Pointwise(_several(sources, 1), str(entry["function"]), int(entry.get("exponent", 0)))
+        return Pointwise(_several(sources, 1), str(entry["function"]), _whole(entry.get("exponent", 0), "exponent", -1))
     if kind is Product:
         return Product(_several(sources, 2))
     if kind is Concat or kind is Sum:
@@ -152,9 +156,9 @@ def _several(sources: tuple[int, ...], count: int) -> Any:
     return sources
 
 
-def _count(value: Any, label: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{label}: expected a whole number above 0, got {value!r}")
+def _whole(value: Any, label: str, above: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value <= above:
+        raise ValueError(f"{label}: expected a whole number above {above}, got {value!r}")
     return value
 
 

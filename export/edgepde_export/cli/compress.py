@@ -99,7 +99,8 @@ def command(
     try:
         _compress(order)
     except KeyboardInterrupt:
-        typer.echo(f"edgepde compress: interrupted; what was proved is kept, resume with: {order.command}", err=True)
+        kept = "what was proved is kept, resume with" if order.out is not None else "start again with"
+        typer.echo(f"edgepde compress: interrupted; {kept}: {order.command}", err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
