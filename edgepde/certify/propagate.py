@@ -35,7 +35,7 @@ The input itself may have a remainder: a family's radius, or axes that are not p
 weighed by the adjoint of the input; apart, f and g see the same input, so there the difference of both adjoints weighs.
 
 Assumed: IEEE-754 float64, round to nearest, sums of products in any order with or without fused multiply-add, tanh,
-sin, cos, exp, log and erf of the library within 4 units in the last place.
+sin, cos, exp and the other elementary functions of the library within 4 units in the last place.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import pytest
 import torch
 from edgepde_export.lowering.graph import to_onnx
 from edgepde_export.lowering.prepare import prepare
+from edgepde_export.passes.precision import restored, store
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import UnsupportedModel
 from edgepde_runtime.onnxfile import parse
@@ -117,6 +118,16 @@ def test_small_weights_are_what_a_device_makes_of_them(stored: str) -> None:
     weight = net.nodes[1].weight.numpy()  # type: ignore[attr-defined]
     assert (weight == (small.astype(np.float32) * scale).astype(np.float64)).all()
     assert not (weight == small.astype(np.float64) * scale.astype(np.float64)).all()
+
+
+@pytest.mark.parametrize("precision", ["f16w", "i8w"])
+def test_stored_weights_are_read_as_what_the_kernels_compute_with(precision: str) -> None:
+    module = nets().mlp("tanh")
+    made = to_onnx(module.eval(), {"x": torch.rand(3, 2)}, {"x": {0: "M"}}, ["u"])
+    small = store(prepare(made, lambda _: None), precision, lambda _: None)
+    g, wide = (from_graph(parse(m.SerializeToString())) for m in (small, restored(small)))
+    assert agree(g, wide, Box([-1.0, -1.0], [1.0, 1.0])) == 0.0
+    assert 0.0 < agree(from_module(module, 2), g, Box([-1.0, -1.0], [1.0, 1.0])) < 0.1
 
 
 def test_a_bias_joins_a_product_that_nothing_else_reads() -> None:
