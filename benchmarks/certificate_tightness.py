@@ -26,8 +26,8 @@ from edgepde.certify.rounding import Arithmetic, bound_rounding
 
 GOAL = 1e-3
 RATIO = 1.1
-PATIENCE = 2.0
-ROUNDING_SECONDS = 20.0
+PATIENCE = 8.0
+ROUNDING_SECONDS = 40.0
 SEED_MERGE, SEED_FIT, SEED_DEVICE = 5, 7, 3
 FOLLOWED = 2e-4
 
@@ -90,12 +90,15 @@ def compressed(case: Case, net: Layers, seed: int) -> tuple[Layers, str]:
 
 
 def ours(case: Case, f: Network, g: Network, box: Box, words: str) -> tuple[list[Row], Bound]:
-    """Tightness and time of our bound; unlimited in time beyond the target, so that both are seen."""
+    """Tightness and processor time of our bound, which may take longer than its target, so that both are seen."""
+    began = time.process_time()
     made = bound_difference(f, g, box, seconds=PATIENCE * case.limit)
+    spent = time.process_time() - began
     note = f"{made.how}, {made.boxes} boxes, bound {made.value[0]:.4g}, found {made.found[0]:.4g}; {words}"
+    clock = f"search for the worst included; {made.seconds:.3g} s by the clock"
     return [
         Row(f"{case.name}: bound / found", OURS, "", float(made.tightness[0]), RATIO * (1.0 + 1e-9), note=note),
-        Row(f"{case.name}: time", OURS, "s", made.seconds, case.limit, note="search for the worst included"),
+        Row(f"{case.name}: time", OURS, "s of one core", spent, case.limit, note=clock),
     ], made
 
 

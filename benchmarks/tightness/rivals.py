@@ -70,11 +70,11 @@ def crown(f: Network, g: Network) -> Bounding:
 
 
 def split(bound: Bounding, box: Box, seconds: float, goal: float) -> tuple[float, int, float]:
-    """(bound, boxes, seconds): the worst boxes are halved along their widest side until the goal or the time."""
-    began = time.monotonic()
+    """(bound, boxes, seconds of the processor): the worst boxes are halved along their widest side until the goal or the time."""
+    began = time.process_time()
     low, high = (torch.tensor(side, dtype=torch.float64)[None] for side in (box.low, box.high))
     value, boxes = bound(low, high), 1
-    while float(value.max()) > goal and time.monotonic() - began < seconds:
+    while float(value.max()) > goal and time.process_time() - began < seconds:
         worst = value.topk(min(BATCH, len(value))).indices
         keep = torch.ones(len(value), dtype=torch.bool)
         keep[worst] = False
@@ -87,7 +87,7 @@ def split(bound: Bounding, box: Box, seconds: float, goal: float) -> tuple[float
             torch.cat([old[keep], new]) for old, new in ((low, new_low), (high, new_high), (value, made))
         )
         boxes += len(made)
-    return float(value.max()), boxes, time.monotonic() - began
+    return float(value.max()), boxes, time.process_time() - began
 
 
 def _middle(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
