@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,14 +14,15 @@ from edgepde_runtime.box import Box
 from edgepde_runtime.onnxfile import parse
 from numpy.typing import NDArray
 from support.certified_graphs import graph
-from support.generated import Generated, needs_cc
+from support.generated import Generated
+from support.kernel_libraries import needs_cc
 from support.longer import values
 from support.random_graphs import Net
 
 from edgepde.certify import rules
 from edgepde.certify.from_graph import from_graph
 from edgepde.certify.network import Network
-from edgepde.certify.rounding import Arithmetic, RoundingBound, bound_rounding
+from edgepde.certify.rounding import Arithmetic, bound_rounding
 
 Floats = NDArray[np.floating]
 POINTS, GRAPHS, BATCHES = 3000, 10, 3
@@ -40,16 +42,14 @@ def points(net: Net, seed: int) -> Floats:
     return x.astype(np.float32)
 
 
-def bound(g: Network, how: Arithmetic) -> RoundingBound:
-    return bound_rounding(g, Box([-1.0] * g.dimension, [1.0] * g.dimension), how, seconds=600.0, boxes=64)
-
-
-def excess(g: Network, how: Arithmetic, x: Floats, computed: Floats) -> float:
+def excess(g: Network, how: Arithmetic, x: Floats, computed: Floats, box: Box | None = None) -> float:
     """The largest deviation as a share of its bound, 0 where there is no finite one."""
-    made = bound(g, how)
+    box = box or Box([-1.0] * g.dimension, [1.0] * g.dimension)
+    made = bound_rounding(g, box, how, seconds=600.0, boxes=64)
     allowed = made.rounding + made.activation
     off = np.abs(computed.reshape(len(x), -1) - values(g, x.astype(np.float64))).max(axis=0)
-    return float(np.max(np.where(np.isfinite(allowed), off / allowed, 0.0)))
+    share = np.where(off == 0.0, 0.0, off / np.where(allowed == 0.0, np.finfo(float).tiny, allowed))
+    return float(np.max(np.where(np.isfinite(allowed), share, 0.0)))
 
 
 @needs_cc
@@ -78,3 +78,64 @@ def test_the_reference_backend_stays_within_the_bound_of_any_order(batch: int) -
         model, x = net.encoded("float32"), points(net, seed)
         computed = np.asarray(reference.load(model).run({"x": x})[net.outputs[0]])
         assert excess(from_graph(parse(model)), how, x, computed) <= 1.0, [s.op for s in net.steps]
+
+
+def alone(op: str, *names: str, width: int, **attributes: Any) -> Net:
+    """One op of columns a, b of x [M, 2], of both, x, or of constants."""
+    net = Net("float32", {"x": 2})
+    made = {"x": "x", "3": net.hold(np.array(3.0)), "1": net.hold(np.array([1]))}
+    made |= {c: net.add("Gather", "x", net.hold(np.array([i])), width=1, axis=1) for i, c in enumerate("ab")}
+    made["sigmoid"] = net.add("Sigmoid", "x", width=2)
+    made["wide"] = net.add("Concat", "x", "x", made["a"], width=5, axis=1)
+    net.outputs = [net.add(op, *(made[n] for n in names), width=width, **attributes)]
+    return net
+
+
+ANYWHERE = ("Cos", "Cosh", "Erf", "Exp", "Gelu", "Reciprocal", "Sigmoid", "Sin", "Sinh", "Softplus", "Tanh")
+POSITIVE = ("Log", "Sqrt")
+ALONE: dict[str, Net] = {
+    **{name: alone(name, "x", width=2) for name in (*ANYWHERE, *POSITIVE)},
+    "Gelu by tanh": alone("Gelu", "x", width=2, approximate="tanh"),
+    "Silu": alone("Mul", "x", "sigmoid", width=2),
+    "Elu": alone("Elu", "x", width=2, alpha=0.7),
+    "Selu": alone("Selu", "x", width=2),
+    "LeakyRelu": alone("LeakyRelu", "x", width=2, alpha=0.1),
+    "HardSigmoid": alone("HardSigmoid", "x", width=2, alpha=0.3, beta=0.4),
+    "Add": alone("Add", "a", "b", width=1),
+    "Sub": alone("Sub", "a", "b", width=1),
+    "Mul": alone("Mul", "a", "b", width=1),
+    "Div": alone("Div", "a", "b", width=1),
+    "Div by a constant": alone("Div", "x", "3", width=2),
+    "Mul by a constant": alone("Mul", "x", "3", width=2),
+    "Add a constant": alone("Add", "x", "3", width=2),
+    "Pow": alone("Pow", "x", "3", width=2),
+    "Square": alone("Mul", "a", "a", width=1),
+    "ReduceSum": alone("ReduceSum", "wide", "1", width=1),
+    "ReduceMean": alone("ReduceMean", "wide", "1", width=1),
+}
+EXACT: dict[str, Net] = {
+    "Abs": alone("Abs", "x", width=2),
+    "Neg": alone("Neg", "x", width=2),
+    "Relu": alone("Relu", "x", width=2),
+    "Concat": alone("Concat", "b", "a", width=2, axis=1),
+}
+# Least share of the bound that must be seen: the bound is of this op, not of something larger.
+SEEN = 0.12
+
+
+@needs_cc
+@pytest.mark.parametrize(("low", "high"), [(0.3, 1.7), (-1.7, -0.3)])
+def test_each_op_alone_stays_within_its_bound_and_comes_near_it(low: float, high: float) -> None:
+    nets = {**ALONE, **EXACT}
+    models = {name: net.encoded("float32") for name, net in nets.items()}
+    x = np.random.default_rng(0).uniform(low, high, (POINTS, 2)).astype(np.float32)
+    box = Box([low] * 2, [high] * 2)
+    with tempfile.TemporaryDirectory() as folder:
+        made = Generated(models, Path(folder), "-O1").on("scalar")
+        for name, net in nets.items():
+            if low < 0.0 and name in POSITIVE:
+                continue
+            computed = made[name]({"x": x})[net.outputs[0]]
+            share = excess(from_graph(parse(models[name])), Arithmetic(), x, computed, box)
+            assert share <= 1.0, name
+            assert share >= SEEN or name in EXACT or (name, low) == ("LeakyRelu", 0.3), (name, share)

@@ -15,7 +15,7 @@ from edgepde_runtime.manifest import Column, InputSpec, OutputSpec
 from support import bundles
 from support import onnx_writer as w
 from support.c99_api import BAD_SIZE, NOT_FINITE, OUTSIDE, Api, Array, built
-from support.generated import needs_cc
+from support.kernel_libraries import needs_cc
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "s2gpt_burgers" / "bundle"
 HUGE = 2**64 - 1

@@ -13,7 +13,8 @@ from edgepde_export.c99.rules import rule_for
 from edgepde_runtime.errors import UnsupportedModel
 from edgepde_runtime.rooms import Room, rooms
 from support.c99_cases import DISTINCT, Rowed, Single, rowed, single, wrong
-from support.generated import Array, Generated, builds, needs_cc, part, same_bits
+from support.generated import Array, Generated, builds, part, same_bits
+from support.kernel_libraries import needs_cc
 from support.rooms import cases_of
 
 Model = TypeVar("Model", Single, Rowed)

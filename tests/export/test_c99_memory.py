@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,8 @@ from edgepde_runtime.library import COMMON, INCLUDES, ISAS
 from edgepde_runtime.manifest import Column, InputSpec, Manifest, OutputSpec
 from support import onnx_writer as w
 from support.c99_api import files, written
-from support.generated import builds, needs_cc
+from support.generated import builds
+from support.kernel_libraries import needs_cc, needs_compiler
 from support.models import nets
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "s2gpt_burgers" / "bundle"
@@ -166,8 +166,7 @@ RUNS += [("clang", WIDE, "mlp_f32")]
 
 def sanitized(folder: Path, sources: Sequence[str], compiler: str, isa: str) -> None:
     """Compiles strictly with sanitizers and runs; AssertionError with what either says."""
-    if shutil.which(compiler) is None:
-        pytest.skip(f"{compiler} is not installed; see scripts/system.sh")
+    needs_compiler(compiler)
     argv = [compiler, *COMMON, *STRICT, *SANITIZED, *ISAS[isa], *INCLUDES, "-D_ISOC11_SOURCE", *sources, "-o", "run"]
     done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:3000]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import onnx_writer as w
 from support.c99_api import built, files, written
-from support.generated import WARNINGS, builds, needs_cc
+from support.generated import WARNINGS, builds
+from support.kernel_libraries import needs_cc, needs_compiler
 
 COLUMN = (Column("c", "", -1.0, 1.0),)
 IDENTIFIER = re.compile(r"\b[A-Za-z]\w*")
@@ -159,8 +159,7 @@ def test_a_model_may_be_called_anything(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("standard", ["c++11", "c++20"])
 def test_the_header_is_cpp(standard: str, words: list[str], tmp_path: Path) -> None:
-    if shutil.which("g++") is None:
-        pytest.skip("g++ is not installed; see scripts/system.sh")
+    needs_compiler("g++")
     for i, made in enumerate((sums(words), fans(words), sums(["x"], name="class"))):
         folder = written(tmp_path / str(i), made)
         (header,) = (n for n in made if n.endswith(".h") and "/" not in n)

@@ -14,7 +14,8 @@ from edgepde_export.c99.source import _plans
 from edgepde_export.c99.value import Store
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from support.generated import Array, Generated, builds, needs_cc, part, same_bits
+from support.generated import Array, Generated, builds, part, same_bits
+from support.kernel_libraries import needs_cc
 from support.random_graphs import Net, nets
 
 # Compiling is slow, and a failure names its network: no shrinking.

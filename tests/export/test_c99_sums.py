@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from support.generated import Array, Generated, builds, needs_cc
+from support.generated import Array, Generated, builds
+from support.kernel_libraries import needs_cc
 from support.onnx_writer import graph, model, node, value_info
 
 TERMS, ROWS, COLUMNS = 40, 37, 5

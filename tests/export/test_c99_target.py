@@ -36,12 +36,12 @@ from edgepde_runtime.plan import Plan, Target
 from hypothesis import given
 from hypothesis import strategies as st
 from support import c99
+from support.kernel_libraries import needs_cc, needs_compiler
 from torch import nn
 
 from . import nets
 
 HERE = compiler.host_triple()
-needs_cc = pytest.mark.skipif(compiler.find() is None, reason="no C compiler")
 
 
 def generate(model: bytes, manifest: Manifest, certificate: Certificate, *golden: Any) -> dict[str, bytes]:
@@ -215,8 +215,7 @@ def test_limits_hold_for_the_triples_that_were_asked_for() -> None:
 @needs_cc
 @pytest.mark.usefixtures("toy")
 def test_cortex_m7_is_planned_where_its_compiler_is(tmp_path: Path) -> None:
-    if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("no arm-none-eabi-gcc")
+    needs_compiler("arm-none-eabi-gcc")
     plan = read(made(tmp_path)[0]).plan
     assert plan is not None
     (m7,) = [t for t in plan.targets if t.triple == "arm-none-eabi"]

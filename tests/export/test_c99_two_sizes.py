@@ -12,7 +12,8 @@ from edgepde_runtime.errors import UnsupportedModel
 from edgepde_runtime.rooms import rooms
 from support import onnx_writer as w
 from support.c99_cases import wrong
-from support.generated import Array, Generated, bits, builds, needs_cc, part, same_bits
+from support.generated import Array, Generated, bits, builds, part, same_bits
+from support.kernel_libraries import needs_cc
 from support.polynomial_systems import BURGERS, planted
 
 GIVEN = ("lift", "basis", "coefficients", "weights", "start", "terms", "matrix", "target")

@@ -12,7 +12,8 @@ from edgepde_export.lowering.outliers import refuse_outliers
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import BackendError, UnsupportedModel
 from support import onnx_writer as w
-from support.generated import Generated, builds, needs_cc, part
+from support.generated import Generated, builds, part
+from support.kernel_libraries import needs_cc
 
 X = np.random.default_rng(3).normal(size=(37, 6)).astype(np.float32)
 VIEWS = {

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from edgepde_export.c99.operations import Windows
 from support import onnx_writer as w
-from support.generated import Array, Generated, builds, needs_cc, part
+from support.generated import Array, Generated, builds, part
+from support.kernel_libraries import needs_cc
 
 WIDE = 24
 

@@ -20,7 +20,7 @@ from edgepde_runtime.certificate import OutputCertificate
 from edgepde_runtime.errors import InputError, UnsupportedModel
 from edgepde_runtime.onnxfile import parse
 from edgepde_runtime.verbs.inspect import inspect
-from support.generated import needs_cc
+from support.kernel_libraries import needs_cc
 from torch import nn
 from typer.testing import CliRunner
 

@@ -192,3 +192,5 @@ def test_fast_arithmetic_is_refused(name: str, generated: dict[str, Source], tmp
     source = generated[name]
     with pytest.raises(BuildFailed, match="need IEEE-754 arithmetic"):
         build(LANE, source.sources, tmp_path, includes=source.includes, extra=["-ffast-math"])
+    with pytest.raises(BuildFailed, match="need sums in their own order"):
+        build(LANE, source.sources, tmp_path, includes=source.includes, defines=["__ASSOCIATIVE_MATH__=1"])

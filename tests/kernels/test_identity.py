@@ -91,6 +91,13 @@ def test_fast_arithmetic_is_refused(tmp_path: Path) -> None:
         build(LANE, LANES.sources, tmp_path, extra=["-ffast-math"])
 
 
+@pytest.mark.parametrize("mode", ["__ASSOCIATIVE_MATH__", "__RECIPROCAL_MATH__"])
+def test_sums_in_another_order_are_refused_where_the_compiler_says_so(mode: str, tmp_path: Path) -> None:
+    require(LANE)
+    with pytest.raises(BuildFailed, match="need sums in their own order"):
+        build(LANE, LANES.sources, tmp_path, defines=[f"{mode}=1"])
+
+
 @pytest.mark.parametrize("kind", GCC_X86, ids=str)
 def test_the_operations_are_defined_behaviour(kind: Target, tmp_path: Path) -> None:
     require(kind)

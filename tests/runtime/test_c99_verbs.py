@@ -13,8 +13,8 @@ from edgepde_runtime.bundle import read
 from edgepde_runtime.choose import NOT_TRUSTED
 from support import c99
 from support.bundles import edit
+from support.kernel_libraries import needs_cc
 
-needs_cc = pytest.mark.skipif(compiler.find() is None, reason="no C compiler")
 QUICK = ["--seconds", "0.02"]
 
 

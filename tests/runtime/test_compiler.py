@@ -14,8 +14,7 @@ import pytest
 from edgepde_runtime import compiler, library
 from edgepde_runtime.errors import BackendError, CompilerError, InputError
 from support import c99
-
-needs_cc = pytest.mark.skipif(compiler.find() is None, reason="no C compiler")
+from support.kernel_libraries import needs_cc
 
 
 def command(folder: Path, name: str, text: str) -> Path:

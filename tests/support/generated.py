@@ -20,7 +20,6 @@ from edgepde_export.c99.program import Part, Program
 from edgepde_export.c99.program import part as part_of
 from edgepde_export.c99.tracing import trace
 from edgepde_export.c99.value import Value
-from edgepde_runtime import compiler
 from edgepde_runtime.library import COMMON, ISAS
 from edgepde_runtime.onnxfile import parse
 from numpy.typing import NDArray
@@ -30,8 +29,6 @@ Array = NDArray[Any]
 DTYPES = {"f32": np.float32, "f64": np.float64, "i64": np.int64, "i32": np.int32, "u8": np.bool_}
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-pedantic", "-Wshadow", "-Wno-unused-parameter")
 GUARD = 256
-
-needs_cc = pytest.mark.skipif(compiler.find() is None, reason="no C compiler")
 
 
 def part(model: bytes, name: str) -> Part:
