@@ -18,7 +18,7 @@ from torch import Tensor
 from . import network as nw
 from . import propagate
 from .align import aligned
-from .attack import Found, attack
+from .attack import SAMPLES, Found, attack
 from .bisect import Analyse, Cover, Limits, cover
 from .domain import Domain, constant
 from .family import Family
@@ -94,7 +94,7 @@ def bound_difference(
     domain = Domain.of(box, device)
     if same(f, g):
         return _none(f, domain)
-    found = attack(lambda c: f(domain.inputs(c)) - g(domain.inputs(c)), *domain.search(), seed=seed)
+    found = attack(lambda c: f(domain.inputs(c)) - g(domain.inputs(c)), *domain.search(), seed=seed, samples=samples(f))
     found = Found(found.value, domain.inputs(found.points))
     domain = domain.for_networks(max(f.widths), influence(lambda x: f(x) - g(x), domain, seed))
     threshold = _threshold(target, found)
@@ -144,6 +144,11 @@ def batch(net: Network, variables: int | None = None) -> int:
     k = net.dimension if variables is None else variables
     each = max(net.widths) * (k + 1) * max(k + 2, 2 * net.outputs) // 2
     return int(max(1 if k > 6 else 16, min(4096, WORKING_SET // each)))
+
+
+def samples(net: Network) -> int:
+    """How many points a search may start from so that they and a layer's values fit memory."""
+    return int(max(256, min(SAMPLES, (1 << 24) // max(net.widths))))
 
 
 def check(f: Network, g: Network, box: Box | Family) -> None:
@@ -231,7 +236,9 @@ def _chosen(ways: Mapping[str, Way], domain: Domain, threshold: Tensor, seed: in
 
 def _spread(domain: Domain, seed: int) -> Tensor:
     draw = torch.Generator().manual_seed(seed)
-    share = torch.rand(2048, len(domain.low), generator=draw, dtype=torch.float64).to(domain.low.device)
+    share = torch.rand(
+        min(2048, max(64, POOL // (16 * len(domain.low)))), len(domain.low), generator=draw, dtype=torch.float64
+    ).to(domain.low.device)
     return domain.inputs(domain.low + share * (domain.high - domain.low))
 
 

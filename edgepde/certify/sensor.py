@@ -26,7 +26,19 @@ from . import propagate
 from .attack import Found, attack
 from .bisect import Limits, cover
 from .domain import Domain, constant
-from .engine import BOXES, CONFIRMED, MARGIN, SECONDS, Bound, batch, bound_difference, bound_of, influence, telling
+from .engine import (
+    BOXES,
+    CONFIRMED,
+    MARGIN,
+    SECONDS,
+    Bound,
+    batch,
+    bound_difference,
+    bound_of,
+    influence,
+    samples,
+    telling,
+)
 from .family import Family
 from .network import Network
 from .propagate import Begin, Enclosure
@@ -195,7 +207,7 @@ def _searched(f: Network, domain: Domain, give: _Given, seed: int) -> Found:
         x, y = both(c)
         return f(y) - f(x)
 
-    found = attack(change, torch.cat([low, -ones]), torch.cat([high, ones]), seed=seed)
+    found = attack(change, torch.cat([low, -ones]), torch.cat([high, ones]), seed=seed, samples=samples(f))
     return Found(found.value, torch.stack(both(found.points), dim=1))
 
 
