@@ -9,14 +9,10 @@ from ._call import Call
 
 def rule(call: Call, b: Builder) -> list[Value]:
     """a + b."""
-    for i, j in ((0, 1), (1, 0)):
-        x, row = call.inputs[i], call.operand(j)
-        layer = call.makers[i] in ("MatMul", "Gemm")
-        if (
-            layer
-            and isinstance(x, Value)
-            and not isinstance(row, Value)
-            and row.shape[-1:] == x.shape[-1:] == (row.size,)
-        ):
-            return [contracting.biased(b, x, row)]
-    return [composing.plus(b, call.operand(0), call.operand(1))]
+    x, y = call.operand(0), call.operand(1)
+    for layer, row, maker in ((x, y, call.makers[0]), (y, x, call.makers[1])):
+        if maker not in ("MatMul", "Gemm") or not isinstance(layer, Value) or isinstance(row, Value):
+            continue
+        if row.shape[-1:] == layer.shape[-1:] == (row.size,):
+            return [contracting.biased(b, layer, row)]
+    return [composing.plus(b, x, y)]
