@@ -70,7 +70,7 @@ def crown(f: Network, g: Network) -> Bounding:
 
 
 def split(bound: Bounding, box: Box, seconds: float, goal: float) -> tuple[float, int, float]:
-    """(bound, boxes, processor seconds): the worst boxes are halved along their widest side until the goal or the time."""
+    """(bound, boxes, processor seconds): the worst boxes halved along their widest side until the goal or the time."""
     began = time.process_time()
     low, high = (torch.tensor(side, dtype=torch.float64)[None] for side in (box.low, box.high))
     value, boxes = bound(low, high), 1
