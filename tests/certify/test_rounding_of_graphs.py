@@ -119,7 +119,7 @@ EXACT: dict[str, Net] = {
     "Relu": alone("Relu", "x", width=2),
     "Concat": alone("Concat", "b", "a", width=2, axis=1),
 }
-LINEAR_ABOVE_0 = ("Elu", "LeakyRelu")
+LINEAR_ABOVE_0 = ("Elu", "LeakyRelu", "Selu")
 # Least share of the bound that must be seen: the bound is of this op, not of something larger.
 SEEN = 0.12
 
