@@ -15,6 +15,7 @@ from edgepde_export import c99 as c99_generator
 from edgepde_export import export, native
 from edgepde_export.c99 import plan as planning
 from edgepde_export.errors import BoundExceeded
+from edgepde_export.lowering import plain
 from edgepde_runtime import compiler, load, trust
 from edgepde_runtime.__main__ import main
 from edgepde_runtime.backends.c99 import load_bundle
@@ -99,8 +100,8 @@ def test_the_bundle_has_sources_a_plan_and_a_certificate_that_covers_them(tmp_pa
     names = {n for n in bundle.manifest.files if n.startswith(("c99/", "lib/"))}
     assert names == {"c99/toy.h", "c99/toy.c", "c99/dispatch.c", "c99/plan.json"}
     assert "c99" in bundle.certificate.backends
-    assert "c99" in bundle.certificate.outputs["y"].terms["rounding"].how
-    assert [m.files.keys() & names for m in toy] == [set(), set()]
+    assert "the C code's order of sums" in bundle.certificate.outputs["y"].terms["rounding"].how
+    assert [m.files.keys() & names for m in toy] == [set()] * len(toy) != []
     assert {m.model_hash for m in toy} == {bundle.manifest.model_hash}
     assert bundle.plan is not None
     assert HERE in {t.triple for t in bundle.plan.targets}
@@ -127,7 +128,25 @@ def test_a_bundle_written_here_runs_its_code_here(tmp_path: Path, monkeypatch: p
 
 @needs_cc
 @pytest.mark.usefixtures("toy")
-def test_an_error_of_the_c_code_is_in_the_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_c_code_beyond_its_proof_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bound = read(made(tmp_path / "a")[0]).certificate.outputs["y"].sound_total
+    assert bound is not None
+    assert bound < 1e-5
+    monkeypatch.setattr(native, "generate", off_by(b"1e-5f"))
+    with pytest.raises(BackendError, match=r"output y: the C code is off by 1\.\d+e-05 .*, beyond the proved"):
+        made(tmp_path / "b")
+    assert not list((tmp_path / "b").glob("**/manifest.json"))
+
+
+@needs_cc
+@pytest.mark.usefixtures("toy")
+def test_an_error_of_the_c_code_is_measured_where_nothing_is_proved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(_: object) -> None:
+        raise UnsupportedModel("no rule")
+
+    monkeypatch.setattr(plain, "from_graph", refuses)
     exact = read(made(tmp_path / "a")[0]).certificate.outputs["y"].terms["rounding"].value
     monkeypatch.setattr(native, "generate", off_by(b"1e-5f"))
     found = read(made(tmp_path / "b")[0]).certificate.outputs["y"].terms["rounding"].value
