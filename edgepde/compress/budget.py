@@ -44,12 +44,6 @@ def path(parts: Sequence[Part], size: Callable[[Sequence[int]], int]) -> list[Ch
         made.append(_choice(parts, now, size))
 
 
-def within(choices: Sequence[Choice], limit: float) -> Choice:
-    """The smallest choice whose expected error is at most `limit`; the first where none is."""
-    fitting = [choice for choice in choices if choice.expected <= limit]
-    return min(fitting, key=lambda choice: choice.size) if fitting else choices[0]
-
-
 def _choice(parts: Sequence[Part], now: Sequence[int], size: Callable[[Sequence[int]], int]) -> Choice:
     expected = math.sqrt(sum(part.errors[i] ** 2 for part, i in zip(parts, now, strict=True)))
     return Choice(tuple(now), size(now), expected)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgepde.compress.allowance import allowance
-from edgepde.compress.budget import Choice, Part, path, within
+from edgepde.compress.budget import Part, path
 
 ERRORS = st.lists(st.floats(1e-6, 1e3), min_size=0, max_size=6).map(lambda e: (0.0, *sorted(e)))
 
@@ -46,13 +46,6 @@ def test_the_part_that_costs_least_goes_first() -> None:
 
 def test_an_option_that_saves_nothing_is_passed_over() -> None:
     assert [c.options for c in path([Part("p", (0.0, 0.1, 0.2))], lambda o: (9, 11, 4)[o[0]])] == [(0,), (2,)]
-
-
-def test_within_takes_the_smallest_that_fits_and_else_the_first() -> None:
-    choices = [Choice((0,), 9, 0.0), Choice((1,), 5, 0.1), Choice((2,), 3, 0.5)]
-    assert within(choices, 0.2).size == 5
-    assert within(choices, 0.5).size == 3
-    assert within(choices[1:], 0.01).size == 5
 
 
 BOX = Box([-1.0, 0.0], [1.0, 2.0], ["x", "t"])
