@@ -20,11 +20,16 @@ from ._function import Function, Span
 class Pieced(Function):
     """phi is continuous, phi_0 and phi_1 are monotone; phi_k for k >= 2 may jump at 0."""
 
+    def enclosure(self, order: int, span: Span) -> tuple[Tensor, Tensor]:
+        """(low, high) of phi_order over the intervals; infinite across 0 from the second derivative on."""
+        low, high = super().enclosure(order, span)
+        across = (span.low < 0.0) & (span.high > 0.0) & (order >= 2)
+        return low.masked_fill(across, -torch.inf), high.masked_fill(across, torch.inf)
+
     def largest(self, order: int, span: Span) -> Tensor:
         """sup |phi_order| over the intervals; infinite across 0 from the second derivative on."""
-        most = super().largest(order, span)
-        across = (span.low < 0.0) & (span.high > 0.0)
-        return torch.where(across, torch.inf, most) if order >= 2 else most
+        low, high = self.enclosure(order, span)
+        return torch.maximum(-low, high)
 
     def single(self, z: Taylor) -> Step:
         """phi(z) of one network."""
