@@ -17,7 +17,7 @@ SAMPLES, CORNERS = 2048, 1024
 STARTS, STEPS, DIRECTIONS = 12, 30, 12
 NEAREST, DRAWS, HALVINGS = 3, 64, 24
 FIRST, LAST = 0.1, 1e-7
-FEWEST_ROWS, MOST_ROWS, LONGEST_CALL = 32, 4096, 0.05
+FEWEST_ROWS, FIXED_ROWS, MOST_ROWS, LONGEST_CALL = 32, 512, 4096, 0.05
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Search:
         self._starts = np.zeros((0, dimension)) if starts is None else starts
         self._value, self._place = np.full(outputs, -1.0), np.zeros((outputs, dimension))
         self._calls = [np.zeros((0, dimension))] * outputs
-        self._tried, self._rows, self._deadline = 0, FEWEST_ROWS, np.inf
+        self._tried, self._rows, self._deadline, self._sized = 0, FEWEST_ROWS, np.inf, False
 
     @property
     def worst(self) -> Worst:
@@ -68,8 +68,13 @@ class Search:
         return Worst(self._value.copy(), self._place.copy(), self._tried, tuple(self._calls))
 
     def run(self, seconds: float | None = None, rounds: int | None = None) -> Worst:
-        """Searches for so many seconds, one call at least, or so many rounds; one where neither is given."""
+        """Searches for so many seconds, one call at least, or so many rounds; one where neither is given.
+
+        Without seconds every call has the same number of rows, so that nothing depends on the clock.
+        """
         self._deadline = np.inf if seconds is None else time.monotonic() + seconds
+        self._sized = seconds is not None
+        self._rows = FEWEST_ROWS if self._sized else FIXED_ROWS
         most = np.inf if rounds is None and seconds is not None else rounds or 1
         number = 0
         try:
@@ -102,7 +107,7 @@ class Search:
             spent = time.monotonic() - start
             begin += len(call)
             self._keep(call, parts[-1])
-            if len(call) == self._rows:
+            if self._sized and len(call) == self._rows:
                 grown = 2 * self._rows if spent < LONGEST_CALL / 2 else self._rows if spent < LONGEST_CALL else 1
                 self._rows = min(MOST_ROWS, grown if grown > 1 else max(1, self._rows // 2))
         return np.concatenate(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 
@@ -122,3 +123,19 @@ def test_what_is_known_is_looked_at_first() -> None:
     known = np.array([[0.123, 0.456]])
     needle = Search(one(lambda z: np.where((z == known[0]).all(axis=1), 2.0, 1.0)), 2, starts=known)
     assert needle.run(1e-9).value[0] == 2.0
+
+
+def test_rounds_make_the_same_calls_whatever_the_clock_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sizes(slow: float) -> list[int]:
+        seen: list[int] = []
+        clock = itertools.count(0.0, slow)
+        monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+
+        def error(places: Array) -> Array:
+            seen.append(len(places))
+            return places[:, :1] * (1.0 - places[:, 1:])
+
+        Search(error, 2).run(rounds=1)
+        return seen
+
+    assert sizes(1e-6) == sizes(1.0)
