@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 SAMPLES, STARTS, STEPS = 16384, 48, 60
+LEAST_STARTS, TOGETHER = 4, 512
 FIRST, LAST = 0.05, 1e-6
 
 
@@ -48,11 +49,12 @@ def _once(
     points = _sample(low, high, draw, samples)
     with torch.no_grad():
         values = _magnitude(function(points))
-    best = _best(values, points)
-    for output in range(values.shape[1]):
-        starts = points[values[:, output].topk(min(STARTS, len(points))).indices]
-        best = _better(best, _ascend(function, output, starts, (low, high), steps))
-    return best
+    many = values.shape[1]
+    starts = values.topk(min(max(LEAST_STARTS, min(STARTS, TOGETHER // many)), len(points)), dim=0).indices
+    which = torch.arange(many, device=low.device).expand_as(starts)
+    return _better(
+        _best(values, points), _ascend(function, which.reshape(-1), points[starts.reshape(-1)], (low, high), steps)
+    )
 
 
 def _sample(low: Tensor, high: Tensor, draw: torch.Generator, samples: int) -> Tensor:
@@ -65,9 +67,9 @@ def _sample(low: Tensor, high: Tensor, draw: torch.Generator, samples: int) -> T
 
 
 def _ascend(
-    function: Callable[[Tensor], Tensor], output: int, x: Tensor, box: tuple[Tensor, Tensor], steps: int
+    function: Callable[[Tensor], Tensor], output: Tensor, x: Tensor, box: tuple[Tensor, Tensor], steps: int
 ) -> Found:
-    """Every start climbs; its step halves whenever it fails to."""
+    """Every start climbs, each its own output [N]; its step halves whenever it fails to."""
     low, high = box
     size = torch.full((len(x), 1), FIRST, dtype=x.dtype, device=x.device)
     value, slope, every = _climbing(function, output, x)
@@ -84,12 +86,13 @@ def _ascend(
     return best
 
 
-def _climbing(function: Callable[[Tensor], Tensor], output: int, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _climbing(function: Callable[[Tensor], Tensor], output: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     with torch.enable_grad():
         point = x.detach().clone().requires_grad_(True)
         values = _magnitude(function(point))
-        (slope,) = torch.autograd.grad(values[:, output].sum(), point)
-    return values[:, output].detach(), torch.nan_to_num(slope), values.detach()
+        own = values.gather(1, output[:, None])[:, 0]
+        (slope,) = torch.autograd.grad(own.sum(), point)
+    return own.detach(), torch.nan_to_num(slope), values.detach()
 
 
 def _magnitude(values: Tensor) -> Tensor:

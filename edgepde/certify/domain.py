@@ -20,7 +20,7 @@ from .family import Family
 from .propagate import Enclosure
 from .rules._enclosure import Taylor, gamma
 
-INDEPENDENT, MOST_KEPT, COEFFICIENTS = 6, 12, 1 << 15
+INDEPENDENT, MOST_KEPT, COEFFICIENTS = 6, 24, 1 << 15
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ Let h' be the computed and h the real vectors, E = h' - h, u the unit roundoff. 
                    value, with the power of two below it in place of |phi(z')|, and that below 1 where |phi| < 1
     sum, product   |e| <= gamma_n sum |h'|,  |e| <= u |x'| |y'|
 
-each plus (terms + 1) 2^-126 (2^-1022 in float64), which also allows for flushing subnormal numbers to 0. With J an
+or, where it is less, how far phi gets apart on J, whatever E_z is: e alone then. Each plus (terms + 1) 2^-126 (2^-1022 in float64), which also allows for flushing subnormal numbers to 0. With J an
 interval that holds z and z' over a sub-box,
 
     E_z = W E_h + e,   E_y = phi'(x) E_z + e,  x in J
@@ -48,7 +48,7 @@ from .family import Family
 from .network import Network
 from .propagate import Begin, Enclosure
 from .rules import _nodes, function
-from .rules._enclosure import Slope, Step, Taylor, gamma, middle
+from .rules._enclosure import OUT, Slope, Step, Taylor, gamma, middle
 from .rules._smooth import SLOPE_ROUNDINGS, tilted
 
 CHUNK = 16
@@ -183,7 +183,8 @@ def bound_rounding(
     with torch.no_grad():
         draw = torch.Generator().manual_seed(seed)
         wide = domain.high - domain.low
-        points = domain.low + torch.rand(SAMPLES, len(wide), generator=draw, dtype=torch.float64).to(device) * wide
+        count = max(64, SAMPLES // g.outputs)
+        points = domain.low + torch.rand(count, len(wide), generator=draw, dtype=torch.float64).to(device) * wide
         parts = [analyse(g, how, x, x, constant).rest for x in domain.inputs(points).split(batch(g, 1))]
         least = torch.cat(parts).amax(dim=0)
         limits = Limits(_goal(least, g.outputs), seconds - (time.monotonic() - began), boxes, size)
@@ -323,7 +324,22 @@ def _function(node: nw.Pointwise, how: Arithmetic, z: Taylor, off: Tensor) -> tu
         settled = (span.low >= 0.0) | (span.high <= 0.0)
         slope = Slope(torch.where(settled, m, 0.5), torch.where(settled, w, 0.5))
     made = SLOPE_ROUNDINGS * slope.most() * off
-    return made, how.miss(node, torch.maximum(-low, high)) + 4.0 * how.tiny, (slope,)
+    own = how.miss(node, torch.maximum(-low, high)) + 4.0 * how.tiny
+    return _cut_loose(slope, off, made, own, (high - low + own) * OUT)
+
+
+def _cut_loose(
+    slope: Slope, off: Tensor, made: Tensor, own: Tensor, spread: Tensor
+) -> tuple[Tensor, Tensor, tuple[Slope, ...]]:
+    """Where phi's range is narrower than what its slope makes of E_z, E_y is that range and E_z goes no further."""
+    loose = torch.isfinite(off) & (spread < slope.most() * off + made)
+
+    def kept(values: Tensor) -> Tensor:
+        return torch.where(loose if values.dim() == loose.dim() else loose[:, None], 0.0, values)
+
+    tilt, size = (None if t is None else kept(t) for t in (slope.tilt, slope.size))
+    cut = Slope(kept(slope.mean), kept(slope.spread), tilt, size)
+    return torch.where(loose, spread, made), kept(own), (cut,)
 
 
 def _carried(node: nw.Node, slopes: tuple[Slope, ...], off: list[Tensor]) -> Tensor:
