@@ -131,37 +131,42 @@ EP_INLINE void EP_FULL_NAME(_block)(const size_t outputs, size_t K, const EP_NUM
 /* A tile of EP_TILE rows side by side: x [K, EP_TILE], w [K, N] in rows of wk numbers, bias [N] or NULL, y [N, EP_TILE]. */
 EP_APART void EP_FULL_NAME(_lanes)(size_t K, size_t N, const EP_NUMBER *x, const EP_NUMBER *w, size_t wk,
                                    const EP_NUMBER *bias, EP_NUMBER *y) {
-    size_t o = 0;
-    for (; o + EP_WIDE <= N; o += EP_WIDE)
-        EP_FULL_NAME(_block)(EP_WIDE, K, x, w + o, wk, bias ? bias + o : NULL, y + o * EP_TILE);
-    for (; o + EP_HALF <= N; o += EP_HALF)
-        EP_FULL_NAME(_block)(EP_HALF, K, x, w + o, wk, bias ? bias + o : NULL, y + o * EP_TILE);
-    for (; o < N; o++) EP_FULL_NAME(_block)(1, K, x, w + o, wk, bias ? bias + o : NULL, y + o * EP_TILE);
+    const size_t blocks = N / EP_WIDE, halves = N % EP_WIDE / EP_HALF, singles = N % EP_WIDE % EP_HALF;
+    for (size_t i = 0; i < blocks; i++, w += EP_WIDE, y += EP_WIDE * EP_TILE, bias = bias ? bias + EP_WIDE : NULL)
+        EP_FULL_NAME(_block)(EP_WIDE, K, x, w, wk, bias, y);
+    for (size_t i = 0; i < halves; i++, w += EP_HALF, y += EP_HALF * EP_TILE, bias = bias ? bias + EP_HALF : NULL)
+        EP_FULL_NAME(_block)(EP_HALF, K, x, w, wk, bias, y);
+    for (size_t i = 0; i < singles; i++, w++, y += EP_TILE, bias = bias ? bias + 1 : NULL)
+        EP_FULL_NAME(_block)(1, K, x, w, wk, bias, y);
 }
 #else
 /* The same with weights that are converted once per tile: a chunk of so many outputs at a time. */
 #define EP_HELD 32
+/* One chunk of `width` outputs, by blocks. */
+EP_INLINE void EP_FULL_NAME(_width)(size_t width, size_t terms, const int first, const EP_NUMBER *x, const EP_NUMBER *w,
+                                    const EP_NUMBER *bias, EP_NUMBER *y) {
+    const size_t blocks = width / EP_WIDE, halves = width % EP_WIDE / EP_HALF, singles = width % EP_WIDE % EP_HALF;
+    for (size_t i = 0; i < blocks; i++, w += EP_WIDE, y += EP_WIDE * EP_TILE, bias = bias ? bias + EP_WIDE : NULL)
+        EP_FULL_NAME(_chunk)(EP_WIDE, terms, first, x, w, EP_HELD, bias, y);
+    for (size_t i = 0; i < halves; i++, w += EP_HALF, y += EP_HALF * EP_TILE, bias = bias ? bias + EP_HALF : NULL)
+        EP_FULL_NAME(_chunk)(EP_HALF, terms, first, x, w, EP_HELD, bias, y);
+    for (size_t i = 0; i < singles; i++, w++, y += EP_TILE, bias = bias ? bias + 1 : NULL)
+        EP_FULL_NAME(_chunk)(1, terms, first, x, w, EP_HELD, bias, y);
+}
+
 EP_APART void EP_FULL_NAME(_lanes)(size_t K, size_t N, const EP_NUMBER *x, const EP_WEIGHT *w,
                                    size_t wk EP_BYTES(, const EP_NUMBER *scale), const EP_NUMBER *bias, EP_NUMBER *y) {
     EP_NUMBER held[EP_CHUNK * EP_HELD] __attribute__((aligned(64)));
     for (size_t from = 0; from < N; from += EP_HELD) {
         const size_t width = N - from < EP_HELD ? N - from : EP_HELD;
-        const EP_NUMBER *start = bias ? bias + from : NULL;
         EP_NUMBER *const out = y + from * EP_TILE;
         for (size_t k = 0, to; k < K; k = to) {
-            const EP_NUMBER *const p = x + k * EP_TILE;
-            size_t o = 0;
             to = ep_chunk_end(k, K);
             for (size_t j = k; j < to; j++)
                 for (size_t v = 0; v < width; v += EP_WIDTH)
                     EP_(store)(held + (j - k) * EP_HELD + v,
                                EP_READ(w + j * wk + from + v, EP_(load)(scale + from + v)));
-            for (; o + EP_WIDE <= width; o += EP_WIDE)
-                EP_FULL_NAME(_chunk)(EP_WIDE, to - k, k == 0, p, held + o, EP_HELD, start ? start + o : NULL, out + o * EP_TILE);
-            for (; o + EP_HALF <= width; o += EP_HALF)
-                EP_FULL_NAME(_chunk)(EP_HALF, to - k, k == 0, p, held + o, EP_HELD, start ? start + o : NULL, out + o * EP_TILE);
-            for (; o < width; o++)
-                EP_FULL_NAME(_chunk)(1, to - k, k == 0, p, held + o, EP_HELD, start ? start + o : NULL, out + o * EP_TILE);
+            EP_FULL_NAME(_width)(width, to - k, k == 0, x + k * EP_TILE, held, bias ? bias + from : NULL, out);
         }
         EP_FULL_NAME(_acted)(width, out);
     }
