@@ -24,7 +24,7 @@ GAIN = 12.0
 # Whoever certifies the network again stops at MARGIN times the worst found, which may be a little worse than ours.
 ROOM = 0.98 / MARGIN
 GOAL = 0.98 * ROOM
-LEAST_PROOF = 3.0
+LEAST_PROOF, LEAST_SHARE = 3.0, 0.15
 Tell = Callable[[float, str], None]
 
 
@@ -81,9 +81,6 @@ class Search:
 
     def run(self, names: tuple[str, ...]) -> None:
         """Try the forms; afterwards `best` is the smallest one proved, if any, and `closest` the best bound else."""
-        self._judge(
-            Candidate("dense", Choice((), _numbers(self.judge.f), 0.0), self.judge.rounded(self.judge.f), False, 0.0)
-        )
         if self.known is not None and self.known.form in names:
             self._again(self.known)
         plain = {name: self._plain(name) for name in names}
@@ -96,6 +93,9 @@ class Search:
         first = [c.form for c in ranked] + [name for name in names if len(self._paths(name)) > 1]
         if first:
             self._fit_down(first[0])
+        if self.best is None:
+            unchanged = Choice((), _numbers(self.judge.f), 0.0)
+            self._judge(Candidate("dense", unchanged, self.judge.f, False, 0.0))
 
     def _again(self, known: Known) -> None:
         """Prove what an earlier search found, as if it were new."""
@@ -193,11 +193,11 @@ class Search:
         if candidate.form != "dense":
             found, points = self.judge.found(h, self.seed)
             self.target = self.target.joined(points, self.judge.f(points), self.judge.allowed.at(points))
-            if found / ROOM + device / self.judge.allowed.tightest > 1.0 and self.closest is not None:
+            if found / ROOM + device / self.judge.allowed.tightest > 1.0:
                 self._note(candidate, f"a search found {found:.3g} of what is allowed, too near to prove twice")
                 return False
         self._say(f"{candidate.form}: {candidate.choice.size} numbers, proving")
-        proof = self.judge.prove(h, max(0.5 * self.left, LEAST_PROOF), device)
+        proof = self.judge.prove(h, max(0.5 * self.left, LEAST_SHARE * self.seconds, LEAST_PROOF), device)
         judged = Candidate(candidate.form, candidate.choice, h, candidate.fitted, candidate.sampled, proof)
         self._note(judged, "proved" if proof.holds else f"only {proof.share:.3g} times what is allowed is proved")
         if self.closest is None or proof.share < _share(self.closest):

@@ -22,6 +22,7 @@ from edgepde.compress.joints import shared_places
 
 Array = NDArray[np.float64]
 REGULAR = 1e-12
+FINE = 64
 
 
 def parts(network: Network, x: Tensor) -> list[Part]:
@@ -97,9 +98,12 @@ def _places(network: Network) -> list[int]:
 
 
 def _ranks(node: Affine) -> list[int]:
-    """Ranks at which two factors are smaller than the matrix, falling."""
+    """Ranks at which two factors are smaller than the matrix, falling; of many some, closer together where small."""
     rows, columns = node.weight.shape
-    return list(range((rows * columns - 1) // (rows + columns), 0, -1))
+    most = (rows * columns - 1) // (rows + columns)
+    if most <= FINE:
+        return list(range(most, 0, -1))
+    return sorted({int(r) for r in np.geomspace(1.0, most, FINE).round()}, reverse=True)
 
 
 def _numbers(network: Network, place: int, option: int) -> int:

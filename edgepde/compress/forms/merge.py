@@ -21,7 +21,7 @@ from edgepde.compress.budget import Part
 from edgepde.compress.joints import Joint, layout, numbers
 
 Array = NDArray[np.float64]
-FINE = 64
+FINE, ENOUGH = 64, 1000
 
 
 def parts(network: Network, x: Tensor) -> list[Part]:
@@ -29,7 +29,7 @@ def parts(network: Network, x: Tensor) -> list[Part]:
 
     Errors: the rms over x [N, d] of adjoint . W (a - fold), first order in the difference.
     """
-    at, slopes = adjoints(network, x)
+    at, slopes = adjoints(network, x[: max(ENOUGH, 2 * max(network.widths))])
     return [Part(str(joint.before), _errors(network, joint, at, slopes)) for joint in layout(network).joints]
 
 
