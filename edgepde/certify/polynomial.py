@@ -5,8 +5,12 @@ The order of the coefficients is 1, s_1 .. s_d, then s_i s_j for i <= j with j r
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
+
+FEW = 6
 
 
 def quadratic_pairs(d: int) -> list[tuple[int, int]]:
@@ -54,10 +58,16 @@ def square(form: Tensor) -> Tensor:
 
 
 def sizes(poly: Tensor) -> tuple[Tensor, Tensor]:
-    """(L, Q) [B, n]: sums of |linear| and of |quadratic| coefficients."""
+    """(L, Q) [B, n]: sums of |linear| and of |quadratic| coefficients, outward where they are many."""
     d = dimension(poly)
     magnitude = poly[:, 1:].abs()
-    return magnitude[:, :d].sum(dim=1), magnitude[:, d:].sum(dim=1)
+    L, Q = magnitude[:, :d].sum(dim=1), magnitude[:, d:].sum(dim=1)
+    return (L, Q) if d <= FEW else (L * outward(d), Q * outward(d * (d + 1) // 2))
+
+
+def outward(terms: int) -> float:
+    """1 + more than the relative error of a sum of that many numbers >= 0 in float64."""
+    return 1.0 + 2.0**-52 * (terms + 2)
 
 
 def extremes(poly: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,9 +91,14 @@ def extremes(poly: Tensor) -> tuple[Tensor, Tensor]:
 
 def cubic(coefficients: Tensor) -> Tensor:
     """The coefficients [..., C] of s_i s_j s_k, i <= j <= k, from those [..., d, P] of s_i times quadratic ones."""
-    d = coefficients.shape[-2]
-    pairs = quadratic_pairs(d)
-    places: dict[tuple[int, ...], int] = {}
-    index = [places.setdefault(tuple(sorted((i, *p))), len(places)) for i in range(d) for p in pairs]
-    made = coefficients.new_zeros((*coefficients.shape[:-2], len(places)))
+    index, count = _places(coefficients.shape[-2])
+    made = coefficients.new_zeros((*coefficients.shape[:-2], count))
     return made.index_add_(made.dim() - 1, torch.tensor(index, device=made.device), coefficients.flatten(-2))
+
+
+@lru_cache
+def _places(d: int) -> tuple[list[int], int]:
+    """Where each s_i times a quadratic monomial belongs among the cubic ones, and how many these are."""
+    places: dict[tuple[int, ...], int] = {}
+    pairs = quadratic_pairs(d)
+    return [places.setdefault(tuple(sorted((i, *p))), len(places)) for i in range(d) for p in pairs], len(places)

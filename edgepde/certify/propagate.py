@@ -73,7 +73,7 @@ class Enclosure:
     def low_high(self) -> tuple[Tensor, Tensor]:
         """Bounds [B, m] of the value over each box; NaN counts as infinite."""
         low, high = polynomial.extremes(self.poly)
-        slack = self.rest + 64.0 * UNIT * self.poly.abs().sum(dim=1) + TINY
+        slack = self.rest + (64.0 + 4.0 * self.poly.shape[1]) * UNIT * self.poly.abs().sum(dim=1) + TINY
         low, high = low - slack, high + slack
         return torch.where(low.isnan(), -torch.inf, low), torch.where(high.isnan(), torch.inf, high)
 
@@ -170,7 +170,7 @@ def _backwards(
 ) -> tuple[Enclosure, list[Tensor]]:
     """All but what the input's own remainders add, and by side the adjoints [B, o, 1 + k, d] that weigh these."""
     last, out = len(steps) - 1, steps[-1][-1].out
-    total = _Total(out, scale)
+    total = _Total(out, scale, len(steps))
     given: dict[tuple[int, int], list[Tensor]] = {(last, len(nets) - 1): [total.unit()]}
     for place in range(last, 0, -1):
         node = nets[-1].nodes[place]
@@ -217,8 +217,8 @@ def _give(given: dict[tuple[int, int], list[Tensor]], node: Node, side: int, adj
 class _Total:
     """The sum over all vectors: what is certain, rest [B, o], and the signed cubic part [B, o, d, P]."""
 
-    def __init__(self, out: Taylor, scale: Tensor) -> None:
-        self.poly, self.scale = out.poly, scale
+    def __init__(self, out: Taylor, scale: Tensor, vectors: int) -> None:
+        self.poly, self.scale, self.vectors = out.poly, scale, vectors
         self.boxes, self.outputs = out.rest.shape
         self.d = polynomial.dimension(out.poly)
         self.rest = torch.zeros_like(out.rest)
@@ -253,7 +253,7 @@ class _Total:
         made = step.made
         if step.cubic_size is not None:
             self._weigh(tilted, step.cubic_size)
-            self._weigh(whole, gamma(step.made.shape[1] + 16) * step.cubic_size)
+            self._weigh(whole, gamma(step.made.shape[1] + self.vectors + 16) * step.cubic_size)
             for form, quadratic in step.cubic:
                 left = (adjoint[:, :, :1] * form[:, None]).flatten(1, 2)
                 self.cubic = self.cubic + left @ quadratic.transpose(1, 2)
@@ -276,7 +276,7 @@ class _Total:
     def enclosure(self, inflate: float, tiny: float) -> Enclosure:
         """The bound."""
         cubic = polynomial.cubic(self.cubic.unflatten(1, (self.outputs, self.d)))
-        rest = (self.rest + cubic.abs().sum(dim=2) * (1.0 + 64.0 * UNIT)) * inflate + tiny
+        rest = (self.rest + cubic.abs().sum(dim=2) * polynomial.outward(cubic.shape[2] + 32)) * inflate + tiny
         return Enclosure(self.poly, rest, self.strain)
 
     def _weigh(self, adjoint: Tensor, made: Tensor) -> None:
