@@ -49,7 +49,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Cover:
-    """The boxes at the end, their bounds [N, m], how many were analysed, and whether none is left above the threshold."""
+    """The boxes at the end, their bounds [N, m], how many were analysed; whether none is above the threshold."""
 
     low: Tensor
     high: Tensor

@@ -16,8 +16,9 @@ Array = NDArray[np.float64]
 class Family:
     """The inputs x = mean + a modes + e: a [k] with low <= a <= high, |e_i| <= radius_i.
 
-    mean, radius [d], modes [k, d], low, high [k]. The radius must cover what rounding x to the caller's numbers moves it:
-    `rounded` adds that. Raises InputError where shapes disagree, a number is not finite, low > high or radius < 0.
+    mean, radius [d], modes [k, d], low, high [k]. The radius must cover what rounding x to the caller's numbers
+    moves it: `rounded` adds that.
+    Raises InputError where shapes disagree, a number is not finite, low > high or radius < 0.
     """
 
     mean: ArrayLike

@@ -9,14 +9,15 @@ Let h' be the computed and h the real vectors, E = h' - h, u the unit roundoff. 
                    value, with the power of two below it in place of |phi(z')|, and that below 1 where |phi| < 1
     sum, product   |e| <= gamma_n sum |h'|,  |e| <= u |x'| |y'|
 
-or, where it is less, how far phi gets apart on J, whatever E_z is: e alone then. Each plus (terms + 1) 2^-126 (2^-1022 in float64), which also allows for flushing subnormal numbers to 0. With J an
+each plus (terms + 1) 2^-126 (2^-1022 in float64), which also allows for flushing subnormal numbers to 0. With J an
 interval that holds z and z' over a sub-box,
 
-    E_z = W E_h + e,   E_y = phi'(x) E_z + e,  x in J
+    E_z = W E_h + e,   E_y = phi'(x) E_z + e,  x in J;   or E_y = e, |e| <= the width of phi(J) + ulps, where less
 
 and propagate.py's argument applies word for word: |E_out| <= sum over all vectors of |adjoint| |e|, plus what the
 slopes leave open times a crude bound of |E_z| carried forwards. Ranges of the real vectors come from their Taylor
-models. The two parts returned are the `e` of pointwise functions, and all the rest.
+models. The two parts returned, the `e` of pointwise functions and all the rest, are a bound together: what is cut off
+at a narrow range counts as the rest.
 
 Assumed: round to nearest, weights and inputs are numbers of the arithmetic.
 """
@@ -48,13 +49,14 @@ from .family import Family
 from .network import Network
 from .propagate import Begin, Enclosure
 from .rules import _nodes, function
-from .rules._enclosure import OUT, Slope, Step, Taylor, gamma, middle
+from .rules._enclosure import OUT, UNIT, Slope, Step, Taylor, gamma, middle
 from .rules._smooth import SLOPE_ROUNDINGS, tilted
 
 CHUNK = 16
 MARGIN = 1.1
 SAMPLES = 2048
 SECONDS, BOXES = 20.0, 200_000
+LARGEST = 1e300
 UNPROVED_ULPS = 4.0
 _ROOMS = {"gelu_tanh": "gelu"}
 Array = NDArray[np.float64]
@@ -110,9 +112,9 @@ class Arithmetic:
 
 @dataclass(frozen=True)
 class RoundingBound:
-    """rounding and activation [m] >= their parts of sup |computed - real| per output; boxes, seconds: what it took.
+    """rounding + activation [m] >= sup |computed - real| per output; boxes, seconds: what it took.
 
-    at_points [2, m]: the same formula at single points, which no splitting can go below.
+    activation: what functions have of it. at_points [2, m]: both at single points, below which no splitting gets far.
     """
 
     rounding: Array
@@ -196,15 +198,24 @@ def bound_rounding(
             limits,
             None if stop is None else lambda _: stop(),
         )
-    value = made.bound.amax(dim=0).reshape(2, -1).cpu().numpy()
-    at = least.reshape(2, -1).cpu().numpy()
+    value, at = _parted(made.bound.amax(dim=0)), _parted(least)
     return RoundingBound(value[0], value[1], at, made.analysed, time.monotonic() - began)
 
 
 def _goal(least: Tensor, outputs: int) -> Tensor:
-    """MARGIN times the worst of single points; a part that hardly matters beside the other may be looser."""
-    both = least[:outputs] + least[outputs:]
-    return MARGIN * torch.maximum(least, 0.05 * both.repeat(2)).clamp(min=1e-300)
+    """MARGIN times the worst of single points, for the whole; what functions have of it does not ask for more boxes."""
+    goal = (MARGIN * least).clamp(min=1e-300)
+    goal[outputs:] = LARGEST
+    return goal
+
+
+def _parted(bounds: Tensor) -> Array:
+    """(rounding, activation) [2, m] that add up to the whole, rounded up; bounds [2 m]: the whole, then activation."""
+    whole, functions = bounds.reshape(2, -1).cpu().numpy()
+    functions = np.minimum(functions, whole)
+    with np.errstate(invalid="ignore"):
+        rest = np.where(np.isfinite(whole), np.nextafter(whole - functions, np.inf) * (1.0 + 4.0 * UNIT), whole)
+    return np.stack([rest, functions])
 
 
 def _check(g: Network, how: Arithmetic, box: Box | Family) -> None:
@@ -227,7 +238,7 @@ def analyse(
     begin: Begin = propagate.start,
     shares: dict[int, Tensor] | None = None,
 ) -> Enclosure:
-    """Over boxes [B, d]: rest [B, 2 m], the rounding parts of all outputs, then the activation parts.
+    """Over boxes [B, d]: rest [B, 2 m], the bounds of all outputs, then what functions have of them.
 
     shares: filled with what every node adds to the sum of both, [B, m].
     """
@@ -253,7 +264,8 @@ def analyse(
     scale = low.new_ones(g.outputs)
     first = propagate.weighed((g,), [(s,) for s in rounded], scale, shares)
     second = propagate.weighed((g,), [(s,) for s in elementary], scale, shares)
-    rest = torch.nan_to_num(torch.cat([first.rest, second.rest], dim=1), nan=torch.inf, posinf=torch.inf)
+    whole = (first.rest + second.rest) * (1.0 + 4.0 * UNIT)
+    rest = torch.nan_to_num(torch.cat([whole, second.rest], dim=1), nan=torch.inf, posinf=torch.inf)
     flat = torch.zeros_like(first.poly)
     return Enclosure(torch.cat([flat, flat], dim=2), rest, first.strain + second.strain, none)
 
@@ -324,7 +336,7 @@ def _function(node: nw.Pointwise, how: Arithmetic, z: Taylor, off: Tensor) -> tu
         settled = (span.low >= 0.0) | (span.high <= 0.0)
         slope = Slope(torch.where(settled, m, 0.5), torch.where(settled, w, 0.5))
     made = SLOPE_ROUNDINGS * slope.most() * off
-    own = how.miss(node, torch.maximum(-low, high)) + 4.0 * how.tiny
+    own = how.miss(node, torch.maximum(-low, high)) + torch.full_like(high, 4.0 * how.tiny)
     return _cut_loose(slope, off, made, own, (high - low + own) * OUT)
 
 

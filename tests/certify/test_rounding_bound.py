@@ -165,3 +165,21 @@ def test_forgotten_functions_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounding.Arithmetic, "miss", lambda _self, _node, size: 0.0 * size)
     made = bound_rounding(network(net), box, Arithmetic(ulps={"tanh": 9.0}))
     assert off > made.rounding[0] + made.activation[0]
+
+
+@pytest.mark.parametrize("factor", [1e2, 1e3, 1e12])
+def test_cliffs_cost_no_more_than_their_height_and_hold(factor: float) -> None:
+    """Slopes beyond what float32 resolves: a unit may be anywhere in its range, and its successors with it."""
+    rng = np.random.default_rng(int(factor) % 97)
+    net = narrow(layers(rng, [2, 6, 5, 1], factor))
+    net[-1] = (net[-1][0] / np.float32(factor), net[-1][1] / np.float32(factor))
+    net = narrow(net)
+    made = bound_rounding(network(net), BOX, seconds=600.0, boxes=3000)
+    height = 2.0 * float(np.abs(net[-1][0]).sum())
+    assert float(made.rounding[0] + made.activation[0]) <= 1.001 * height
+    if factor > 1e6:  # beyond what long double resolves
+        return
+    x = (rng.random((4000, 2)) * 2.0 - 1.0).astype(np.float32)
+    exact, slack = evaluate(network(net), x.astype(np.float64))
+    off = np.abs(computed(net, x, "c99", rng).astype(np.float64) - exact) - slack
+    assert 0.0 < off.max() <= made.rounding[0] + made.activation[0]
