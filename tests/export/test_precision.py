@@ -334,5 +334,5 @@ def test_a_run_that_solves_is_refused(tmp_path: Path) -> None:
     from edgepde_export.lowering.options import Options
     from edgepde_export.lowering.s2gpt import lower
 
-    with pytest.raises(InputError, match="--precision i8w is for plain networks"):
+    with pytest.raises(InputError, match="--precision is for networks of your own; a reduced network solves"):
         lower(tmp_path, None, None, Options(precision="i8w"))
