@@ -102,7 +102,7 @@ def _finish(config: Config, run: Run, layers: pinn.Layers, history: list[dict[st
     )
 
 
-def _worst(nu: float, module: NetworkModule) -> dict[str, str | float]:
+def _worst(nu: float, module: NetworkModule) -> dict[str, str | float | int]:
     """The largest |network - exact solution| on the points and by local search around the worst."""
     network = module.network()
 
@@ -111,7 +111,7 @@ def _worst(nu: float, module: NetworkModule) -> dict[str, str | float]:
 
     points = DOMAIN.sample(CHECKS, np.random.default_rng(2))
     found = worst_point(error, points, DOMAIN, points[:0])
-    return {"source": f"Cole-Hopf solution, {found.compared} points with local search", "worst": found.value}
+    return {"solution": "Cole-Hopf solution", "compared": found.compared, "worst": found.value}
 
 
 def _exact(nu: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

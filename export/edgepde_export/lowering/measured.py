@@ -45,10 +45,11 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What the training found: the largest |original network - exact solution|, and what it was compared with."""
+    """What the training found: the largest |original network - `solution`|, and how many values were compared."""
 
     worst: float
-    source: str
+    solution: str
+    compared: int
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,8 @@ def _model(
     if held_out is None:
         return Term.not_verified("no reference data; give --data FILE"), None
     if isinstance(held_out, Recorded):
-        how = f"{MODEL_MARGIN:g} x the largest |original network - {held_out.source}| found in training"
+        seen = f"found in training among {held_out.compared} points, local search included"
+        how = f"{MODEL_MARGIN:g} x the largest |original network - {held_out.solution}| {seen}"
         return Term(MODEL_MARGIN * held_out.worst, "measured", how), None
     x = held_out.x.astype(spec.dtype)
     misses = [_worst(device(b, spec, output, x), held_out.y) for b in backends.values()]

@@ -8,6 +8,7 @@ from pathlib import Path
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError
 
+from edgepde.errors import RunError
 from edgepde.network.store import Loaded, load
 
 from ..bundle import BundleContent
@@ -33,10 +34,17 @@ def lower(path: Path, domain: Box | None, max_error: float | None, options: Opti
 
 
 def _recorded(loaded: Loaded) -> Recorded | None:
-    """The error against the exact solution, where the recipe wrote it into the history."""
+    """The error against the exact solution, where the recipe wrote it into the history; RunError for a damaged note."""
     history = loaded.run.spec["history"]
     kept = history.get("against_exact") if isinstance(history, dict) else None
-    return Recorded(float(kept["worst"]), str(kept["source"])) if isinstance(kept, dict) else None
+    if not isinstance(kept, dict):
+        return None
+    try:
+        return Recorded(float(kept["worst"]), str(kept["solution"]), int(kept["compared"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{loaded.run.path}: history.against_exact: expected worst, solution and compared, got {kept}"
+        ) from error
 
 
 def _naming(loaded: Loaded, options: Options) -> Naming:
