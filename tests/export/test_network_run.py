@@ -50,9 +50,9 @@ def test_a_compressed_run_is_proved_again_at_export(run: Path, tmp_path: Path) -
     assert entry.terms["compression"].class_ == "sound"
 
 
-def test_a_damaged_note_is_named(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_note_is_named(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = network.load(run)
     loaded.run.spec["history"]["against_exact"] = {"worst": "much"}
     monkeypatch.setattr(network, "load", lambda _: loaded)
-    with pytest.raises(RunError, match="history.against_exact"):
+    with pytest.raises(RunError, match=r"history\.against_exact"):
         network.lower(run, None, None, Options(log=quiet))
