@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import propagate
-from .align import aligned
+from .align import paired
 from .domain import Domain, constant
 from .engine import batch
 from .family import Family
@@ -39,9 +39,10 @@ def costs(f: Network, g: Network, box: Box | Family, *, seed: int = 0) -> list[C
     The dearest first (by the sum of shares of the largest cost of each output); none where g has no structure of f's.
     """
     x = _points(box, SAMPLES, seed)
-    twin = g if propagate.alike(f, g) else aligned(f, g, x)
-    if twin is None:
+    pair = (f, g) if propagate.alike(f, g) else paired(f, g, x)
+    if pair is None:
         return []
+    f, twin = pair
     with torch.no_grad():
         exact = f(x)
         made = [

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from . import network as nw
 from . import propagate
-from .align import aligned
+from .align import paired
 from .attack import SAMPLES, Found, attack
 from .bisect import Analyse, Cover, Limits, cover
 from .domain import Domain, constant
@@ -208,9 +208,9 @@ def _threshold(target: float | Sequence[float] | None, found: Found) -> Tensor:
 def _ways(f: Network, g: Network, domain: Domain, scale: Tensor, seed: int) -> dict[str, Way]:
     """Both ways to analyse, the pair only where g has or can be given the structure of f."""
     ways: dict[str, Way] = {"apart": partial(propagate.apart, f, g, scale=scale)}
-    twin = g if propagate.alike(f, g) else aligned(f, g, _spread(domain, seed))
-    if twin is not None:
-        ways["pair"] = partial(propagate.difference, f, twin, scale=scale)
+    pair = (f, g) if propagate.alike(f, g) else paired(f, g, _spread(domain, seed))
+    if pair is not None:
+        ways["pair"] = partial(propagate.difference, *pair, scale=scale)
     return {name: partial(way, begin=domain.begin) for name, way in ways.items()}
 
 

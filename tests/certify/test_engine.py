@@ -9,11 +9,12 @@ from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.certified_pairs import layers, merged, narrower, network, perturbed
+from support.certified_pairs import Layers, layers, merged, narrower, network, perturbed
 
-from edgepde.certify.align import aligned
+from edgepde.certify import propagate
+from edgepde.certify.align import aligned, paired
 from edgepde.certify.engine import MARGIN, bound_difference, bound_regions
-from edgepde.certify.network import Network
+from edgepde.certify.network import Affine, Input, Network, Node, Pointwise, tensor
 
 SQUARE = Box([-1.0, -1.0], [1.0, 1.0])
 
@@ -131,6 +132,47 @@ def test_a_padded_network_is_the_same_network(seed: int, change: type) -> None:
     assert twin is not None
     assert twin.widths == network(f).widths
     assert torch.allclose(twin(x), g(x), rtol=1e-12, atol=1e-12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from([1, 2, 5]))
+def test_matrices_in_two_factors_are_paired(seed: int, fewer: bool, rank: int) -> None:
+    rng = np.random.default_rng(seed)
+    net = layers(rng, [2, 7, 6, 5, 2], 1.3)
+    f, g = network(net), factored(merged(net, rng, 0.0) if fewer else net, rank)
+    x = torch.from_numpy(rng.uniform(-1.0, 1.0, (64, 2)))
+    pair = paired(f, g, x)
+    assert pair is not None
+    assert propagate.alike(*pair)
+    assert torch.allclose(pair[0](x), f(x), rtol=1e-12, atol=1e-12)
+    assert torch.allclose(pair[1](x), g(x), rtol=1e-12, atol=1e-12)
+    made = bound_difference(f, g, SQUARE, boxes=200)
+    assert (made.value >= (f(x) - g(x)).abs().amax(dim=0).numpy() * (1.0 - 1e-9)).all()
+
+
+def test_factors_are_certified_as_a_pair() -> None:
+    rng = np.random.default_rng(0)
+    net = layers(rng, [2, 24, 24, 1], 1.0)
+    w, b = net[1]
+    u, s, v = np.linalg.svd(w)
+    net[1] = ((u * (s * 10.0 ** -np.arange(24))) @ v, b)
+    made = bound_difference(network(net), factored(net, 4), SQUARE, seconds=600.0)
+    assert (made.how, made.proved) == ("pair", True)
+
+
+def factored(net: Layers, rank: int) -> Network:
+    """The hidden matrices in two factors of at most that rank."""
+    nodes: list[Node] = [Input(2)]
+    for i, (w, b) in enumerate(net):
+        u, s, v = np.linalg.svd(w, full_matrices=False)
+        if 0 < i < len(net) - 1:
+            zero = torch.zeros(len(s[:rank]), dtype=torch.float64)
+            nodes.append(Affine((len(nodes) - 1,), tensor(v[:rank]), zero))
+            w = u[:, :rank] * s[:rank]  # noqa: PLW2901
+        nodes.append(Affine((len(nodes) - 1,), tensor(w), tensor(b)))
+        if i < len(net) - 1:
+            nodes.append(Pointwise((len(nodes) - 1,), "tanh"))
+    return Network(tuple(nodes))
 
 
 def test_what_does_not_fit_is_refused() -> None:
