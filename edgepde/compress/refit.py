@@ -20,8 +20,10 @@ from edgepde.compress.joints import shared_places
 from edgepde.train.levenberg_marquardt import Damping, step
 
 POWERS = (2.0, 4.0, 8.0, 14.0)
-ROUND = 8
-FLOOR = 1e-3
+ROUND, PATIENCE, CYCLES = 8, 3, 12
+ENOUGH = 0.98
+FLOOR, FIRST_DAMPING = 1e-3, 1e-6
+ACTIVE = torch.ones(1, dtype=torch.bool)
 
 
 @dataclass(frozen=True)
@@ -74,42 +76,46 @@ class _Refit:
         self.scale = 1.0
 
     def run(self, goal: float, until: float, told: Callable[[float], None] | None) -> tuple[Network, float]:
-        theta, damping = self._packed(), Damping.initial(1, torch.device("cpu"), 1e-6)
+        """Cycles through the powers, each from the best network so far, until one improves it by little."""
         best, least = self.network, self.target.worst(self.network)
-        active, power, stalled = torch.ones(1, dtype=torch.bool), 0, 0
-        while time.monotonic() < until and least > goal:
-            self._reweigh(theta[0], POWERS[power])
-            before = least
-            for _ in range(ROUND):
-                theta, _ = step(theta, self._linearise, self._residual, damping, active)
-                made = self._network(theta[0])
-                worst = self.target.worst(made)
-                if worst < least:
-                    best, least = made, worst
-                if time.monotonic() > until or least <= goal:
-                    break
-            if told is not None:
-                told(least)
-            stalled = 0 if least < 0.98 * before else stalled + 1
-            if stalled >= (1 if power + 1 < len(POWERS) else 4):
-                if power + 1 == len(POWERS):
-                    break
-                power, stalled = power + 1, 0
+        for cycle in range(CYCLES):
+            before, damping = least, Damping.initial(1, torch.device("cpu"), FIRST_DAMPING)
+            theta = self._packed(best)
+            for power in POWERS[min(cycle, 1) :]:
+                stalled = 0
+                while stalled < PATIENCE and time.monotonic() < until and least > goal:
+                    theta, found, worst = self._round(theta, damping, power, goal, until)
+                    stalled = 0 if worst < ENOUGH * least else stalled + 1
+                    best, least = (found, worst) if worst < least else (best, least)
+                    if told is not None:
+                        told(least)
+            if time.monotonic() > until or least <= goal or least > ENOUGH * before:
+                break
         return best, least
 
-    def _packed(self) -> Tensor:
-        flat = [t.reshape(-1) for p in self.places for t in self._held(p)]
-        return torch.cat(flat)[None].clone()
+    def _round(
+        self, theta: Tensor, damping: Damping, power: float, goal: float, until: float
+    ) -> tuple[Tensor, Network, float]:
+        """A few steps on one weighing: where they end, the best network on the way and its largest error."""
+        self._reweigh(theta[0], power)
+        best, least = self.network, math.inf
+        for _ in range(ROUND):
+            theta, _ = step(theta, self._linearise, self._residual, damping, ACTIVE)
+            made = self._network(theta[0])
+            worst = self.target.worst(made)
+            best, least = (made, worst) if worst < least else (best, least)
+            if time.monotonic() > until or least <= goal:
+                break
+        return theta, best, least
 
-    def _held(self, place: int) -> tuple[Tensor, Tensor]:
-        node = self.network.nodes[place]
-        assert isinstance(node, Affine)
-        return node.weight, node.bias
+    def _packed(self, network: Network) -> Tensor:
+        flat = [t.reshape(-1) for p in self.places for t in _held(network, p)]
+        return torch.cat(flat)[None].clone()
 
     def _network(self, theta: Tensor) -> Network:
         changes, start = {}, 0
         for place in self.places:
-            weight, bias = self._held(place)
+            weight, bias = _held(self.network, place)
             middle, end = start + weight.numel(), start + weight.numel() + bias.numel()
             changes[place] = (theta[start:middle].reshape(weight.shape), theta[middle:end])
             start = end
@@ -139,3 +145,9 @@ class _Refit:
         jacobian = torch.cat(columns, dim=2) * self._factor()[:, :, None]
         residual = (self._factor() * (at[-1] - self.y)).reshape(1, -1)
         return residual, jacobian.reshape(1, residual.shape[1], -1)
+
+
+def _held(network: Network, place: int) -> tuple[Tensor, Tensor]:
+    node = network.nodes[place]
+    assert isinstance(node, Affine)
+    return node.weight, node.bias

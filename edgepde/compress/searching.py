@@ -20,10 +20,10 @@ from edgepde.compress.refit import Target, refit
 
 FITTED, LEAST_FITTED, LOOKED_AT = 3000, 500, 12000
 MOST_FITTED_AGAIN = 4000
-GAIN = 12.0
+GAIN, CUTS, ADDED, AGAIN = 12.0, 8, 32, 0.5
 # Whoever certifies the network again stops at MARGIN times the worst found, which may be a little worse than ours.
 ROOM = 0.98 / MARGIN
-GOAL = 0.98 * ROOM
+GOAL = 0.97 * ROOM
 LEAST_PROOF, LEAST_SHARE = 3.0, 0.15
 Tell = Callable[[float, str], None]
 
@@ -69,6 +69,7 @@ class Search:
 
     def __post_init__(self) -> None:
         self.began = time.monotonic()
+        self._searches, self._failed = 0, list[Choice]()
         self._known_paths: dict[str, list[Choice]] = {}
         x = spread(self.judge.allowed.areas, LOOKED_AT, self.seed)
         count = max(FITTED // self.judge.f.outputs, LEAST_FITTED, 2 * max(self.judge.f.widths))
@@ -148,14 +149,23 @@ class Search:
         """Bisect the form's path with every candidate fitted again; sizes below the best one proved."""
         most = min(MOST_FITTED_AGAIN, math.inf if self.best is None else self.best.choice.size - 1)
         choices = [c for c in self._paths(name) if c.size <= most]
+        self._bisect(name, choices, self._start(name, choices))
+        while self.best is not None and self.left > AGAIN * self.seconds:
+            before = self.best.choice.size
+            fewer = [c for c in choices if AGAIN * before <= c.size < before]
+            self._bisect(name, fewer, None)
+            if self.best.choice.size == before:
+                return
+
+    def _bisect(self, name: str, choices: list[Choice], start: int | None) -> None:
         low, high = -1, len(choices)
-        start = self._start(name, choices)
         while high - low > 1 and self.left > LEAST_PROOF:
             at = start if start is not None else (low + high) // 2
             start = None
-            if self._fit(name, choices[at]):
+            if choices[at] not in self._failed and self._fit(name, choices[at]):
                 low = at
             else:
+                self._failed.append(choices[at])
                 high = at
 
     def _start(self, name: str, choices: list[Choice]) -> int | None:
@@ -170,15 +180,19 @@ class Search:
         return low if choices else None
 
     def _fit(self, name: str, choice: Choice) -> bool:
+        """Fit a choice to the original, again to the points where a search finds it worst, and prove it."""
         start = self._made(name, choice)
-        share = max(0.35 * self.left, 5.0)
+        until = time.monotonic() + min(max(0.25 * self.left, 5.0), self.left)
         self._say(f"{name}: {choice.size} numbers, fitting again from {start.sampled:.2e}")
-        network, worst = refit(start.network, self.target, GOAL, min(share, self.left), self._fitting(name, choice))
-        made = Candidate(name, choice, network, True, worst)
-        if worst > ROOM:
-            self._note(made, "fitted again, above the error")
-            return False
-        return self._judge(made)
+        network, tell = start.network, self._fitting(name, choice)
+        for _ in range(CUTS):
+            network, worst = refit(network, self.target, GOAL, until - time.monotonic(), tell)
+            if worst > ROOM:
+                self._note(Candidate(name, choice, network, True, worst), "fitted again, above the error")
+                return False
+            if self._worst_found(self.judge.rounded(network)) <= ROOM:
+                break
+        return self._judge(Candidate(name, choice, network, True, worst))
 
     def _fitting(self, name: str, choice: Choice) -> Callable[[float], None]:
         return lambda worst: self._say(f"{name}: {choice.size} numbers fitted again, error {worst:.2e}")
@@ -186,13 +200,22 @@ class Search:
     def _smaller(self, candidate: Candidate) -> bool:
         return self.best is None or candidate.choice.size < self.best.choice.size
 
+    def _worst_found(self, h: Network) -> float:
+        """The share of what is allowed that a search finds; its points are sampled from then on."""
+        self._searches += 1
+        found, points = self.judge.found(h, self.seed + self._searches)
+        fresh = spread(self.judge.allowed.areas, LOOKED_AT, self.seed + self._searches)
+        share = self.judge.difference(h, fresh).abs().amax(dim=1) / self.judge.allowed.at(fresh)
+        points = torch.cat([points, fresh[share.topk(ADDED).indices]])
+        self.target = self.target.joined(points, self.judge.f(points), self.judge.allowed.at(points))
+        return found
+
     def _judge(self, candidate: Candidate) -> bool:
         """Prove the candidate; the smallest one proved is kept."""
         h = self.judge.rounded(candidate.network)
         device = self.judge.device(h)
         if candidate.form != "dense":
-            found, points = self.judge.found(h, self.seed)
-            self.target = self.target.joined(points, self.judge.f(points), self.judge.allowed.at(points))
+            found = self._worst_found(h)
             if found / ROOM + device / self.judge.allowed.tightest > 1.0:
                 self._note(candidate, f"a search found {found:.3g} of what is allowed, too near to prove twice")
                 return False
