@@ -45,7 +45,7 @@ static unsigned enabled_states(void) {
 static int best(void) {
     const unsigned wide = bit_AVX512F | bit_AVX512DQ | bit_AVX512VL;
     unsigned a, b, c, d, states;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_FMA)) return 0;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_FMA) || !(c & bit_F16C)) return 0;
     states = enabled_states();
     if ((states & 0x06) != 0x06 || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2)) return 0;
     return (states & 0xe6) == 0xe6 && (b & wide) == wide ? 2 : 1;

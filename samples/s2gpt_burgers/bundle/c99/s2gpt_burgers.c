@@ -20,7 +20,6 @@
 #include "kernels/sin.h"
 #include "kernels/sqrt.h"
 #include "kernels/sub.h"
-#include "kernels/take.h"
 
 #ifdef EDGEPDE_ISA
 #define s2gpt_burgers_check EP_JOIN(s2gpt_burgers_check, EP_JOIN(_, EDGEPDE_ISA))
@@ -6652,6 +6651,7 @@ static inline ep_f32 lane_56(ep_f32 a) {
 #undef EP_OP
 #undef EP_ARITY
 
+typedef char ep_tile_as_planned[EP_TILE == 16 ? 1 : -1];
 typedef char ep_scratch_0_as_planned[EP_GAUSS_NEWTON_SOLVE_SCRATCH(4, 54, 18, 3, 2, 0) <= 11008 ? 1 : -1];
 
 static void run_before(const double *parameters, unsigned char *s) {
@@ -6922,7 +6922,7 @@ EP_INLINE int run_tile(const size_t L, size_t left, const float *points, float *
         for (size_t l = 0; l < L; l++) (v85 + i * L)[l] = ep_wrap_i64((uint64_t)(v83[l]) + (uint64_t)((c22 + i)[0]));
     }
     for (size_t j = 0; j < 6; j++) for (size_t l = 0; l < L; l++) {
-        const int64_t given = v85[j * L + l];
+        const int64_t given = (v85)[j * L + l];
         const int64_t row = given < 0 ? given + 9804 : given;
         const int inside = row >= 0 && row < 9804;
         const size_t r = inside ? (size_t)row : 0;
@@ -6975,12 +6975,12 @@ int s2gpt_burgers_run(size_t B, size_t M, const double *parameters, const float 
     if (M > EP_MOST / 4 / B) return EP_BAD_SIZE;
     unsigned char *const s = (unsigned char *)scratch;
     int flags = 0;
-     {
+    {
         const int found = ep_box_f64(B, 1, parameters, parameters_low, parameters_high, NULL);
         if (found < 0) return found;
         flags |= found;
     }
-     {
+    {
         const int found = ep_box_f32(M, 2, points, points_low, points_high, NULL);
         if (found < 0) return found;
         flags |= found;
@@ -6996,12 +6996,12 @@ int s2gpt_burgers_check(size_t B, size_t M, const double *parameters, const floa
     if (M > EP_MOST / 8) return EP_BAD_SIZE;
     if (M > EP_MOST / 4 / B) return EP_BAD_SIZE;
     int flags = 0;
-     {
+    {
         const int found = ep_box_f64(B, 1, parameters, parameters_low, parameters_high, parameters_flags);
         if (found < 0) return found;
         flags |= found;
     }
-     {
+    {
         const int found = ep_box_f32(M, 2, points, points_low, points_high, points_flags);
         if (found < 0) return found;
         flags |= found;
@@ -7175,11 +7175,10 @@ static int coefficients_rows(const double *parameters, double *coefficients, dou
 
 int s2gpt_burgers_coefficients(size_t B, const double *parameters, double *coefficients, double *residual, void *scratch) {
     if (B == 0) return EP_BAD_SIZE;
-    if (B > EP_MOST / 8) return EP_BAD_SIZE;
     if (B > EP_MOST / 144) return EP_BAD_SIZE;
     unsigned char *const s = (unsigned char *)scratch;
     int flags = 0;
-     {
+    {
         const int found = ep_box_f64(B, 1, parameters, parameters_low, parameters_high, NULL);
         if (found < 0) return found;
         flags |= found;
@@ -7306,7 +7305,7 @@ EP_INLINE int field_tile(const size_t L, size_t left, const float *points, float
         for (size_t l = 0; l < L; l++) (v85 + i * L)[l] = ep_wrap_i64((uint64_t)(v83[l]) + (uint64_t)((c22 + i)[0]));
     }
     for (size_t j = 0; j < 6; j++) for (size_t l = 0; l < L; l++) {
-        const int64_t given = v85[j * L + l];
+        const int64_t given = (v85)[j * L + l];
         const int64_t row = given < 0 ? given + 9804 : given;
         const int inside = row >= 0 && row < 9804;
         const size_t r = inside ? (size_t)row : 0;
@@ -7347,18 +7346,17 @@ static int field_rows(size_t M, const double *parameters, const float *points, c
 int s2gpt_burgers_field(size_t B, size_t M, const double *parameters, const float *points, const double *coefficients, float *u, void *scratch) {
     if (B == 0) return EP_BAD_SIZE;
     if (M == 0) return EP_BAD_SIZE;
-    if (B > EP_MOST / 8) return EP_BAD_SIZE;
-    if (M > EP_MOST / 8) return EP_BAD_SIZE;
     if (B > EP_MOST / 144) return EP_BAD_SIZE;
+    if (M > EP_MOST / 8) return EP_BAD_SIZE;
     if (M > EP_MOST / 4 / B) return EP_BAD_SIZE;
     unsigned char *const s = (unsigned char *)scratch;
     int flags = 0;
-     {
+    {
         const int found = ep_box_f64(B, 1, parameters, parameters_low, parameters_high, NULL);
         if (found < 0) return found;
         flags |= found;
     }
-     {
+    {
         const int found = ep_box_f32(M, 2, points, points_low, points_high, NULL);
         if (found < 0) return found;
         flags |= found;
