@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final
 
 import torch
@@ -20,7 +21,7 @@ from edgepde.compress.ledger import Entry, Ledger
 from edgepde.compress.proof import Part, judge
 from edgepde.compress.searching import Candidate, Known, Search
 from edgepde.network.reading import Read, read_module
-from edgepde.train.progress import progress
+from edgepde.train.progress import Progress, progress
 from edgepde.train.threads import one_thread
 
 SECONDS = 120.0
@@ -65,17 +66,18 @@ def compress(
     names = methods(method)
     read = read_module(module, domain)
     with one_thread(), progress("compressing", seconds) as bar, torch.no_grad():
-
-        def tell(spent: float, text: str) -> None:
-            bar.note(text)
-            bar.update(min(spent, seconds))
-
+        tell = partial(_tell, bar, seconds)
         search = Search(judge(read.network, allowed, read.dtype), seconds, seed, tell, keep, known)
         search.run(names)
     if search.best is None:
         raise NotVerified(_unproved(search))
-    ledger = _ledger(read, search, search.best, method)
-    return Compressed(read.rebuilt(search.best.network), module, ledger.as_dict())
+    document = _ledger(read, search, search.best, method).as_dict()
+    return Compressed(read.rebuilt(search.best.network), module, document)
+
+
+def _tell(bar: Progress, seconds: float, spent: float, text: str) -> None:
+    bar.note(text)
+    bar.update(min(spent, seconds))
 
 
 def methods(method: str) -> tuple[str, ...]:
