@@ -59,10 +59,13 @@ class Proof:
         return np.concatenate([b.points for b in bounds])
 
 
-def prove(lineage: Lineage, box: Box | Family, seconds: float = SECONDS, tell: Tell | None = None) -> Proof:
+def prove(
+    lineage: Lineage, box: Box | Family, seconds: float = SECONDS, tell: Tell | None = None, most: float | None = None
+) -> Proof:
     """The four bounds over `box` or a family, which must hold every input that is meant (see `widened`, `rounded`).
 
-    seconds: the time for all searches together. tell(what, worst bound / goal) is called as they go.
+    seconds: the time for all searches together. tell(what, worst bound / goal) is called as they go. most: what all
+    terms may add up to; bounds that stop short of it only because they are close to the worst found go on.
     Raises InputError where the networks and the box do not fit each other.
     """
     share = SHARE_OF_ROUNDING * seconds
@@ -72,20 +75,38 @@ def prove(lineage: Lineage, box: Box | Family, seconds: float = SECONDS, tell: T
     compression = None
     if lineage.module is not lineage.reference:
         left = max(0.5 * seconds, seconds - spent) * 0.8
-        compression = bound_difference(
-            lineage.reference, lineage.module, box, seconds=left, progress=_heard(tell, "compression")
-        )
+        pair = lineage.reference, lineage.module
+        compression = _difference(*pair, box, left, _room(most, least), None, _heard(tell, "compression"))
         least = least + compression.value
         spent += compression.seconds
-    quantisation = bound_difference(
-        lineage.module,
-        lineage.graph,
-        box,
-        target=_negligible(least),
-        seconds=max(0.2 * seconds, seconds - spent),
-        progress=_heard(tell, "quantisation"),
-    )
+    left = max(0.2 * seconds, seconds - spent)
+    pair = lineage.module, lineage.graph
+    goal = _negligible(least)
+    quantisation = _difference(*pair, box, left, _room(most, least), goal, _heard(tell, "quantisation"))
     return Proof(compression, quantisation, orders["c99"], orders["any"])
+
+
+def _room(most: float | None, least: Array) -> float | None:
+    """What is left of `most`, a little less for what is added in floating point."""
+    return None if most is None else (most - float(least.max())) * (1.0 - 1e-9)
+
+
+def _difference(
+    f: Network,
+    g: Network,
+    box: Box | Family,
+    seconds: float,
+    room: float | None,
+    goal: list[float] | None,
+    heard: Callable[[float, int], None] | None,
+) -> Bound:
+    """sup |f - g|, near the worst found; nearer where only that keeps it above `room`."""
+    made = bound_difference(f, g, box, target=goal, seconds=seconds, progress=heard)
+    if room is None or not made.found.max() < room < made.value.max():
+        return made
+    left = max(0.5 * seconds, seconds - made.seconds)
+    nearer = bound_difference(f, g, box, target=room, seconds=left, progress=heard)
+    return nearer if nearer.value.max() < made.value.max() else made
 
 
 def widened(box: Box, dtype: str) -> Box:

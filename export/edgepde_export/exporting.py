@@ -24,7 +24,7 @@ from .bundle import BundleContent, check_target, write
 from .domain import parse_domain
 from .errors import SourceError
 from .family import family_of, hull
-from .limits import MaxError, check_limits, regions, smallest_limit
+from .limits import MaxError, check_limits, given_limits, smallest_limit
 from .lowering.module import Compression
 from .lowering.module import lower as lower_module
 from .lowering.options import Naming, Options
@@ -97,10 +97,9 @@ def export(
         precision=precision,
         seconds=positive(prove_seconds, "--prove-seconds"),
         accuracy=input_accuracy,
-        regions=regions(max_error),
+        limits=given_limits(max_error),
         family=inputs,
         reference=with_reference,
-        limited=max_error is not None,
     )
     content = _content(obj, box, options, max_error)
     content = replace(content, name=naming.name if naming else _name(content.name, target), native=native)

@@ -11,7 +11,7 @@ from edgepde_runtime.errorlimits import ErrorLimits
 from edgepde_runtime.errors import NotVerified
 from edgepde_runtime.limits import class_name
 from edgepde_runtime.limits import max_error as limits_of
-from edgepde_runtime.subbox import SubBox, holds, words
+from edgepde_runtime.subbox import holds, words
 from edgepde_runtime.term import Totals, at_least, tightest
 
 from .errors import BoundExceeded
@@ -29,7 +29,7 @@ def check_limits(certificate: Certificate, max_error: MaxError, min_class: str |
     """
     asked = None if min_class is None else class_name(min_class, "--min-class")
     entries = {key: entry for key, entry in certificate.outputs.items() if entry.norm == "sup"}
-    limits = ErrorLimits() if max_error is None else limits_of(max_error, "--max-error")
+    limits = given_limits(max_error) or ErrorLimits()
     limits.check(entries, certificate.box, "--max-error")
     claims = [claim for entry in entries.values() for claim in _claims(entry, limits, certificate)]
     for claim in claims:
@@ -61,13 +61,13 @@ def _claims(entry: OutputCertificate, limits: ErrorLimits, certificate: Certific
 
 def smallest_limit(max_error: MaxError) -> float | None:
     """The tightest of the limits given, None where none is: what a lowering may spend."""
-    return limits_of(max_error, "--max-error").smallest if max_error is not None else None
+    limits = given_limits(max_error)
+    return None if limits is None else limits.smallest
 
 
-def regions(max_error: MaxError) -> tuple[SubBox, ...]:
-    """The parts of the box that have limits of their own, each once: ranges by column, columns not named are whole."""
-    limits = ErrorLimits() if max_error is None else limits_of(max_error, "--max-error")
-    return tuple({words(region.box): region.box for region in limits.regions}.values())
+def given_limits(max_error: MaxError) -> ErrorLimits | None:
+    """The limits as such, None where none is; raises BudgetError for what cannot be understood."""
+    return None if max_error is None else limits_of(max_error, "--max-error")
 
 
 def _check_bound(claim: _Claim, costly: str) -> None:

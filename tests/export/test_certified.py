@@ -234,3 +234,20 @@ def test_a_graph_that_cannot_be_written_as_c_has_the_terms_of_the_backends_here(
     assert entry_of(content).terms["rounding"].class_ == "sound"
     assert entry_of(content).device_class == "measured"
     assert any("node tanh: no C" in line for line in said)
+
+
+def test_a_bound_goes_nearer_to_the_worst_found_where_the_limit_asks_for_it(tmp_path: Path) -> None:
+    """1.1 times the worst found would be above the limit; the worst found and the rounding are not."""
+    torch.manual_seed(5)
+    original = nets.mlp()
+    shipped = nets.mlp()
+    with torch.no_grad():
+        shipped[0].weight += 0.01 * torch.randn_like(shipped[0].weight)  # type: ignore[index,operator,arg-type]
+    compressed = type("Compressed", (), {"module": shipped, "reference": original, "ledger": {}})()
+    loose = entry_of(lower(shipped, BOX, Options(log=quiet), Compression(original, {})))
+    assert loose.found is not None
+    assert loose.sound_total is not None
+    limit = 0.3 * loose.sound_total + 0.7 * loose.found.value
+    made = export(compressed, tmp_path / "b", domain=BOX, max_error=limit, log=quiet)
+    bound = reader.read(made).certificate.sound_total
+    assert loose.found.value <= bound <= limit

@@ -13,10 +13,11 @@ from edgepde_runtime.backends import Backend
 from edgepde_runtime.box import Box
 from edgepde_runtime.certificate import Certificate, Found, OutputCertificate, Region, index
 from edgepde_runtime.certificate_rules import REFERENCE
+from edgepde_runtime.errorlimits import ErrorLimits, RegionLimit
 from edgepde_runtime.errors import BackendError, BudgetError
 from edgepde_runtime.inputspace import InputSpace
 from edgepde_runtime.manifest import InputSpec, OutputSpec
-from edgepde_runtime.subbox import SubBox, place
+from edgepde_runtime.subbox import SubBox, place, words
 from edgepde_runtime.term import SENSOR, Term
 from numpy.typing import NDArray
 
@@ -64,9 +65,11 @@ def certificate(measured: Certificate, lineage: Lineage, on: Device, box: Box, o
     (entry,) = (e for e in measured.outputs.values() if e.norm == "sup")
     with _told() as tell:
         where = options.family or widened(box, lineage.dtype)
-        proof = prove(lineage, where, options.seconds, tell)
+        limits = options.limits or ErrorLimits()
+        proof = prove(lineage, where, options.seconds, tell, limits.of(entry.name))
         sensor = _sensor(lineage, where, options)
-        regions = [_region(lineage, part, measured, entry, options.seconds, tell) for part in options.regions]
+        parts = {words(limit.box): limit for limit in sorted(limits.within(entry.name), key=lambda one: -one.limit)}
+        regions = [_region(lineage, part, measured, entry, options.seconds, tell) for part in parts.values()]
     made = OutputCertificate.from_terms(
         entry.name,
         entry.unit,
@@ -92,11 +95,11 @@ def _told() -> Iterator[Tell]:
 
 
 def _region(
-    lineage: Lineage, part: SubBox, whole: Certificate, entry: OutputCertificate, seconds: float, tell: Tell
+    lineage: Lineage, part: RegionLimit, whole: Certificate, entry: OutputCertificate, seconds: float, tell: Tell
 ) -> Region:
-    """The terms of a part of the box; `model` is that of the whole."""
-    proof = prove(lineage, widened(_cut(part, whole), lineage.dtype), seconds, tell)
-    return Region(part, {"model": entry.terms["model"], **_terms(lineage, proof, entry.terms)})
+    """The terms of a part of the box that has a limit; `model` is that of the whole."""
+    proof = prove(lineage, widened(_cut(part.box, whole), lineage.dtype), seconds, tell, part.limit)
+    return Region(part.box, {"model": entry.terms["model"], **_terms(lineage, proof, entry.terms)})
 
 
 def _cut(part: SubBox, whole: Certificate) -> Box:

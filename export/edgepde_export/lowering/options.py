@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgepde_runtime.subbox import SubBox
+from edgepde_runtime.errorlimits import ErrorLimits
 
 from edgepde.certify.family import Family
 from edgepde.certify.prove import SECONDS
@@ -28,9 +27,9 @@ class Naming:
 class Options:
     """data: held-out values for the model term. c99: measure the C code too. precision: how weights are stored.
 
-    seconds: for proving the terms after `model`. accuracy: of the inputs, as text `nu=1%,x=1e-3`; regions: parts of the
-    box that get terms of their own. family: the inputs the terms hold for, where they are not all of the box.
-    reference: keep the float64 reference network for the search on the device. limited: whether there is a --max-error.
+    seconds: for proving the terms after `model`. accuracy: of the inputs, as text `nu=1%,x=1e-3`. limits: --max-error;
+    its parts of the box get terms of their own. family: the inputs the terms hold for, where they are not all of it.
+    reference: keep the float64 reference network for the search on the device.
     """
 
     naming: Naming | None = None
@@ -41,7 +40,6 @@ class Options:
     precision: str = "f32"
     seconds: float = SECONDS
     accuracy: str | None = None
-    regions: Sequence[SubBox] = ()
     family: Family | None = None
     reference: bool = False
-    limited: bool = False
+    limits: ErrorLimits | None = None

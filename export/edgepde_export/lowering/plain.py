@@ -95,4 +95,4 @@ def _proved(
     on = certified.Device(plain.signature, plain.values, backends, has_c=not no_c)
     made = certified.certificate(seen, lineage, on, box, options)
     where = options.family or box
-    return made, costliest(made.outputs[output.name], lineage, where) if options.limited else ""
+    return made, costliest(made.outputs[output.name], lineage, where) if options.limits is not None else ""
