@@ -131,6 +131,8 @@ class _Refit:
         return self.weights * self.unit / self.scale
 
     def _residual(self, theta: Tensor) -> Tensor:
+        if not bool(torch.isfinite(theta).all()):
+            return torch.full_like(self.y, torch.inf).reshape(1, -1)
         return (self._factor() * (self._network(theta[0])(self.x) - self.y)).reshape(1, -1)
 
     def _linearise(self, theta: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ from edgepde_runtime.limits import class_name
 from edgepde_runtime.limits import max_error as limits_of
 
 import edgepde
+from edgepde.compress.half_decades import errors_of
 from edgepde.train.finished_run import open_run
 
 
@@ -82,21 +83,13 @@ def _single(max_error: str | float | None) -> float:
 
 
 def _sweep(module: Any, run: Path, text: str) -> None:
-    low, _, high = text.partition(":")
-    try:
-        ends = sorted((float(low), float(high)))
-    except ValueError:
-        raise BudgetError(f"--sweep expected A:B, two positive numbers, got {text!r}") from None
-    if not 0.0 < ends[0] < ends[1] < float("inf"):
-        raise BudgetError(f"--sweep expected A:B, two different positive numbers, got {text!r}")
+    errors = errors_of(text)
     loaded = module.load(run)
     print(f"{'max error':>12} {'found':>12} {'stated':>12} {'functions':>10} {'bytes':>10}")
-    error = ends[1]
-    while error >= 0.999 * ends[0]:
+    for error in reversed(errors):
         small = module.compress_model(loaded.reference, loaded.axes, error)
         print(
             f"{error:12.2e} {small.worst.value:12.2e} {small.stated:12.2e} {small.model.size:10d} "
             f"{module.sized(small):10d}"
         )
         sys.stdout.flush()
-        error /= 10.0**0.5

@@ -16,14 +16,13 @@ from edgepde_runtime.limits import Limits
 from edgepde_runtime.verbs.bench import bench
 
 from edgepde.compress.compressing import SECONDS, Compressed, compress
+from edgepde.compress.half_decades import errors_of
 from edgepde.compress.searching import Known
 from edgepde.network.compress import Source
 
 from .exporting import export
 from .lowering.options import Naming
 
-STEP = 10.0**0.5
-MOST_POINTS = 40
 LATENCY_SECONDS, PROVE_SECONDS = 1.0, 0.5
 
 
@@ -46,26 +45,6 @@ class Point:
         return self.size is not None and all(
             limit is None or (value is not None and value <= limit) for value, limit in pairs
         )
-
-
-def errors_of(text: str) -> list[float]:
-    """The errors of A:B, tightest first, half a decade apart, both ends among them.
-
-    Raises BudgetError for anything but two different positive numbers.
-    """
-    low, _, high = text.partition(":")
-    try:
-        ends = sorted((float(low), float(high)))
-    except ValueError:
-        raise BudgetError(f"--sweep expected A:B, two positive numbers, got {text!r}") from None
-    if not 0.0 < ends[0] < ends[1] < float("inf"):
-        raise BudgetError(f"--sweep expected A:B, two different positive numbers, got {text!r}")
-    made = [ends[0]]
-    while made[-1] * STEP < ends[1] * 0.999:
-        made.append(made[-1] * STEP)
-        if len(made) > MOST_POINTS:
-            raise BudgetError(f"--sweep expected at most {MOST_POINTS} half decades, got {text!r}")
-    return [*made, ends[1]]
 
 
 def sweep(source: Source, text: str, *, method: str, seconds: float | None = None, seed: int = 0) -> list[Point]:

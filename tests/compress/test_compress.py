@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -209,3 +210,19 @@ def test_the_package_is_the_function_and_stays_light() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "compres" in done.stdout
+
+
+def test_a_step_of_the_fit_that_is_not_finite_is_refused() -> None:
+    """Singular equations of a relu network once made weights that are no numbers."""
+    from edgepde.compress.refit import _Refit
+
+    target = SimpleNamespace(
+        x=torch.zeros(4, 2, dtype=torch.float64),
+        y=torch.zeros(4, 1, dtype=torch.float64),
+        fitted=4,
+        limit=torch.ones(4, dtype=torch.float64),
+    )
+    fit = _Refit(from_module(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)), 2), target)  # type: ignore[arg-type]
+    theta = fit._packed(fit.network)
+    theta[0, 0] = torch.nan
+    assert torch.isinf(fit._residual(theta)).all()

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 import torch
 from edgepde_export.cli.main import app
-from edgepde_export.sweeping import Point, cheapest, errors_of
+from edgepde_export.sweeping import Point, cheapest
 from edgepde_runtime.errors import BudgetError
 from edgepde_runtime.limits import Limits, max_error
 from typer.testing import CliRunner, Result
 
+from edgepde.compress.half_decades import errors_of
 from edgepde.errors import RunError
 from edgepde.network import store
 from edgepde.train import run_folder

@@ -11,12 +11,13 @@ import numpy as np
 import onnx
 import torch
 from edgepde_runtime.box import Box
-from edgepde_runtime.errors import InputError, UnsupportedModel
+from edgepde_runtime.errors import UnsupportedModel
 from edgepde_runtime.manifest import Column, InputSpec, OutputSpec
 from numpy.typing import NDArray
 
 from edgepde.certify.from_module import from_module
 from edgepde.certify.network import Network
+from edgepde.network.signature import parameter_dtype, row_shape, spelled
 
 from ..bundle import BundleContent
 from . import measured
@@ -54,11 +55,14 @@ def lower(
     """
     options = options or Options()
     naming = options.naming or Naming()
-    dtype = check_parameters(module)
+    held = parameter_dtype(module)
+    dtype = np.dtype(spelled(held))
     device = copy.deepcopy(module).cpu().eval()
     wide = _Wide(device)
     spec = InputSpec(naming.input, dtype.name, (ROWS, box.dimension), columns(box))
-    output = OutputSpec(naming.output, dtype.name, (ROWS, *_row_shape(wide, box)), naming.unit)
+    output = OutputSpec(
+        naming.output, dtype.name, (ROWS, *row_shape(device, box, held)), naming.unit
+    )
     original = compression.original if compression else device
 
     def networks() -> tuple[Network, Network]:
@@ -95,27 +99,6 @@ def _values(device: torch.nn.Module, wide: _Wide, compression: Compression | Non
     return measured.Networks(original, wide, compression is not None, _Wide(device, torch.float32))
 
 
-def check_parameters(module: torch.nn.Module) -> np.dtype[np.floating]:
-    """The one dtype of parameters and buffers, float32 where there are none.
-
-    Raises UnsupportedModel naming the first bad one.
-    """
-    dtypes: dict[torch.dtype, str] = {}
-    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
-        if not tensor.is_floating_point() and not tensor.is_complex():
-            continue
-        if tensor.dtype not in (torch.float32, torch.float64):
-            raise UnsupportedModel(f"parameter {name}: expected float32 or float64, got {_spelled(tensor.dtype)}")
-        if not torch.isfinite(tensor).all():
-            bad = int((~torch.isfinite(tensor)).sum())
-            raise UnsupportedModel(f"parameter {name}: expected finite numbers, got {bad} NaN or infinite")
-        dtypes.setdefault(tensor.dtype, name)
-    if len(dtypes) > 1:
-        mixed = " and ".join(f"{name} {_spelled(dtype)}" for dtype, name in dtypes.items())
-        raise UnsupportedModel(f"parameters: expected one dtype, got {mixed}")
-    return np.dtype(_spelled(next(iter(dtypes), torch.float32)))
-
-
 class _Wide:
     """A module evaluated in float64: the reference that a device's rounding is measured against; or in float32."""
 
@@ -131,28 +114,8 @@ class _Wide:
         return np.ascontiguousarray(y.numpy(), dtype=np.float64)
 
 
-def _row_shape(network: _Wide, box: Box) -> tuple[int, ...]:
-    """The shape of one row of the output; the module is run once on three rows."""
-    rows = golden_points(box, 3, 0, np.dtype(np.float64))[-3:]
-    try:
-        y = network(rows)
-    except (RuntimeError, IndexError, ValueError, TypeError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        width = f"the box has {box.dimension} columns ({', '.join(box.names)})"
-        raise InputError(f"{width}; the module does not take x [M, {box.dimension}]: {reason}") from error
-    if y.ndim == 0 or len(y) != len(rows) or 0 in y.shape:
-        raise UnsupportedModel(
-            f"the module: expected y [M, k] for x [M, {box.dimension}], got {list(y.shape)} for M = 3"
-        )
-    return y.shape[1:]
-
-
 def columns(box: Box) -> tuple[Column, ...]:
     return tuple(Column(*c) for c in zip(box.names, box.units, box.low, box.high, strict=True))
-
-
-def _spelled(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
 
 
 def _problem(module: torch.nn.Module, box: Box) -> str:
