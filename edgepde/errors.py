@@ -31,5 +31,9 @@ class DataError(EdgePDEError):
     """Held-out data is not what was expected; the message names file and member."""
 
 
+class CertificateFault(EdgePDEError):  # noqa: N818 - not the caller's error
+    """A proved bound is contradicted by what was found; nothing may be stated."""
+
+
 class CompressionError(EdgePDEError):
     """A run cannot be compressed as asked; the message says what was reached."""

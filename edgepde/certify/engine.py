@@ -15,6 +15,8 @@ from edgepde_runtime.errors import InputError
 from numpy.typing import NDArray
 from torch import Tensor
 
+from edgepde.errors import CertificateFault
+
 from . import network as nw
 from . import propagate
 from .align import paired
@@ -275,5 +277,7 @@ def bound_of(made: Cover, found: Found, target: float | Sequence[float] | None, 
     value, points = found.value.cpu().numpy(), found.points.cpu().numpy()
     spent = time.monotonic() - began
     most = per_box.max(axis=0)
+    if not (most >= value).all():
+        raise CertificateFault(f"the bound {most.tolist()} is below what was found, {value.tolist()}: a fault of ours")
     reached = made.proved and (target is None or bool((most <= np.asarray(target)).all()))
     return Bound(most, value, points, reached, made.analysed, spent, how, low, high, per_box, made.proved)

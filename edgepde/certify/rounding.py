@@ -306,11 +306,15 @@ def _scaling(node: nw.Scale, how: Arithmetic, size: Tensor) -> Tensor:
 
 
 def _running(node: nw.Affine, how: Arithmetic, h: Taylor, off: Tensor, most: Tensor) -> Tensor:
-    """u times the sum over chains and totals of the power of two below each partial sum, wherever h' is in the box."""
+    """u times the sum over chains and totals of the power of two below each partial sum, wherever h' is in the box.
+
+    A bias may be the first or the last thing that is added: the worse of both.
+    """
     weight, centre, reach = node.weight.T.contiguous(), h.poly[:, 0], h.reach + h.rest + off
     size, rounds = weight.abs(), (weight != 0.0).to(weight.dtype)
     slack, sizes = 4.0 * most, torch.zeros_like(most)
-    total, moved = node.bias.expand(len(centre), -1), slack
+    first_sizes, last_sizes = torch.zeros_like(most), torch.zeros_like(most)
+    total, moved = torch.zeros_like(most), slack
     for first in range(0, len(weight), CHUNK):
         chain, beyond = torch.zeros_like(most), slack.clone()
         for k in range(first, min(first + CHUNK, len(weight))):
@@ -318,8 +322,10 @@ def _running(node: nw.Affine, how: Arithmetic, h: Taylor, off: Tensor, most: Ten
             beyond.addcmul_(reach[:, k, None], size[k])
             sizes.addcmul_(power_of_two(chain.abs().add_(beyond)), rounds[k])
         total, moved = total + chain, moved + beyond
-        sizes += power_of_two(total.abs() + moved)
-    return how.unit * sizes * (1.0 + 1e-12)
+        first_sizes += power_of_two((total + node.bias).abs() + moved)
+        last_sizes += power_of_two(total.abs() + moved)
+    last_sizes += power_of_two((total + node.bias).abs() + moved)
+    return how.unit * (sizes + torch.maximum(first_sizes, last_sizes)) * (1.0 + 1e-12)
 
 
 def _function(node: nw.Pointwise, how: Arithmetic, z: Taylor, off: Tensor) -> tuple[Tensor, Tensor, tuple[Slope, ...]]:

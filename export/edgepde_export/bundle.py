@@ -81,6 +81,9 @@ def write(target: Path, content: BundleContent) -> Path:
 
 def check_target(target: Path) -> None:
     """Raises TargetError where `target` is something that a bundle must not replace."""
+    above = next((p for p in target.absolute().parents if p.exists()), None)
+    if above is not None and not above.is_dir():
+        raise TargetError(f"{target}: expected a folder for the bundle, {above} is a file")
     if target.is_symlink():
         raise TargetError(f"{target}: expected a folder for the bundle, got a symbolic link")
     if not target.exists():

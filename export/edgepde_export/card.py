@@ -31,6 +31,7 @@ def render(
 ) -> str:
     """The text of card.md; sizes: bytes of the other files by name."""
     inputs, outputs = signature
+    where = "box" if certificate.family is None else "family below, and for no other"
     parts = [f"# {name}", notes.problem or "A neural network; nobody said which problem it solves."]
     parts += ["## Box", _table(("input", "column", "unit", "low", "high"), _box(inputs))]
     parts += [
@@ -39,8 +40,8 @@ def render(
     ]
     parts += [
         "## Error by term",
-        "Sup norm unless said. A sound bound holds for every input of the box; a measured one is the largest value "
-        "found on what its line states, times a margin.",
+        f"Sup norm unless said. A sound bound holds for every input of the {where}; a measured one is the largest "
+        "value found on what its line states, times a margin.",
     ]
     parts += [_terms(entry, certificate.box) for entry in certificate.outputs.values()]
     parts += [] if certificate.family is None else [_family(certificate.family)]
@@ -102,8 +103,8 @@ def _family(family: Family) -> str:
     modes = len(family.modes)
     ranges = ", ".join(f"{low!r} to {high!r}" for low, high in zip(family.low, family.high, strict=True))
     return (
-        f"The bound holds for inputs mean + a_1 mode_1 + ... + a_{modes} mode_{modes} + e alone, a in {ranges} and "
-        f"|e| at most {max(family.radius)!r}; other inputs of the box have none."
+        f"The family: the bound holds for inputs mean + a_1 mode_1 + ... + a_{modes} mode_{modes} + e alone, "
+        f"a in {ranges} and |e| at most {max(family.radius)!r}; other inputs of the box have none."
     )
 
 

@@ -19,12 +19,14 @@ NOTHING_ELSEWHERE: Mapping[str, Mapping[str, Term]] = {}
 class Found:
     """The largest error a search reached, and the inputs that reach it.
 
-    against: |exact solution - device| ("solution"), or |reference network - device| ("reference").
+    against: |exact solution - device| ("solution"), or |reference network - device| ("reference"). backend: the one it
+    was found on, "" for those the terms are stated for.
     """
 
     value: float
     input: Mapping[str, tuple[float, ...]]
     against: str = SOLUTION
+    backend: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,13 +101,16 @@ class OutputCertificate(Totals):
         return ratio(self.bound_on(self.found), self.found.value)
 
     def bound_on(self, found: Found) -> float | None:
-        """The bound that speaks of what was searched: device_total against the reference, else total."""
-        return self.device_total if found.against == REFERENCE else self.total
+        """The bound that speaks of what was searched, on the backend it was found on: device_total or total."""
+        view = replace(self, terms={**self.terms, **self.elsewhere.get(found.backend, {})})
+        return view.device_total if found.against == REFERENCE else view.total
 
     def on(self, backend: str) -> OutputCertificate:
         """The entry as it holds on one backend; a term of the whole box serves for every region of it."""
         other = self.elsewhere.get(backend)
         bare = replace(self, elsewhere={})
+        if self.found is not None and self.found.backend not in ("", backend):
+            bare = replace(bare, found=None, tightness_total=None)
         if not other:
             return bare
         regions = tuple(replace(region, terms={**region.terms, **other}) for region in self.regions)

@@ -112,7 +112,8 @@ def _region(fields: Fields) -> Region:
 def _found(fields: Fields) -> Found:
     where = fields.nested("input")
     value, place = fields.number("value"), {name: where.numbers(name) for name in where.names()}
-    found = Found(value, place, fields.string("against") if fields.has("against") else SOLUTION)
+    against = fields.string("against") if fields.has("against") else SOLUTION
+    found = Found(value, place, against, fields.string("backend") if fields.has("backend") else "")
     fields.done()
     return found
 
@@ -217,4 +218,5 @@ def _ranges(box: SubBox) -> dict[str, list[float]]:
 
 def _found_document(found: Found) -> dict[str, object]:
     against = {} if found.against == SOLUTION else {"against": found.against}
-    return {"value": found.value, "input": {k: list(v) for k, v in found.input.items()}, **against}
+    backend = {"backend": found.backend} if found.backend else {}
+    return {"value": found.value, "input": {k: list(v) for k, v in found.input.items()}, **against, **backend}

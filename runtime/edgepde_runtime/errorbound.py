@@ -23,7 +23,7 @@ def outsiders(certificate: Certificate, arrays: Mapping[str, NDArray[np.floating
 
 
 def error_bounds(certificate: Certificate, covered: bool) -> dict[str, dict[str, object]]:
-    """By output of a sup entry: value, norm, class, and whether it covers "total" or "device".
+    """By output of a sup entry: value (None where not known), norm, class, and whether it covers "total" or "device".
 
     certificate: as it holds on the backend in use. covered: this call's inputs and backend are what it speaks of.
     """
@@ -31,12 +31,9 @@ def error_bounds(certificate: Certificate, covered: bool) -> dict[str, dict[str,
     for entry in certificate.outputs.values():
         if entry.norm != "sup":
             continue
-        if entry.total is not None:
-            value, class_, covers = entry.total, entry.total_class, "total"
-        elif entry.sound_total is not None:
-            value, class_, covers = entry.sound_total, "sound", "device"
-        else:
-            continue
+        value, class_, covers = entry.total, entry.total_class, "total"
+        if value is None:
+            value, class_, covers = entry.device_total, entry.device_class, "device"
         bounds[entry.name] = {
             "value": value if covered else None,
             "norm": entry.norm,

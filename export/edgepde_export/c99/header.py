@@ -62,6 +62,9 @@ def _outputs(program: Program, manifest: Manifest, certificate: Certificate) -> 
         unit = f" {_comment(spec.unit)}" if spec.unit else ""
         lines.append(f" * {program.ids[spec.name]} {spec.dtype} {_spelled(program, output.value.shape)}{unit}")
         lines.append(f" *     {_bound(spec, certificate)}")
+    if certificate.family is not None:
+        lines.append(" * Errors are bounded for the family of inputs in certificate.json alone. Flags know only the")
+        lines.append(" * box: that an input belongs to the family is for the caller to see to.")
     return "\n".join(lines)
 
 

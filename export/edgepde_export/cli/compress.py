@@ -99,7 +99,8 @@ def command(
     try:
         _compress(order)
     except KeyboardInterrupt:
-        kept = "what was proved is kept, resume with" if order.out is not None else "start again with"
+        there = order.out is not None and order.out.exists()
+        kept = f"what was proved is kept in {order.out}, resume with" if there else "nothing is kept, start again with"
         typer.echo(f"edgepde compress: interrupted; {kept}: {order.command}", err=True)
         raise typer.Exit(INTERRUPTED) from None
 

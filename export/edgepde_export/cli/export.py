@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from edgepde_runtime.certificate import OutputCertificate
+
+LOOSE = 3.0
 TripleList = Annotated[
     list[str] | None,
     typer.Option("--cc", metavar="TRIPLE", help="Compile the C code for this machine too, into lib/; repeatable."),
@@ -155,4 +159,25 @@ def _tell(made: Path) -> None:
         )
         total = "not verified" if entry.total is None else f"{upward(entry.total)} ({entry.total_class})"
         typer.echo(f"  {key}: error on the device {device}, total {total} {entry.unit}".rstrip())
+        for line in _remarks(entry):
+            typer.echo(f"    {line}")
     typer.echo(f"next: {shlex.join(['edgepde', 'verify', str(made)])}")
+
+
+def _remarks(entry: OutputCertificate) -> list[str]:
+    """What a reader should know of the bound before relying on it."""
+    from edgepde_runtime.certificate_rules import REFERENCE
+    from edgepde_runtime.term import SENSOR, upward
+
+    lines = []
+    if entry.found is not None and entry.found.against == REFERENCE and entry.tightness_total is not None:
+        times = f"the bound is {entry.tightness_total:.3g} x that"
+        lines.append(f"worst |reference - device| found {upward(entry.found.value)}: {times}")
+    loose = entry.tightness_compression
+    if loose is not None and loose > LOOSE:
+        lines.append(
+            f"the compression term is {loose:.3g} x the worst found: too many inputs, or too steep, for --prove-seconds"
+        )
+    if (sensor := entry.terms.get(SENSOR)) is not None and sensor.value is not None:
+        lines.append(f"inaccurate inputs cost {upward(sensor.value)} of the total ({sensor.class_})")
+    return lines

@@ -207,7 +207,7 @@ def _model(
     held_out: HeldOut | Recorded | None,
 ) -> tuple[Term, Found | None]:
     if held_out is None:
-        return Term.not_verified("no reference data; give --data FILE"), None
+        return Term.not_verified("no reference data; export with --data FILE"), None
     if isinstance(held_out, Recorded):
         seen = f"found in training among {held_out.compared} points, local search included"
         how = f"{MODEL_MARGIN:g} x the largest |original network - {held_out.solution}| {seen}"

@@ -60,9 +60,7 @@ def lower(
     device = copy.deepcopy(module).cpu().eval()
     wide = _Wide(device)
     spec = InputSpec(naming.input, dtype.name, (ROWS, box.dimension), columns(box))
-    output = OutputSpec(
-        naming.output, dtype.name, (ROWS, *row_shape(device, box, held)), naming.unit
-    )
+    output = OutputSpec(naming.output, dtype.name, (ROWS, *row_shape(device, box, held)), naming.unit)
     original = compression.original if compression else device
 
     def networks() -> tuple[Network, Network]:

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from edgepde_runtime.backends import Backend
 from edgepde_runtime.box import Box
-from edgepde_runtime.certificate import Certificate
+from edgepde_runtime.certificate import BoxEntry, Certificate
 from edgepde_runtime.errors import UnsupportedModel
 from edgepde_runtime.manifest import InputSpec, OutputSpec
 from edgepde_runtime.onnxfile import parse
@@ -18,6 +18,7 @@ from edgepde_runtime.onnxfile import parse
 from edgepde.certify.from_graph import from_graph
 from edgepde.certify.network import Network
 from edgepde.certify.prove import Lineage
+from edgepde.certify.sensor import parse_accuracies
 
 from .. import native
 from ..bundle import BundleContent
@@ -54,6 +55,7 @@ class Plain:
 def content(plain: Plain, box: Box, options: Options) -> BundleContent:
     """The bundle of a plain network; raises UnsupportedModel or DataError."""
     spec, output = plain.signature
+    _check_questions(plain.signature, box, options)
     plain = replace(plain, model=store(plain.model, options.precision, options.log))
     values = plain.values if options.precision == "f32" else stored.networks(plain.values, plain.model, plain.signature)
     truth = plain.recorded if options.data is None else held_out.read(options.data, box, output.shape)
@@ -75,6 +77,16 @@ def content(plain: Plain, box: Box, options: Options) -> BundleContent:
         reference=prepare(plain.reference(), options.log) if options.reference else None,
         costly=costly,
     )
+
+
+def _check_questions(signature: tuple[InputSpec, OutputSpec], box: Box, options: Options) -> None:
+    """Refuses limits and accuracies of outputs and columns there are not, before anything long is done."""
+    spec, output = signature
+    if options.limits is not None:
+        columns = [BoxEntry(spec.name, c.name, c.unit, c.low, c.high) for c in spec.columns]
+        options.limits.check([output.name], columns, "--max-error")
+    if options.accuracy is not None:
+        parse_accuracies(options.accuracy, box.names)
 
 
 def _proved(

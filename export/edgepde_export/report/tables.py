@@ -106,7 +106,7 @@ def family(inputs: Family | None) -> str:
         return ""
     modes = words.counted(len(inputs.modes), "mode", "modes")
     return (
-        f"The statement is for inputs that are a mean plus a combination of {modes}, off by at most "
+        f"The statement is for a family: inputs that are a mean plus a combination of {modes}, off by at most "
         f"{words.number(max(inputs.radius))} in a column; other inputs of the box have no bound."
     )
 

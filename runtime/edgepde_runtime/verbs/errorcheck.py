@@ -9,7 +9,7 @@ from ..certificate import Certificate, OutputCertificate
 from ..limits import Limits
 from ..subbox import words
 from ..term import Totals, at_least, sum_up, tightest, upward
-from ..verdict import FAIL, NOT_VERIFIED, PASS, Check
+from ..verdict import FAIL, MEASURED, NOT_VERIFIED, PASS, Check
 
 NATIVE = "c99"
 
@@ -42,7 +42,15 @@ def check_errors(certificate: Certificate, backend: str, limits: Limits, native:
             checks.append(
                 asked.check(FAIL, searched) if searched else _answer(asked, certificate, backend, limits, native)
             )
+        if entry.total is None and entry.device_total is not None and entry.norm == "sup":
+            checks.append(_device(key, entry.on(backend)))
     return checks
+
+
+def _device(key: str, view: OutputCertificate) -> Check:
+    """What is known without the model's own error: how far the device is from the reference network."""
+    detail = f"|reference network - device|: {view.device_class}, without the model's own error"
+    return Check(f"device {key}", MEASURED, view.device_total, None, view.unit, detail)
 
 
 def _questions(key: str, view: OutputCertificate, certificate: Certificate, limits: Limits) -> Iterator[_Asked]:
@@ -55,12 +63,9 @@ def _questions(key: str, view: OutputCertificate, certificate: Certificate, limi
 
 
 def _searched(entry: OutputCertificate) -> str:
-    """What the stated search says against every bound it could be of, "" where nothing."""
-    if entry.found is None:
-        return ""
-    bounds = [entry.on(backend).bound_on(entry.found) for backend in ("", *entry.elsewhere)]
-    known = [bound for bound in bounds if bound is not None]
-    if len(known) < len(bounds) or entry.found.value <= max(known) * (1 + 1e-9):
+    """What the stated search says against the bound of the backend it was made on, "" where nothing."""
+    bound = None if entry.found is None else entry.bound_on(entry.found)
+    if entry.found is None or bound is None or entry.found.value <= bound * (1 + 1e-9):
         return ""
     return f"a search found an error of {upward(entry.found.value)}, above the stated total"
 
