@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from support.certified_pairs import Layers, layers, merged, narrower, network, perturbed
 from support.longer import evaluate
 
-from edgepde.certify import engine
+from edgepde.certify import engine, propagate
 from edgepde.certify.domain import Domain, constant
 from edgepde.certify.engine import bound_difference, bound_range
 from edgepde.certify.family import Family
 from edgepde.certify.network import Network
+from edgepde.certify.prove import widened
 from edgepde.certify.rounding import bound_rounding
 
 
@@ -174,3 +177,39 @@ def test_what_is_no_family_is_refused() -> None:
     net = network(layers(np.random.default_rng(0), [2, 3, 1], 1.0))
     with pytest.raises(InputError, match="expected 3 inputs"):
         bound_difference(net, net, Family(np.zeros(3), np.eye(3), [0.0] * 3, [1.0] * 3))
+
+
+def test_modes_that_are_no_variables_of_the_polynomials_count_too() -> None:
+    """More modes than variables: a linear map, whose worst is known exactly, in the modes of least weight as well."""
+    rng = np.random.default_rng(8)
+    modes = 30
+    of = Family(np.zeros(modes), np.eye(modes), -np.ones(modes), np.ones(modes))
+    weight = rng.uniform(0.5, 1.0, (1, modes))
+    f = network([(weight, np.zeros(1))])
+    g = network([(np.zeros((1, modes)), np.zeros(1))])
+    made = bound_difference(f, g, of, boxes=3)
+    assert made.value[0] >= weight.sum()
+    found = bound_range(f, of, boxes=3)
+    assert found.high[0] >= weight.sum()
+    assert found.low[0] <= -weight.sum()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(-1e30, 1e30), st.floats(0.0, 1e30))
+def test_the_cube_covers_its_box_exactly(low: float, width: float) -> None:
+    high = low + width
+    c, r = propagate.cube(*(torch.tensor([[v]], dtype=torch.float64) for v in (low, high)))
+    centre, reach = Fraction(float(c)), Fraction(float(r))
+    assert centre - reach <= Fraction(low)
+    assert centre + reach >= Fraction(high)
+
+
+@given(st.floats(-1e30, 1e30), st.floats(1e-20, 1e30), st.sampled_from(["float32", "float64"]))
+def test_a_widened_box_holds_its_ends_as_the_device_has_them(low: float, width: float, dtype: str) -> None:
+    assume(low + width > low)
+    wide = widened(Box([low], [low + width]), dtype)
+    for end in (low, low + width):
+        held = float(np.asarray(end).astype(dtype))
+        assert wide.low[0] <= min(end, held)
+        assert wide.high[0] >= max(end, held)
+    assert dtype == "float32" or (wide.low[0], wide.high[0]) == (low, low + width)

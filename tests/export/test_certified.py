@@ -19,7 +19,8 @@ from edgepde_export.passes.clean import serialize
 from edgepde_runtime import bundle as reader
 from edgepde_runtime.box import Box
 from edgepde_runtime.certificate import OutputCertificate
-from edgepde_runtime.errors import BackendError, InputError
+from edgepde_runtime.errorlimits import ErrorLimits
+from edgepde_runtime.errors import BackendError, BudgetError, InputError
 from torch import nn
 
 from edgepde.errors import DataError
@@ -66,7 +67,8 @@ def test_every_term_after_model_is_sound_and_holds_on_every_backend(activation: 
         bound = entry.on(name).device_total
         assert bound is not None
         assert 0.0 < np.abs(y - truth).max() <= bound, name
-    assert entry.on("ort").device_class == ("sound" if activation == "relu" else "measured")
+    assert entry.on("ort").device_class == "measured"
+    assert entry.on("reference").device_class == ("sound" if activation == "relu" else "measured")
 
 
 def edgepde_outputs(content: BundleContent, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -94,7 +96,8 @@ def test_what_compression_changed_is_proved_and_nearly_reached() -> None:
     assert entry.found.against == "reference"
     assert 0.12 <= entry.found.value <= (entry.sound_total or 0.0)
     assert entry.tightness_compression == pytest.approx(term.value / 0.125, rel=1e-2)
-    assert entry.tightness_total == pytest.approx((entry.sound_total or 0.0) / entry.found.value)
+    assert entry.tightness_total == pytest.approx((entry.bound_on(entry.found) or 0.0) / entry.found.value)
+    assert 1.0 <= entry.tightness_total <= 1.11
 
 
 def test_constants_the_graph_rounds_are_a_quantisation_term() -> None:
@@ -146,7 +149,7 @@ def test_an_error_beyond_the_proof_stops_the_export(monkeypatch: pytest.MonkeyPa
         return made
 
     monkeypatch.setattr(certified, "prove", shrunk)
-    with pytest.raises(BackendError, match="beyond the proved"):
+    with pytest.raises(BackendError, match="beyond the"):
         lower(nets.mlp(), BOX, Options(log=quiet, c99=True))
 
 
@@ -222,6 +225,36 @@ def test_the_accuracy_of_inputs_is_part_of_the_total_only(tmp_path: Path) -> Non
     assert (entry.terms["sensor"].value or 0.0) > 100.0 * (entry.sound_total or np.inf)
     with pytest.raises(InputError, match="nu"):
         export(nets.mlp(), tmp_path / "c", domain=BOX, input_accuracy="nu=1%", log=quiet)
+
+
+def test_a_part_of_the_box_has_its_own_sensor_term(tmp_path: Path) -> None:
+    limits = "1,[x=0:0.1]=0.5"
+    made = export(nets.mlp(), tmp_path / "b", domain=BOX, input_accuracy="x=1%", max_error=limits, log=quiet)
+    entry = reader.read(made).certificate.outputs["y"]
+    (region,) = entry.regions
+    assert 0.0 < (region.terms["sensor"].value or 0.0) < (entry.terms["sensor"].value or 0.0)
+
+
+def test_limits_and_accuracies_that_mean_nothing_are_refused_before_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    def proving(*_: object) -> None:
+        raise AssertionError("proved")
+
+    monkeypatch.setattr(certified, "prove", proving)
+    for options in ({"accuracy": "nu=1%"}, {"limits": ErrorLimits({"z": 1.0})}):
+        with pytest.raises((InputError, BudgetError)):
+            lower(nets.mlp(), BOX, Options(log=quiet, **options))  # type: ignore[arg-type]
+
+
+def test_what_was_found_names_its_backend_and_is_never_above_that_backend_s_bound() -> None:
+    plain, with_c = (entry_of(lower(nets.mlp(), BOX, Options(log=quiet, c99=c99))) for c99 in (False, True))
+    assert plain.found is not None
+    assert with_c.found is not None
+    assert (plain.found.backend, with_c.found.backend) == ("ort", "")
+    for entry in (plain, with_c):
+        assert entry.found is not None
+        assert entry.found.value <= (entry.bound_on(entry.found) or 0.0)
+        assert (entry.tightness_total or 0.0) >= 1.0
+    assert plain.on("c99").found is None
 
 
 def test_a_graph_that_cannot_be_written_as_c_has_the_terms_of_the_backends_here(

@@ -215,9 +215,15 @@ def _elsewhere(
         seen = measured["rounding"]
         value = seen.value
         if value is not None and found.backend == backend:
-            value = max(value, MARGIN * found.value)
+            value = max(value, MARGIN * (found.value - _known(proof) - (terms["rounding"].value or 0.0)))
         terms["activation"] = Term(value, seen.class_, f"{seen.how}; of that the library's functions are a part")
     return terms
+
+
+def _known(proof: Proof) -> float:
+    """What compression and quantisation are bounded by."""
+    bounds = [proof.quantisation] if proof.compression is None else [proof.compression, proof.quantisation]
+    return float(sum(bound.value.max() for bound in bounds))
 
 
 def _finite(value: float) -> bool:
