@@ -23,6 +23,7 @@ from edgepde.certify.rounding import bound_rounding, own_ulps
 from edgepde.certify.rules import _linear, _nodes, _smooth
 from edgepde.certify.rules._enclosure import Slope
 from edgepde.certify.sensor import Accuracy, bound_sensitivity
+from edgepde.errors import CertificateFault
 
 Boxes = tuple[torch.Tensor, torch.Tensor]
 ONE = torch.ones(1, dtype=torch.float64)
@@ -182,7 +183,7 @@ def worst_device(change: float = 1.0) -> int:
 
 def test_the_worst_device_keeps_to_the_rounding_bound_and_nearly_attains_it() -> None:
     assert worst_device() == 0
-    assert worst_device(1.3) > 0
+    assert worst_device(1.5) > 0
 
 
 ROUNDING_MUTATIONS: tuple[tuple[str, Any, str, Any], ...] = (
@@ -209,7 +210,11 @@ def of_families() -> int:
     for seed in range(12):
         f, g = sharp(1 + seed % 3, seed, 0.3)
         of = Family([0.1], [[1.0]], [-0.02], [0.02], [0.05])
-        made = bound_difference(f, g, of, seconds=600.0, boxes=2000, seed=seed)
+        try:
+            made = bound_difference(f, g, of, seconds=600.0, boxes=2000, seed=seed)
+        except CertificateFault:
+            wrong += 1
+            continue
         x = 0.1 + 0.07 * (1.0 - 1e-12) * np.linspace(-1.0, 1.0, 201)[:, None]
         (yf, ef), (yg, eg) = (longer.evaluate(net, x) for net in (f, g))
         wrong += int((np.abs(yf - yg) - ef - eg > made.value).sum())
@@ -233,7 +238,11 @@ def of_sensors() -> int:
     wrong = 0
     for seed in range(12):
         f, _ = sharp(1 + seed % 3, seed, 0.0)
-        made = bound_sensitivity(f, Box([0.5], [1.0]), {"x0": Accuracy(1e-3, True)}, seconds=600.0, seed=seed)
+        try:
+            made = bound_sensitivity(f, Box([0.5], [1.0]), {"x0": Accuracy(1e-3, True)}, seconds=600.0, seed=seed)
+        except CertificateFault:
+            wrong += 1
+            continue
         x = np.linspace(0.5, 1.0, 501)[:, None]
         (y, e), (z, o) = longer.evaluate(f, x), longer.evaluate(f, x * (1.0 + 1e-3 * (1.0 - 1e-9)))
         wrong += int((np.abs(y - z) - e - o > made.value).sum())

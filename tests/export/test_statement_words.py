@@ -60,7 +60,7 @@ def test_the_card_says_it(path: Path) -> None:
         "| x=0.25:0.5 | 0.255 | sound | 3.7e-06 | sound |",
         "The worst |reference network - device| a search reached is 2e-06, at nu = 0.005, x = 0.01, t = 0.7; "
         "bound / found = 2.",
-        "The bound holds for inputs mean + a_1 mode_1 + ... + a_2 mode_2 + e alone",
+        "The family: the bound holds for inputs mean + a_1 mode_1 + ... + a_2 mode_2 + e alone",
     ):
         assert said in text
 

@@ -228,13 +228,17 @@ def test_the_error_bound_of_a_call_is_that_of_its_backend(tmp_path: Path) -> Non
     assert model.bundle.certificate.total == pytest.approx(1.004e-3)
 
 
-@pytest.mark.parametrize(("found", "status"), [(3e-6, PASS), (4.5e-6, PASS), (6e-6, FAIL)])
-def test_what_a_search_found_is_held_against_the_bounds_it_may_be_of(tmp_path: Path, found: float, status: str) -> None:
+@pytest.mark.parametrize(
+    ("found", "backend", "status"),
+    [(3e-6, "", PASS), (4.5e-6, "", FAIL), (4.5e-6, "reference", PASS), (6e-6, "reference", FAIL)],
+)
+def test_what_a_search_found_is_held_against_the_bound_of_its_backend(
+    tmp_path: Path, found: float, backend: str, status: str
+) -> None:
     bundle = attacked_bundle(tmp_path / "b", elsewhere=ELSEWHERE)
     stated = bundles.read(bundle).certificate
     entry = stated.outputs["u"]
-    searched = OutputCertificate.from_terms(
-        "u", "m/s", entry.terms, elsewhere=entry.elsewhere, found=Found(found, {"x": (0.5, 0.25)}, "reference")
-    )
+    worst = Found(found, {"x": (0.5, 0.25)}, "reference", backend)
+    searched = OutputCertificate.from_terms("u", "m/s", entry.terms, elsewhere=entry.elsewhere, found=worst)
     edit(bundle, "certificate.json", lambda _: replace(stated, outputs={"u": searched}).to_json().encode())
     assert statuses(checked(bundle)) == {"error u": status}
