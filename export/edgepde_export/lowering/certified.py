@@ -62,7 +62,7 @@ def certificate(measured: Certificate, lineage: Lineage, on: Device, box: Box, o
     """The measured certificate with proofs in the place of measurements.
 
     The terms are those of the C code, where there is any, and otherwise of the backends here.
-    Raises BackendError where the C code itself is found beyond what was proved of it.
+    Raises BackendError where a backend is found beyond what is stated of it.
     """
     (entry,) = (e for e in measured.outputs.values() if e.norm == "sup")
     with _told() as tell:
@@ -190,12 +190,12 @@ def _difference(bound: Bound, what: str, otherwise: Term) -> Term:
     return Term(value, "sound", how)
 
 
-def _arithmetic(made: RoundingBound, words: str, measured: Mapping[str, Term]) -> dict[str, Term]:
+def _arithmetic(made: RoundingBound, order: str, measured: Mapping[str, Term]) -> dict[str, Term]:
     rounding, activation = float((made.rounding).max()), float(made.activation.max())
     if not (_finite(rounding) and _finite(activation)):
         return {name: measured[name] for name in ("rounding", "activation")}
     reached = f"the same at single points is {made.at_points[0].max():.3g}"
-    how = f"{words}, weighted by the adjoint, proved on {made.boxes} boxes; {reached}"
+    how = f"{order}, weighted by the adjoint, proved on {made.boxes} boxes; {reached}"
     return {
         "rounding": Term(rounding, "sound", how),
         "activation": Term(activation, "sound", "errors of the functions as swept or proved, weighted by the adjoint"),
@@ -210,13 +210,15 @@ def _elsewhere(
     Only numpy computes the nodes as they are stated: there a network without functions is sound.
     """
     terms = _arithmetic(proof.any_order, "sums in any order", measured)
-    as_stated = backend == STATED and single_operations(lineage.graph, lineage.dtype)
-    if not as_stated and terms["rounding"].class_ == "sound":
+    if terms["rounding"].class_ == "sound":
+        if backend == STATED and single_operations(lineage.graph, lineage.dtype):
+            return terms
         seen = measured["rounding"]
-        value = seen.value
-        if value is not None and found.backend == backend:
-            value = max(value, MARGIN * (found.value - _known(proof) - (terms["rounding"].value or 0.0)))
-        terms["activation"] = Term(value, seen.class_, f"{seen.how}; of that the library's functions are a part")
+        terms["activation"] = replace(seen, how=f"{seen.how}; of that the library's functions are a part")
+    own = terms["activation"]
+    if own.value is not None and found.backend == backend:
+        missing = MARGIN * (found.value - _known(proof) - (terms["rounding"].value or 0.0))
+        terms["activation"] = replace(own, value=max(own.value, missing))
     return terms
 
 
