@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -109,17 +108,6 @@ def bound_difference(
         limits = Limits(threshold, left, _affordable(boxes, domain, f), batch(f, domain.variables))
         made = cover(_split(ways[how], domain), domain.low, domain.high, limits, telling(progress, stop, threshold))
     return bound_of(made, found, target, how, began)
-
-
-def bound_regions(
-    f: Network, g: Network, regions: Mapping[str, Box], seconds: float = SECONDS, **options: Any
-) -> dict[str, Bound]:
-    """bound_difference over every one of several sub-boxes, by name, with equal shares of the time that is left."""
-    ends, made = time.monotonic() + seconds, {}
-    for left, (name, box) in zip(range(len(regions), 0, -1), regions.items(), strict=True):
-        share = max(0.0, ends - time.monotonic()) / left
-        made[name] = bound_difference(f, g, box, seconds=share, **options)
-    return made
 
 
 def bound_range(
