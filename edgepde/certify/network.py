@@ -9,6 +9,7 @@ from typing import final
 
 import numpy as np
 import torch
+from edgepde_runtime.blocks import PackedBlocks
 from edgepde_runtime.errors import InputError
 from numpy.typing import ArrayLike
 from torch import Tensor
@@ -95,6 +96,16 @@ class Pointwise(Node):
     exponent: int = 0
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class Blocks(Node):
+    """The sum of matrices [m, n] in block low-rank form times a vector [n], plus bias [m]."""
+
+    sources: tuple[int]
+    parts: tuple[PackedBlocks, ...]
+    bias: Tensor
+
+
 @dataclass(frozen=True, eq=False)
 class Network:
     """Nodes in an order in which every source precedes its uses; the first is the only input, the last the output.
@@ -170,6 +181,11 @@ def _width(node: Node, widths: list[int], place: int) -> int:
         if tuple(node.weight.shape) != wanted or node.bias.dim() != 1 or len(node.bias) != wanted[0]:
             raise InputError(f"network: node {place} weight expected shape {wanted}, got {tuple(node.weight.shape)}")
         return len(node.bias)
+    if isinstance(node, Blocks):
+        shapes = {(part.rows, part.columns) for part in node.parts}
+        if shapes != {(len(node.bias), widths[0])} or not bool(torch.isfinite(node.bias).all()):
+            raise InputError(f"network: node {place} blocks expected [{len(node.bias)}, {widths[0]}], got {shapes}")
+        return len(node.bias)
     if isinstance(node, Gather):
         if len(node.index) and not 0 <= int(node.index.min()) <= int(node.index.max()) < widths[0]:
             raise InputError(f"network: node {place} index expected within 0 .. {widths[0] - 1}")
@@ -188,6 +204,9 @@ def _value(node: Node, given: list[Tensor]) -> Tensor:  # noqa: PLR0911 - one li
         return given[0] @ node.weight.to(given[0].dtype).T + node.bias.to(given[0].dtype)
     if isinstance(node, Scale):
         return given[0] * node.weight.to(given[0].dtype) + node.bias.to(given[0].dtype)
+    if isinstance(node, Blocks):
+        whole = torch.from_numpy(sum(part.dense() for part in node.parts)).to(given[0])
+        return given[0] @ whole.T + node.bias.to(given[0])
     if isinstance(node, Gather):
         return given[0][:, node.index]
     if isinstance(node, Concat):
@@ -202,6 +221,8 @@ def _value(node: Node, given: list[Tensor]) -> Tensor:  # noqa: PLR0911 - one li
 def _moved(node: Node, device: torch.device | str) -> Node:
     if isinstance(node, Affine | Scale):
         return dataclasses.replace(node, weight=node.weight.to(device), bias=node.bias.to(device))
+    if isinstance(node, Blocks):
+        return dataclasses.replace(node, bias=node.bias.to(device))
     if isinstance(node, Gather):
         return Gather(node.sources, node.index.to(device))
     return node
