@@ -116,6 +116,8 @@ def check_sizes(rows: int, columns: int, *arrays: NDArray[Any]) -> None:
             groups.min() < 0 or groups[:, :2].max() > most or (groups[:, 0] + groups[:, 1]).max() > most
         ):
             raise InputError(f"blocks: {name}: expected groups within 0 .. {most}")
+    if ((column_groups[:, 1] == 0) & (column_groups[:, 2] > 0)).any():
+        raise InputError("blocks: column_groups: expected no rank for a group of no columns")
     ranks = sum(column_groups[:, 2].tolist())
     wanted = (
         ("right", right.size, sum(size * rank for _, size, rank in column_groups.tolist())),

@@ -15,6 +15,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "T": ("float32", "float64"),
     "N": ("float32", "float64", "int32", "int64"),
     "I": ("int32", "int64"),
+    "H": ("float16", "float32", "float64"),
 }
 KINDS: dict[str, tuple[type, ...]] = {
     "int": (int,),
@@ -85,7 +86,7 @@ def inputs_fit(op: Op, inputs: Sequence[NDArray[Any] | None]) -> None:
 def _element_fits(op: Op, argument: Argument, dtype: str, shared: dict[str, str]) -> None:
     element = argument.element
     allowed = FAMILIES.get(element, None if element in ("V", "any") else (element,))
-    if element in ("T", "N", "V"):
+    if element in ("T", "N", "V", "H"):
         first = shared.setdefault(element, dtype)
         allowed = (first,) if first != dtype else allowed
     if allowed is not None and dtype not in allowed:

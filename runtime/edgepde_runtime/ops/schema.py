@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Element = Literal["T", "N", "I", "V", "float32", "float64", "int32", "int64", "bool", "any"]
+Element = Literal["T", "N", "I", "V", "H", "float32", "float64", "int32", "int64", "bool", "any"]
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class Argument:
     """An input or output: its element type and letters of its shape.
 
     Elements that are the same for all arguments of a node: "T" = float32 or float64, "N" = those, int32 or int64,
-    "V" = any. Not tied to another argument: "I" = int32 or int64, "any".
+    "V" = any, "H" = float16, float32 or float64. Not tied to another argument: "I" = int32 or int64, "any".
     shape None = any rank. `optional`: may be absent or the empty name. `variadic`: the last input, repeated.
     """
 
