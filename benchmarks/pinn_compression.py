@@ -46,19 +46,19 @@ class Plan:
     errors: dict[float, float | None]
 
 
-FULL = Plan(64, 3, 25, 120.0, {1e-2: 0.12, 1e-3: 0.29})
-QUICK = Plan(24, 2, 12, 10.0, {1e-1: None, 3e-2: None})
+FULL = Plan(64, 3, 6, 120.0, {1e-2: 0.12, 1e-3: 0.29})
+QUICK = Plan(24, 2, 6, 10.0, {1e-1: None, 3e-2: None})
 
 
 def trained(plan: Plan, seed: int) -> tuple[Layers, str]:
     """The layers in float32 numbers, and how far the PINN is from the exact solution."""
-    how = pinn.Training(points=2000, rounds=plan.rounds)
+    how = pinn.Training(rounds=plan.rounds)
     say(f"training 2-{plan.width}x{plan.depth}-1 for {how.rounds * how.steps} steps")
-    layers = pinn.start(plan.width, plan.depth, seed, torch.device("cpu"))
+    state = pinn.start(plan.width, plan.depth, seed, torch.device("cpu"))
     points = BOX.sample(CHECKS, np.random.default_rng(1))
     exact, began = cole_hopf(np.array([[NU]]), points)[0], time.monotonic()
-    pinn.train_pinn(layers, NU, how, seed, lambda _, __: False)
-    held = [tuple(t.detach().float().double().numpy() for t in layer) for layer in layers]
+    pinn.train_pinn(state, NU, how, seed, lambda _, __: False)
+    held = [tuple(t.detach().float().double().numpy() for t in layer) for layer in state.layers]
     error = evaluate(held, points)[:, 0] - exact
     relative = np.linalg.norm(error) / np.linalg.norm(exact)
     spent = time.monotonic() - began

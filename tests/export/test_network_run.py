@@ -27,7 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     out = tmp_path_factory.mktemp("network") / "run"
-    config = pinn_burgers.Config(nu=0.5, width=8, depth=2, points=200, rounds=2, steps=30)
+    config = pinn_burgers.Config(nu=0.5, width=8, depth=2, points=100, rounds=2, steps=5)
     with Run.start(out, {"test": "network run"}, command="") as made:
         pinn_burgers.train(config, made, torch.device("cpu"))
     return out
