@@ -46,6 +46,16 @@ def _linear(b: Builder, x: Any, weight: Any, bias: Any = None) -> Value:
     return contracting.linear(b, x, array(weight), None if bias is None else array(bias))
 
 
+def _in_blocks(
+    b: Builder, x: Any, column_groups: Any, right: Any, row_groups: Any, index: Any, left: Any, rows: int
+) -> Value:
+    arrays = [column_groups, right, row_groups, index, left]
+    if not isinstance(x, Value) or any(isinstance(a, Value) for a in arrays):
+        raise b.refuse("expected constant blocks")
+    held = [a.detach().cpu().numpy().copy() for a in arrays]
+    return contracting.in_blocks(b, x, rows, held)
+
+
 def _addmm(b: Builder, bias: Any, x: Any, weight: Any, *, beta: float = 1.0, alpha: float = 1.0) -> Value:
     if not isinstance(x, Value) or isinstance(weight, Value) or beta != 1.0 or alpha != 1.0:
         raise b.refuse("expected a constant right factor")
@@ -153,6 +163,7 @@ def _celu(b: Builder, x: Value, alpha: float) -> Value:
 READ: dict[str, Rule] = {
     **VIEWS,
     "linear": _linear,
+    "block_low_rank_apply": _in_blocks,
     "addmm": _addmm,
     "mm": _matmul,
     "bmm": _matmul,

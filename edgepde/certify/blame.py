@@ -17,6 +17,7 @@ from . import propagate
 from .align import paired
 from .domain import Domain, constant
 from .engine import batch
+from .expanding import expanded
 from .family import Family
 from .network import Affine, Network, Scale
 from .rounding import Arithmetic, analyse
@@ -38,6 +39,7 @@ def costs(f: Network, g: Network, box: Box | Family, *, seed: int = 0) -> list[C
 
     The dearest first (by the sum of shares of the largest cost of each output); none where g has no structure of f's.
     """
+    f, g = expanded(f), expanded(g)
     x = _points(box, SAMPLES, seed)
     pair = (f, g) if propagate.alike(f, g) else paired(f, g, x)
     if pair is None:
@@ -55,6 +57,7 @@ def costs(f: Network, g: Network, box: Box | Family, *, seed: int = 0) -> list[C
 
 def rounding_costs(g: Network, box: Box | Family, arithmetic: Arithmetic | None = None, *, seed: int = 0) -> list[Cost]:
     """The largest part of bound_rounding's sum that every node of g makes, at sampled points; the dearest first."""
+    g = expanded(g)
     x = _points(box, ROUNDED, seed)
     shares: list[dict[int, Tensor]] = []
     with torch.no_grad():

@@ -5,13 +5,17 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from edgepde_runtime.blocks import PackedBlocks
+from edgepde_runtime.errors import InputError
+from numpy.typing import NDArray
 
 from .building import Builder, Value
 from .composing import Array, Operand, larger, over, plus, pointwise, smaller, times, value
-from .network import Affine, tensor
+from .network import Affine, Blocks, tensor
 
 LARGEST = 1 << 24
 
@@ -27,6 +31,17 @@ def linear(b: Builder, x: Value, weight: Array, bias: Array | None = None) -> Va
     _check_size(b, rows * len(w), rows * w.shape[1])
     whole = torch.from_numpy(np.kron(np.eye(rows), weight))
     return b.add(Affine((b.flat(x),), whole, c.repeat(rows), chained=False), shape)
+
+
+def in_blocks(b: Builder, x: Value, rows: int, arrays: Sequence[NDArray[Any]]) -> Value:
+    """The product of x [1, n] with a matrix [rows, n] whose blocks the arrays hold, as PackedBlocks names them."""
+    if len(x.shape) != 2 or x.shape[0] != 1:
+        raise b.refuse(f"expected one row, got {list(x.shape)}")
+    try:
+        part = PackedBlocks(rows, x.shape[1], *arrays)
+    except InputError as error:
+        raise b.refuse(str(error)) from error
+    return b.add(Blocks((b.flat(x),), (part,), torch.zeros(rows, dtype=torch.float64)), (1, rows))
 
 
 def biased(b: Builder, x: Value, bias: Array) -> Value:

@@ -22,6 +22,7 @@ from .align import paired
 from .attack import SAMPLES, Found, attack
 from .bisect import Analyse, Cover, Limits, cover
 from .domain import Domain, constant
+from .expanding import expanded
 from .family import Family
 from .network import Network
 from .propagate import Enclosure
@@ -91,7 +92,7 @@ def bound_difference(
     """
     began = time.monotonic()
     check(f, g, box)
-    f, g = f.to(device), g.to(device)
+    f, g = expanded(f).to(device), expanded(g).to(device)
     domain = Domain.of(box, device)
     if same(f, g):
         return _none(f, domain)
@@ -114,7 +115,7 @@ def bound_range(
     f: Network, box: Box | Family, *, seconds: float = SECONDS, boxes: int = 4096, device: torch.device | str = "cpu"
 ) -> Range:
     """Bounds of f over the box per output, from `boxes` boxes or what `seconds` allow."""
-    f, domain = f.to(device), Domain.of(box, device)
+    f, domain = expanded(f).to(device), Domain.of(box, device)
     domain = domain.for_networks(max(f.widths), influence(f, domain, 0))
     seen: list[tuple[Tensor, Tensor]] = []
     with torch.no_grad():

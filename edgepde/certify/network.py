@@ -34,13 +34,26 @@ class Input(Node):
 
 @final
 @dataclass(frozen=True, eq=False)
+class Group:
+    """The rows [start, stop) of a matrix whose terms at columns [k] a device sums in this order, chunk by chunk."""
+
+    rows: tuple[int, int]
+    columns: Tensor
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class Affine(Node):
-    """weight [m, n] times a vector [n], plus bias [m]; chained: a device sums each output in the columns' order."""
+    """weight [m, n] times a vector [n], plus bias [m]; chained: a device sums each output in the columns' order.
+
+    groups: where there are any, a device sums them one after the other, what is in none being 0; the bias is 0.
+    """
 
     sources: tuple[int]
     weight: Tensor
     bias: Tensor
     chained: bool = True
+    groups: tuple[Group, ...] = ()
 
 
 @final
@@ -219,7 +232,10 @@ def _value(node: Node, given: list[Tensor]) -> Tensor:  # noqa: PLR0911 - one li
 
 
 def _moved(node: Node, device: torch.device | str) -> Node:
-    if isinstance(node, Affine | Scale):
+    if isinstance(node, Affine):
+        groups = tuple(Group(g.rows, g.columns.to(device)) for g in node.groups)
+        return dataclasses.replace(node, weight=node.weight.to(device), bias=node.bias.to(device), groups=groups)
+    if isinstance(node, Scale):
         return dataclasses.replace(node, weight=node.weight.to(device), bias=node.bias.to(device))
     if isinstance(node, Blocks):
         return dataclasses.replace(node, bias=node.bias.to(device))

@@ -45,6 +45,7 @@ from . import propagate
 from .bisect import Cover, Limits, cover
 from .domain import Domain, constant
 from .engine import batch, influence
+from .expanding import added, expanded
 from .family import Family
 from .network import Network
 from .propagate import Begin, Enclosure
@@ -178,6 +179,7 @@ def bound_rounding(
     """
     began = time.monotonic()
     how = arithmetic or Arithmetic()
+    g = expanded(g)
     _check(g, how, box)
     g, domain = g.to(device), Domain.of(box, device)
     domain = domain.for_networks(max(g.widths), influence(g, domain, seed))
@@ -275,6 +277,8 @@ def _local(
 ) -> tuple[Tensor, Tensor | None, tuple[Slope, ...]]:
     """(e but that of functions, e of functions, slopes) for sources whose computed values are `off` at most."""
     size = [h.size + h.rest + e for h, e in zip(real, off, strict=True)]
+    if isinstance(node, nw.Affine) and node.groups:
+        return _grouped(node, how, size[0]), None, ()
     if isinstance(node, nw.Affine):
         n = node.weight.shape[1] if node.chained else int(node.weight.count_nonzero(dim=1).max())
         most = how.gamma(n) * (size[0] @ node.weight.abs().T + node.bias.abs())
@@ -294,6 +298,14 @@ def _local(
         return _function(node, how, real[0], off[0])
     width = len(node.index) if isinstance(node, nw.Gather) else sum(s.shape[1] for s in size)
     return size[0].new_zeros(len(size[0]), width), None, ()
+
+
+def _grouped(node: nw.Affine, how: Arithmetic, size: Tensor) -> Tensor:
+    """The terms of every group in chunks, what the groups make added in order; outputs without a group are 0."""
+    count = added(node.groups, len(node.bias), CHUNK if how.order == "c99" else None).to(size.device)
+    most = count * how.unit / (1.0 - count * how.unit)
+    terms = added(node.groups, len(node.bias), None).to(size.device)
+    return most * (size @ node.weight.abs().T) + (2.0 * terms + 2.0) * how.tiny * (terms > 0)
 
 
 def _scaling(node: nw.Scale, how: Arithmetic, size: Tensor) -> Tensor:

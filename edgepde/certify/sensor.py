@@ -39,6 +39,8 @@ from .engine import (
     samples,
     telling,
 )
+
+from .expanding import expanded
 from .family import Family
 from .network import Network
 from .propagate import Begin, Enclosure
@@ -110,7 +112,7 @@ def bound_sensitivity(
     give = _Given.of(box, accuracy, device)
     if f.dimension != box.dimension:
         raise InputError(f"f: expected {box.dimension} inputs as in the box, got {f.dimension}")
-    f, domain = f.to(device), Domain.of(box, device)
+    f, domain = expanded(f).to(device), Domain.of(box, device)
     found = _searched(f, domain, give, seed)
     domain = domain.for_networks(max(f.widths), influence(f, domain, seed))
     with torch.no_grad():

@@ -9,16 +9,32 @@ import torch
 from torch import Tensor, nn
 
 from edgepde.certify import rules
-from edgepde.certify.network import Affine, Concat, Gather, Input, Network, Node, Pointwise, Product, Scale, Sum
+from edgepde.certify.network import (
+    Affine,
+    Blocks,
+    Concat,
+    Gather,
+    Input,
+    Network,
+    Node,
+    Pointwise,
+    Product,
+    Scale,
+    Sum,
+)
+
+from .blocks import Held, held_blocks
 
 
 @final
 class NetworkModule(nn.Module):
     """x [M, d] -> y [M, *shape]: the network's nodes in its order, parameters of one dtype.
 
-    Layers of equal matrices share them, and their biases where these are equal too.
+    Layers of equal matrices share them, and their biases where these are equal too. Blocks keep halves as halves.
     shape: that of a row of the output, [m] where None.
     """
+
+    stores_halves = True
 
     def __init__(
         self, network: Network, shape: Sequence[int] | None = None, dtype: torch.dtype = torch.float32
@@ -32,6 +48,8 @@ class NetworkModule(nn.Module):
                 self._add(place, label, getattr(node, label), dtype)
             if isinstance(node, Gather):
                 self.register_buffer(f"node{place}_index", node.index.clone())
+            if isinstance(node, Blocks):
+                self.add_module(f"node{place}", held_blocks(node, dtype))
 
     def _add(self, place: int, label: str, values: Tensor, dtype: torch.dtype) -> None:
         held = values.to(dtype)
@@ -72,7 +90,15 @@ class NetworkModule(nn.Module):
         """The network with the numbers that are held now, as float64."""
         return Network(tuple(self._now(place, node) for place, node in enumerate(self.nodes)))
 
+    def blocks(self, place: int) -> Held:
+        """The parameters and buffers of a Blocks node."""
+        found = self.get_submodule(f"node{place}")
+        assert isinstance(found, Held)
+        return found
+
     def _now(self, place: int, node: Node) -> Node:
+        if isinstance(node, Blocks):
+            return self.blocks(place).node(node.sources)
         if not isinstance(node, Affine | Scale):
             return node
         weight, bias = (self.held(place, label).detach().double().cpu() for label in ("weight", "bias"))
@@ -93,6 +119,9 @@ class NetworkModule(nn.Module):
             return nn.functional.linear(given[0], self.held(place, "weight"), self.held(place, "bias"))
         if isinstance(node, Scale):
             return given[0] * self.held(place, "weight") + self.held(place, "bias")
+        if isinstance(node, Blocks):
+            made: Tensor = self.blocks(place)(given[0])
+            return made
         if isinstance(node, Gather):
             return torch.index_select(given[0], 1, self.get_buffer(f"node{place}_index"))
         if isinstance(node, Concat):

@@ -10,18 +10,21 @@ from edgepde_runtime.errors import InputError, UnsupportedModel
 def parameter_dtype(module: torch.nn.Module) -> torch.dtype:
     """The one dtype of parameters and buffers, float32 where there are none.
 
-    Raises UnsupportedModel naming the first bad one.
+    Modules that say `stores_halves` may have float16 beside it. Raises UnsupportedModel naming the first bad one.
     """
     dtypes: dict[torch.dtype, str] = {}
+    halves = tuple(f"{path}." if path else "" for path, m in module.named_modules() if getattr(m, "stores_halves", 0))
     for name, tensor in (*module.named_parameters(), *module.named_buffers()):
         if not tensor.is_floating_point() and not tensor.is_complex():
             continue
-        if tensor.dtype not in (torch.float32, torch.float64):
+        stored = tensor.dtype == torch.float16 and name.startswith(halves)
+        if not stored and tensor.dtype not in (torch.float32, torch.float64):
             raise UnsupportedModel(f"parameter {name}: expected float32 or float64, got {spelled(tensor.dtype)}")
         bad = int((~torch.isfinite(tensor)).sum())
         if bad:
             raise UnsupportedModel(f"parameter {name}: expected finite numbers, got {bad} NaN or infinite")
-        dtypes.setdefault(tensor.dtype, name)
+        if not stored:
+            dtypes.setdefault(tensor.dtype, name)
     if len(dtypes) > 1:
         mixed = " and ".join(f"{name} {spelled(dtype)}" for dtype, name in dtypes.items())
         raise UnsupportedModel(f"parameters: expected one dtype, got {mixed}")

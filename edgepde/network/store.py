@@ -9,20 +9,34 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from edgepde_runtime.blocks import PackedBlocks
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError, UnsupportedModel
 from torch import Tensor
 
-from edgepde.certify.network import Affine, Concat, Gather, Input, Network, Node, Pointwise, Product, Scale, Sum
+from edgepde.certify.network import (
+    Affine,
+    Blocks,
+    Concat,
+    Gather,
+    Input,
+    Network,
+    Node,
+    Pointwise,
+    Product,
+    Scale,
+    Sum,
+)
 from edgepde.errors import RunError
 from edgepde.train.finished_run import FinishedRun, open_run
 
+from .blocks import FACTORS, WHOLE
 from .module import NetworkModule
 
 FAMILY = "network"
 KINDS: dict[str, type[Node]] = {k.__name__.lower(): k for k in Node.__subclasses__()}
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-MOST_NODES, MOST_WIDTH = 4096, 1 << 20
+MOST_NODES, MOST_WIDTH, MOST_PARTS = 4096, 1 << 20, 8
 
 
 @dataclass(frozen=True)
@@ -40,7 +54,8 @@ class Loaded:
 
 def architecture(module: NetworkModule) -> dict[str, Any]:
     """The nodes of a module, each with its kind, its sources and the names of its tensors."""
-    dtype = next((str(p.dtype).removeprefix("torch.") for p in module.parameters()), "float32")
+    kinds = (str(p.dtype).removeprefix("torch.") for p in module.parameters())
+    dtype = next((kind for kind in kinds if kind in DTYPES), "float32")
     nodes = [_written(module, place, node) for place, node in enumerate(module.nodes)]
     return {"nodes": nodes, "shape": list(module.shape), "dtype": dtype}
 
@@ -119,6 +134,10 @@ def _written(module: NetworkModule, place: int, node: Node) -> dict[str, Any]:
         made |= {label: module.named(place, label) for label in ("weight", "bias")}
     if isinstance(node, Gather):
         made["index"] = f"node{place}_index"
+    if isinstance(node, Blocks):
+        part = node.parts[0]
+        made |= {"rows": part.rows, "columns": part.columns, "bias": f"node{place}.bias"}
+        made["parts"] = [f"node{place}.parts.{i}" for i in range(len(node.parts))]
     if isinstance(node, Pointwise):
         made |= {"function": node.function, "exponent": node.exponent}
     return made
@@ -139,6 +158,8 @@ def _node(entry: dict[str, Any], held: Mapping[str, Tensor], place: int) -> Node
         if index.dtype != torch.int64 or index.dim() != 1:
             raise ValueError(f"index: expected int64 [m], got {index.dtype} {list(index.shape)}")
         return Gather(_several(sources, 1), index)
+    if kind is Blocks:
+        return _blocks(entry, held, _several(sources, 1))
     if kind is Pointwise:
         return Pointwise(_several(sources, 1), str(entry["function"]), _whole(entry.get("exponent", 0), "exponent", -1))
     if kind is Product:
@@ -148,6 +169,27 @@ def _node(entry: dict[str, Any], held: Mapping[str, Tensor], place: int) -> Node
             raise ValueError("sources: expected at least one")
         return kind(sources)
     raise ValueError(f"kind: {entry['kind']!r} cannot be read at place {place}")
+
+
+def _blocks(entry: dict[str, Any], held: Mapping[str, Tensor], sources: tuple[int]) -> Blocks:
+    rows, columns = (_whole(entry[label], label, 0) for label in ("rows", "columns"))
+    if max(rows, columns) > MOST_WIDTH:
+        raise ValueError(f"rows and columns: expected up to {MOST_WIDTH}, got {rows} and {columns}")
+    names = entry["parts"]
+    if not isinstance(names, list) or not 0 < len(names) <= MOST_PARTS:
+        raise ValueError(f"parts: expected a list of 1 to {MOST_PARTS} names, got {names!r}")
+    parts = []
+    for name in names:
+        arrays = {label: _tensor(held, f"{name}.{label}") for label in (*FACTORS, *WHOLE)}
+        for label, values in arrays.items():
+            kinds = (torch.float16, *DTYPES.values()) if label in FACTORS else (torch.int64,)
+            if values.dtype not in kinds:
+                raise ValueError(f"{name}.{label}: expected {' or '.join(map(str, kinds))}, got {values.dtype}")
+        try:
+            parts.append(PackedBlocks(rows, columns, **{label: v.numpy() for label, v in arrays.items()}))
+        except InputError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return Blocks(sources, tuple(parts), _tensor(held, entry["bias"]).double())
 
 
 def _several(sources: tuple[int, ...], count: int) -> Any:

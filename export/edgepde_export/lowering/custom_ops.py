@@ -16,6 +16,7 @@ DOMAIN = "edgepde"
 VERSION = 1
 SOFTPLUS_THRESHOLD = 20.0
 _TENSOR_TYPES = {
+    "float16": "tensor(float16)",
     "float32": "tensor(float)",
     "float64": "tensor(double)",
     "int32": "tensor(int32)",
