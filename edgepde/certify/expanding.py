@@ -40,7 +40,6 @@ def factors(part: PackedBlocks) -> tuple[Affine | None, Affine, NDArray[np.int64
     Sources are places 0 still to be set. Entries only where groups of rows share an entry of the matrix: each group
     then has columns of its own, so that no two numbers are added here.
     """
-    device = {"dtype": torch.float64}
     thin = None
     if part.ranks:
         sums = [
@@ -48,7 +47,7 @@ def factors(part: PackedBlocks) -> tuple[Affine | None, Affine, NDArray[np.int64
             for start, first, factor in part.right_factors()
             if factor.size
         ]
-        thin = Affine((0,), torch.from_numpy(part.thin()), torch.zeros(part.ranks, **device), groups=tuple(sums))
+        thin = Affine((0,), torch.from_numpy(part.thin()), _none(part.ranks), groups=tuple(sums))
     apart = _shared(part)
     reads, read = [], 0
     for start, index, factor in part.left_factors():
@@ -63,7 +62,7 @@ def factors(part: PackedBlocks) -> tuple[Affine | None, Affine, NDArray[np.int64
         for start, columns, factor in reads
         if factor.size
     )
-    left = Affine((0,), torch.from_numpy(wide), torch.zeros(part.rows, **device), groups=groups)
+    left = Affine((0,), torch.from_numpy(wide), _none(part.rows), groups=groups)
     return thin, left, part.index if apart else None
 
 
@@ -91,6 +90,10 @@ def _part(nodes: list[Node], part: PackedBlocks, source: int) -> int:
         source = len(nodes) - 1
     nodes.append(replace(wide, sources=(source,)))
     return len(nodes) - 1
+
+
+def _none(count: int) -> Tensor:
+    return torch.zeros(count, dtype=torch.float64)
 
 
 def _shared(part: PackedBlocks) -> bool:

@@ -277,15 +277,8 @@ def _local(
 ) -> tuple[Tensor, Tensor | None, tuple[Slope, ...]]:
     """(e but that of functions, e of functions, slopes) for sources whose computed values are `off` at most."""
     size = [h.size + h.rest + e for h, e in zip(real, off, strict=True)]
-    if isinstance(node, nw.Affine) and node.groups:
-        return _grouped(node, how, size[0]), None, ()
     if isinstance(node, nw.Affine):
-        n = node.weight.shape[1] if node.chained else int(node.weight.count_nonzero(dim=1).max())
-        most = how.gamma(n) * (size[0] @ node.weight.abs().T + node.bias.abs())
-        if how.order == "c99" and node.chained:
-            most = torch.fmin(most, _running(node, how, real[0], off[0], most))
-        # a row of zeros is its bias, exactly
-        return (most + (2 * n + 2) * how.tiny) * node.weight.any(dim=1), None, ()
+        return _grouped(node, how, size[0]) if node.groups else _summed(node, how, real[0], off[0], size[0]), None, ()
     if isinstance(node, nw.Scale):
         return _scaling(node, how, size[0]), None, ()
     if isinstance(node, nw.Sum):
@@ -298,6 +291,15 @@ def _local(
         return _function(node, how, real[0], off[0])
     width = len(node.index) if isinstance(node, nw.Gather) else sum(s.shape[1] for s in size)
     return size[0].new_zeros(len(size[0]), width), None, ()
+
+
+def _summed(node: nw.Affine, how: Arithmetic, h: Taylor, off: Tensor, size: Tensor) -> Tensor:
+    n = node.weight.shape[1] if node.chained else int(node.weight.count_nonzero(dim=1).max())
+    most = how.gamma(n) * (size @ node.weight.abs().T + node.bias.abs())
+    if how.order == "c99" and node.chained:
+        most = torch.fmin(most, _running(node, how, h, off, most))
+    # a row of zeros is its bias, exactly
+    return (most + (2 * n + 2) * how.tiny) * node.weight.any(dim=1)
 
 
 def _grouped(node: nw.Affine, how: Arithmetic, size: Tensor) -> Tensor:

@@ -143,7 +143,7 @@ def _written(module: NetworkModule, place: int, node: Node) -> dict[str, Any]:
     return made
 
 
-def _node(entry: dict[str, Any], held: Mapping[str, Tensor], place: int) -> Node:
+def _node(entry: dict[str, Any], held: Mapping[str, Tensor], place: int) -> Node:  # noqa: PLR0911 - one line per kind
     kind = KINDS.get(str(entry.get("kind")))
     if kind is None:
         raise ValueError(f"kind: expected one of {', '.join(sorted(KINDS))}, got {entry.get('kind')!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ def random_blocks(
     """Groups of columns side by side, groups of rows anywhere; apart: no entry of the matrix is in two groups."""
     starts = np.sort(rng.choice(np.arange(1, columns), min(groups, columns) - 1, replace=False))
     edges = [0, *starts.tolist(), columns]
-    column_groups = [(a, b - a, int(rng.integers(0, rank + 1))) for a, b in zip(edges, edges[1:], strict=False)]
+    column_groups = [(a, b - a, int(rng.integers(0, rank + 1))) for a, b in pairwise(edges)]
     ranks = sum(r for _, _, r in column_groups)
     row_groups, index, used = [], [], np.zeros((rows, ranks + columns), bool)
     for _ in range(groups + 1):
