@@ -21,8 +21,8 @@ from tightness.compress import Layers, evaluate, merged
 import edgepde
 from edgepde.certify.network import Affine, Network, mlp
 from edgepde.compress.allowance import allowance
+from edgepde.compress.area import spread
 from edgepde.compress.proof import Judge, judge
-from edgepde.compress.searching import spread
 from edgepde.network import pinn
 from edgepde.network.module import NetworkModule
 from edgepde.problems.burgers import cole_hopf

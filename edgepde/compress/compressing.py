@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,13 +12,16 @@ from edgepde_runtime.box import Box
 from edgepde_runtime.errors import BudgetError, InputError, NotVerified
 from edgepde_runtime.limits import class_name
 
-from edgepde.certify.network import Affine, Network
+from edgepde.certify.network import Affine
 from edgepde.compress import forms
 from edgepde.compress.allowance import MaxError, allowance
-from edgepde.compress.joints import layout, numbers
+from edgepde.compress.derived import Measured
+from edgepde.compress.geometry import geometry
+from edgepde.compress.hunt import Candidate, Hunt, Known
+from edgepde.compress.joints import numbers
 from edgepde.compress.ledger import Entry, Ledger
 from edgepde.compress.proof import Part, judge
-from edgepde.compress.searching import Candidate, Known, Search
+from edgepde.compress.searching import Search
 from edgepde.network.reading import Read, read_module
 from edgepde.train.progress import Progress, progress
 from edgepde.train.threads import one_thread
@@ -47,13 +49,16 @@ def compress(
     method: str = "auto",
     seconds: float = SECONDS,
     seed: int = 0,
+    points: Any = None,
     keep: Callable[[Known], None] | None = None,
     known: Known | None = None,
 ) -> Compressed:
     """The smallest form found whose sup |module - device| over the domain is proved at most max_error.
 
     max_error: in the output's unit, 1e-3 or y=1e-3 or, tighter on a part of the box, 1e-2,[x=0.4:0.6]=1e-4; it bounds
-    compression, stored weights, rounding and activation of the C99 code together. output: its name.
+    compression, stored weights, rounding and activation of the C99 code together; y_x=1e-1,y_xx=5 beside it limit what
+    derivatives are measured to be off. output: its name. points: where outputs and inputs lie, one array [n, k] for
+    both, a pair (rows, columns), or a file; they order the clusters of the hmatrix form.
     method: "auto" or one of the forms. seconds: for search and proofs.
     keep(known) is called with every smaller form that is proved; given back as `known` the search goes on from it.
     Raises UnsupportedModel naming the node or parameter, InputError for a box that does not fit, BudgetError for
@@ -65,13 +70,15 @@ def compress(
     class_name(min_class, "min_class")
     names = methods(method)
     read = read_module(module, domain)
+    at = geometry(points).checked(read.network)
     with one_thread(), progress("compressing", seconds) as bar, torch.no_grad():
         tell = partial(_tell, bar, seconds)
-        search = Search(judge(read.network, allowed, read.dtype), seconds, seed, tell, keep, known)
+        judged = judge(read.network, allowed, read.dtype)
+        search = Search(judged, seconds, seed, tell, keep, at, known=known)
         search.run(names)
     if search.best is None:
         raise NotVerified(_unproved(search))
-    document = _ledger(read, search, search.best, method).as_dict()
+    document = _ledger(read, search, search.best, method, str(max_error)).as_dict()
     return Compressed(read.rebuilt(search.best.network), module, document)
 
 
@@ -88,25 +95,36 @@ def methods(method: str) -> tuple[str, ...]:
     return known if method == "auto" else (method,)
 
 
-def _ledger(read: Read, search: Search, best: Candidate, method: str) -> Ledger:
+def _ledger(read: Read, search: Hunt, best: Candidate, method: str, asked: str) -> Ledger:
     assert best.proof is not None
-    each = torch.finfo(read.dtype).bits // 8
-    f, kept = read.network, layout(read.network).kept
-    changed = {} if best.form == "dense" else forms.form(best.form).described(f, best.choice.options)
+    f, kept = read.network, search.kept()
     entries = []
     for place, node in enumerate(f.nodes):
         if not isinstance(node, Affine):
             continue
-        before = each * numbers(f, place)
-        form, after = changed.get(place, ("dense", before // each))
-        why = _why(best) if place in changed else kept.get(place, "no smaller form was proved")
-        alone = _alone(search, best, place) if place in changed else None
-        entries.append(Entry(f"node{place}", form, before, each * after, alone, why))
+        before = search.each * numbers(f, place)
+        form, after = best.changes.get(place, ("dense", before))
+        why = _why(best) if place in best.changes else kept.get(place, "no smaller form was proved")
+        alone = search.alone(best, place) if place in best.changes else None
+        entries.append(Entry(f"node{place}", form, before, after, alone, why))
     areas = [_stated(part) for part in best.proof.parts]
     error = {**areas[0], "class": "sound", "norm": "sup"}
     if len(areas) > 1:
         error["regions"] = areas[1:]
-    return Ledger(tuple(entries), error, tuple(search.tried), {"method": method, "seconds": search.seconds})
+    if best.proof.measured:
+        error["derivatives"] = [_derivative(one) for one in best.proof.measured]
+    notes = {"method": method, "seconds": search.seconds, "max_error": asked}
+    return Ledger(tuple(entries), error, tuple(search.tried), notes)
+
+
+def _derivative(one: Measured) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "where": one.area.name,
+        "max_error": one.area.limit,
+        "value": one.value,
+        "class": "measured",
+    }
 
 
 def _stated(part: Part) -> dict[str, Any]:
@@ -133,16 +151,4 @@ def _unproved(search: Search) -> str:
 
 def _why(best: Candidate) -> str:
     fitted = ", all weights fitted again to the original" if best.fitted else ""
-    return f"the smallest form that was proved{fitted}"
-
-
-def _alone(search: Search, best: Candidate, place: int) -> float | None:
-    """The error over sample points where only the part that ends at this place is changed, not fitted again."""
-    form, f = forms.form(best.form), search.judge.f
-    names = [part.name for part in form.parts(f, search.target.few)]
-    if str(place) not in names:
-        return None
-    options = [o if n == str(place) else 0 for n, o in zip(names, best.choice.options, strict=True)]
-    made: Network = form.apply(f, options, search.target.few)
-    worst = float((made(search.target.x) - search.target.y).abs().max())
-    return worst if math.isfinite(worst) else None
+    return f"{best.why or 'the smallest form that was proved'}{fitted}"

@@ -66,6 +66,13 @@ def repeated(network: Network) -> dict[int, int]:
     return made
 
 
+def affine(network: Network, place: int) -> Affine:
+    """The affine map at a place."""
+    node = network.nodes[place]
+    assert isinstance(node, Affine)
+    return node
+
+
 def numbers(network: Network, place: int) -> int:
     """How many numbers an affine map stores: those of its matrix and bias that no other one stores already."""
     node = network.nodes[place]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from edgepde_runtime.box import Box
@@ -17,7 +17,9 @@ from edgepde.certify.engine import bound_difference
 from edgepde.certify.network import Network
 from edgepde.certify.prove import widened
 from edgepde.certify.rounding import Arithmetic, bound_rounding
-from edgepde.compress.allowance import Allowance, Area
+from edgepde.compress.allowance import Allowance
+from edgepde.compress.area import Area
+from edgepde.compress.derived import Measured, measure
 
 ROUNDING_SECONDS = 5.0
 LEAST_SECONDS = 0.5
@@ -49,15 +51,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Proof:
-    """What was proved in every area, the whole box first; seconds: what it took."""
+    """What was proved in every area, the whole box first, and measured of derivatives; seconds: what it took."""
 
     parts: tuple[Part, ...]
     seconds: float
+    measured: tuple[Measured, ...] = ()
 
     @property
     def share(self) -> float:
-        """The worst bound in units of what is allowed; at most 1 where the error is kept."""
-        return max(part.share for part in self.parts)
+        """The worst bound or measurement in units of what is allowed; at most 1 where the error is kept."""
+        return max([*(part.share for part in self.parts), *(one.share for one in self.measured)])
 
     @property
     def holds(self) -> bool:
@@ -78,6 +81,11 @@ class Judge:
         """The whole box."""
         return self.allowed.whole.box
 
+    @property
+    def each(self) -> int:
+        """Bytes of a number of the device."""
+        return torch.finfo(self.dtype).bits // 8
+
     def rounded(self, h: Network) -> Network:
         """h with the weights that the device holds."""
         from edgepde.network.module import NetworkModule
@@ -94,8 +102,7 @@ class Judge:
         """The largest share of what is allowed that a search finds |f - h| to be, and the points [n, d] it found."""
         shares, points = [], []
         for area in self.allowed.areas:
-            low, high = (torch.tensor(side, dtype=torch.float64) for side in (area.box.low, area.box.high))
-            worst = attack(lambda x: self.difference(h, x), low, high, seed=seed)
+            worst = attack(lambda x: self.difference(h, x), *area.ends, seed=seed)
             shares.append(float(worst.value.max()) / area.limit)
             points.append(worst.points)
         return max(shares), torch.cat(points)
@@ -103,6 +110,10 @@ class Judge:
     def difference(self, h: Network, x: Tensor) -> Tensor:
         """f - h [N, m] at points."""
         return self.f(x) - h(x)
+
+    def measured(self, h: Network, seed: int = 0) -> tuple[Measured, ...]:
+        """The worst errors that are found of the derivatives that have a limit."""
+        return measure(self.f, h, self.allowed.derived, seed)
 
     def prove(self, h: Network, seconds: float, device: float, tell: Tell | None = None) -> Proof:
         """The bounds of h, whose weights the device can hold; as tight as is asked, or as the time allows."""
@@ -129,5 +140,4 @@ def judge(f: Network, allowed: Allowance, dtype: torch.dtype) -> Judge:
             f"domain: expected {f.dimension} columns as the module takes, got {allowed.whole.box.dimension}"
         )
     name = str(dtype).removeprefix("torch.")
-    areas = tuple(replace(area, box=widened(area.box, name)) for area in allowed.areas)
-    return Judge(f, Allowance(areas), dtype)
+    return Judge(f, allowed.over(lambda box: widened(box, name)), dtype)

@@ -14,8 +14,8 @@ from edgepde_runtime.term import upward
 
 from edgepde.compress.allowance import MaxError
 from edgepde.compress.compressing import SECONDS, Compressed, compress
+from edgepde.compress.hunt import Known
 from edgepde.compress.ledger import told
-from edgepde.compress.searching import Known
 from edgepde.errors import RunError
 from edgepde.network import store
 from edgepde.network.module import NetworkModule

@@ -17,7 +17,7 @@ from edgepde_runtime.verbs.bench import bench
 
 from edgepde.compress.compressing import SECONDS, Compressed, compress
 from edgepde.compress.half_decades import errors_of
-from edgepde.compress.searching import Known
+from edgepde.compress.hunt import Known
 from edgepde.network.compress import Source
 
 from .exporting import export

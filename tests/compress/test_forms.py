@@ -14,7 +14,7 @@ from torch import nn
 from edgepde.certify.network import Affine, Network, Pointwise, mlp
 from edgepde.compress import forms
 from edgepde.compress.adjoint import adjoints
-from edgepde.compress.forms import low_rank, merge
+from edgepde.compress.forms._prepared import How, Prepared
 from edgepde.compress.joints import layout
 from edgepde.network.module import NetworkModule
 from edgepde.network.reading import read_module
@@ -27,7 +27,13 @@ def read(module: nn.Module) -> Network:
 
 
 def stored(network: Network) -> int:
-    return sum(p.numel() for p in NetworkModule(network, dtype=torch.float64).parameters())
+    module = NetworkModule(network, dtype=torch.float64)
+    indices = [b for b in module.buffers() if b.numel()]
+    return sum(t.numel() * t.element_size() for t in (*module.parameters(), *indices))
+
+
+def prepared(name: str, network: Network, x: torch.Tensor) -> Prepared:
+    return forms.prepared(name, network, x, How(8))
 
 
 def points(count: int = 400) -> torch.Tensor:
@@ -44,7 +50,7 @@ def test_neurons_that_repeat_others_are_merged_without_error(seed: int, kept: in
     last = rng.normal(size=(2, kept + copies))
     network = mlp([hidden[0], last], [hidden[1], np.zeros(2)], [act])
     x = points()
-    made = merge.apply(network, [copies], x)
+    made = prepared("merge", network, x).apply([copies], x)
     assert made.widths[1] == kept
     torch.testing.assert_close(made(x), network(x), rtol=1e-8, atol=1e-8)
 
@@ -57,42 +63,43 @@ def test_a_matrix_of_low_rank_is_factored_without_error(seed: int, rank: int) ->
     weights = [rng.normal(size=(12, 2)), thin, rng.normal(size=(1, 12))]
     network = mlp(weights, [rng.normal(size=n) for n in (12, 12, 1)], ["tanh", "tanh"])
     x = points()
-    parts = low_rank.parts(network, x)
+    form = prepared("low-rank", network, x)
+    parts = form.parts
     place = [part.name for part in parts].index("3")
     ranks = list(range(143 // 24, 0, -1))
     options = [0] * len(parts)
     options[place] = 1 + ranks.index(rank)
     assert parts[place].errors[options[place]] < 1e-4
-    made = low_rank.apply(network, options, x)
+    made = form.apply(options, x)
     torch.testing.assert_close(made(x), network(x), rtol=1e-5, atol=1e-5)
-    assert stored(made) == low_rank.size(network)(options) < stored(network)
+    assert stored(made) == form.size(options) < stored(network)
 
 
 @pytest.mark.parametrize("name", forms.names())
 @pytest.mark.parametrize("module", [plain(), plain(nn.ReLU), seeded(Residual), seeded(Gated), seeded(Shared)])
 def test_a_form_stores_what_it_says_at_every_option(name: str, module: nn.Module) -> None:
-    network, x, form = read(module), points(), forms.form(name)
-    parts = form.parts(network, x)
-    size = form.size(network)
+    network, x = read(module), points()
+    form = prepared(name, network, x)
     for share in (0.0, 0.3, 0.7, 1.0):
-        options = [round(share * (len(part.errors) - 1)) for part in parts]
-        made = form.apply(network, options, x)
-        assert stored(made) == size(options)
-        changed = form.described(network, options)
-        before = {p: n.weight.numel() + n.bias.numel() for p, n in enumerate(network.nodes) if isinstance(n, Affine)}
+        options = [round(share * (len(part.errors) - 1)) for part in form.parts]
+        made = form.apply(options, x)
+        assert stored(made) == form.size(options)
+        changed = form.described(options)
+        maps = {p: n for p, n in enumerate(network.nodes) if isinstance(n, Affine)}
+        before = {p: 8 * (n.weight.numel() + n.bias.numel()) for p, n in maps.items()}
         less = sum(before[place] - after for place, (_, after) in changed.items())
         assert stored(network) - stored(made) == less
 
 
 @pytest.mark.parametrize("name", forms.names())
 def test_errors_that_are_expected_grow_with_the_option_and_are_near_what_comes(name: str) -> None:
-    network, x, form = read(plain(width=16)), points(2000), forms.form(name)
-    parts = form.parts(network, x)
-    for at, part in enumerate(parts):
+    network, x = read(plain(width=16)), points(2000)
+    form = prepared(name, network, x)
+    for at, part in enumerate(form.parts):
         assert list(part.errors) == sorted(part.errors)
         option = len(part.errors) // 2
-        options = [option if i == at else 0 for i in range(len(parts))]
-        came = float(((form.apply(network, options, x)(x) - network(x)) ** 2).mean().sqrt())
+        options = [option if i == at else 0 for i in range(len(form.parts))]
+        came = float(((form.apply(options, x)(x) - network(x)) ** 2).mean().sqrt())
         assert came < 10.0 * part.errors[option] + 1e-9
 
 
@@ -145,5 +152,5 @@ class TestLayout:
         network = read(Adaptive())
         (joint,) = layout(network).joints
         assert any(isinstance(network.nodes[i], Pointwise) for i in joint.inner)
-        made = merge.apply(network, [2], points())
+        made = prepared("merge", network, points()).apply([2], points())
         assert set(made.widths[1:-1]) == {4}

@@ -1,10 +1,17 @@
-"""The forms a network can be given: one file each, with options(network, x) and apply(network, options, x)."""
+"""The forms a network can be given: one file each, with a class that is its name in capitals, see _prepared.py."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from edgepde.certify.network import Network
+
+    from ._prepared import How, Prepared
 
 
 def names() -> tuple[str, ...]:
@@ -12,6 +19,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(p.stem.replace("_", "-") for p in Path(__file__).parent.glob("[!_]*.py")))
 
 
-def form(name: str) -> ModuleType:
-    """The module of a form."""
-    return import_module(f"{__name__}.{name.replace('-', '_')}")
+def prepared(name: str, network: Network, x: Tensor, how: How) -> Prepared:
+    """A form for a network, its errors estimated over points x [N, d]."""
+    made: Prepared = import_module(f"{__name__}.{name.replace('-', '_')}").FORM(network, x, how)
+    return made

@@ -7,7 +7,8 @@ W' = A^(-1/2) U_r U_r^T A^(1/2) W. The mean of what is lost goes into the bias.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import final
 
 import numpy as np
 import torch
@@ -17,70 +18,70 @@ from torch import Tensor
 from edgepde.certify.network import Affine, Network, Node
 from edgepde.compress.adjoint import adjoints
 from edgepde.compress.budget import Part
-from edgepde.compress.joints import numbers as stored
-from edgepde.compress.joints import shared_places
+from edgepde.compress.forms._prepared import Prepared
+from edgepde.compress.joints import affine, shared_places
 
 Array = NDArray[np.float64]
 REGULAR = 1e-12
 FINE = 64
 
 
-def parts(network: Network, x: Tensor) -> list[Part]:
+@final
+class LowRank(Prepared):
     """One part per affine map that a product can make smaller; option i is its i-th largest rank worth having."""
-    at, slopes = adjoints(network, x)
-    made = []
-    for place in _places(network):
-        node = network.nodes[place]
-        assert isinstance(node, Affine)
-        _, _, singular = _factors(node, at[node.sources[0]], slopes[place])
-        tail = np.sqrt(np.cumsum(singular[::-1] ** 2)[::-1])
-        errors = [float(tail[r]) if r < len(tail) else 0.0 for r in _ranks(node)]
-        made.append(Part(str(place), (0.0, *errors)))
-    return made
+
+    def _parts(self) -> list[Part]:
+        """Errors: the norm of what the rank leaves out."""
+        places = _places(self.network)
+        self.factors: dict[int, tuple[Array, Array, Array]] = {}
+        if not places:
+            return []
+        at, slopes = adjoints(self.network, self.x)
+        self.means = {place: at[self.network.nodes[place].sources[0]].mean(dim=0) for place in places}
+        made = []
+        for place in places:
+            node = affine(self.network, place)
+            self.factors[place] = _factors(node, at[node.sources[0]], slopes[place])
+            singular = self.factors[place][2]
+            tail = np.sqrt(np.cumsum(singular[::-1] ** 2)[::-1])
+            errors = [float(tail[r]) if r < len(tail) else 0.0 for r in _ranks(node)]
+            made.append(Part(str(place), (0.0, *errors)))
+        return made
+
+    def described(self, options: Sequence[int]) -> dict[int, tuple[str, int]]:
+        """The ranks."""
+        made = {}
+        for place, rank in self._chosen(options).items():
+            rows, columns = affine(self.network, place).weight.shape
+            size = self.how.each * (rank_numbers(rows, columns, rank) + rows)
+            made[place] = (f"low rank: {rows} x {columns} at rank {rank}", size)
+        return made
+
+    def apply(self, options: Sequence[int], x: Tensor) -> Network:
+        """The network with each affine map at the rank of its option, whatever the points are by now."""
+        del x
+        chosen = self._chosen(options)
+        nodes: list[Node] = []
+        where: list[int] = []
+        for place, node in enumerate(self.network.nodes):
+            if place in chosen and isinstance(node, Affine):
+                rank, (left, right, _) = chosen[place], self.factors[place]
+                thin = torch.from_numpy(right[:rank] @ node.weight.numpy())
+                wide = torch.from_numpy(left[:, :rank].copy())
+                bias = node.bias + (node.weight - wide @ thin) @ self.means[place]
+                nodes.append(Affine((where[node.sources[0]],), thin, thin.new_zeros(rank)))
+                nodes.append(Affine((len(nodes) - 1,), wide, bias))
+            else:
+                nodes.append(moved(node, where))
+            where.append(len(nodes) - 1)
+        return Network(tuple(nodes))
+
+    def _chosen(self, options: Sequence[int]) -> dict[int, int]:
+        pairs = zip(_places(self.network), options, strict=True)
+        return {place: _ranks(affine(self.network, place))[option - 1] for place, option in pairs if option}
 
 
-def size(network: Network) -> Callable[[Sequence[int]], int]:
-    """How many numbers the affine maps hold, as a function of the options."""
-    held = {p: stored(network, p) for p, n in enumerate(network.nodes) if isinstance(n, Affine)}
-    places = _places(network)
-
-    def numbers(options: Sequence[int]) -> int:
-        after = {p: _numbers(network, p, option) for p, option in zip(places, options, strict=True)}
-        return sum((held | after).values())
-
-    return numbers
-
-
-def described(network: Network, options: Sequence[int]) -> dict[int, tuple[str, int]]:
-    """Per affine map that changes: what becomes of it, and the numbers it then holds."""
-    made = {}
-    for place, option in zip(_places(network), options, strict=True):
-        node = network.nodes[place]
-        if option and isinstance(node, Affine):
-            rows, columns = node.weight.shape
-            rank = _ranks(node)[option - 1]
-            made[place] = (f"low rank: {rows} x {columns} at rank {rank}", _numbers(network, place, option))
-    return made
-
-
-def apply(network: Network, options: Sequence[int], x: Tensor) -> Network:
-    """The network with each affine map at the rank of its option."""
-    at, slopes = adjoints(network, x)
-    chosen = {place: option for place, option in zip(_places(network), options, strict=True) if option}
-    nodes: list[Node] = []
-    where: list[int] = []
-    for place, node in enumerate(network.nodes):
-        if place in chosen and isinstance(node, Affine):
-            rank, inputs = _ranks(node)[chosen[place] - 1], at[node.sources[0]]
-            left, right, _ = _factors(node, inputs, slopes[place])
-            thin, wide = torch.from_numpy(right[:rank] @ node.weight.numpy()), torch.from_numpy(left[:, :rank].copy())
-            bias = node.bias + (node.weight - wide @ thin) @ inputs.mean(dim=0)
-            nodes.append(Affine((where[node.sources[0]],), thin, thin.new_zeros(rank)))
-            nodes.append(Affine((len(nodes) - 1,), wide, bias))
-        else:
-            nodes.append(moved(node, where))
-        where.append(len(nodes) - 1)
-    return Network(tuple(nodes))
+FORM = LowRank
 
 
 def moved(node: Node, where: Sequence[int]) -> Node:
@@ -104,13 +105,6 @@ def _ranks(node: Affine) -> list[int]:
     if most <= FINE:
         return list(range(most, 0, -1))
     return sorted({int(r) for r in np.geomspace(1.0, most, FINE).round()}, reverse=True)
-
-
-def _numbers(network: Network, place: int, option: int) -> int:
-    node = network.nodes[place]
-    assert isinstance(node, Affine)
-    rows, columns = node.weight.shape
-    return (rank_numbers(rows, columns, _ranks(node)[option - 1]) if option else rows * columns) + rows
 
 
 def rank_numbers(rows: int, columns: int, rank: int) -> int:

@@ -7,7 +7,8 @@ Joints are treated in order, each on the activations of the network merged so fa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import final
 
 import numpy as np
 import torch
@@ -18,27 +19,46 @@ from torch import Tensor
 from edgepde.certify.network import Affine, Network, Scale
 from edgepde.compress.adjoint import adjoints, replaced, values
 from edgepde.compress.budget import Part
-from edgepde.compress.joints import Joint, layout, numbers
+from edgepde.compress.forms._prepared import Prepared
+from edgepde.compress.joints import Joint, layout
 
 Array = NDArray[np.float64]
 FINE, ENOUGH = 64, 1000
 
 
-def parts(network: Network, x: Tensor) -> list[Part]:
-    """One part per joint; option i drops drops(width)[i] of its neurons.
+@final
+class Merge(Prepared):
+    """One part per joint; option i drops drops(width)[i] of its neurons."""
 
-    Errors: the rms over x [N, d] of adjoint . W (a - fold), first order in the difference.
-    """
-    at, slopes = adjoints(network, x[: max(ENOUGH, 2 * max(network.widths))])
-    return [Part(str(joint.before), _errors(network, joint, at, slopes)) for joint in layout(network).joints]
+    def _parts(self) -> list[Part]:
+        """Errors: the rms over x [N, d] of adjoint . W (a - fold), first order in the difference."""
+        f, joints = self.network, layout(self.network).joints
+        if not joints:
+            return []
+        at, slopes = adjoints(f, self.x[: max(ENOUGH, 2 * max(f.widths))])
+        return [Part(str(joint.before), _errors(f, joint, at, slopes)) for joint in joints]
+
+    def described(self, options: Sequence[int]) -> dict[int, tuple[str, int]]:
+        """Narrower matrices."""
+        nodes = enumerate(self.network.nodes)
+        shapes = {place: list(node.weight.shape) for place, node in nodes if isinstance(node, Affine)}
+        made = {}
+        for place, (rows, columns) in _shapes(shapes, layout(self.network).joints, options).items():
+            if [rows, columns] != shapes[place]:
+                old = " x ".join(map(str, shapes[place]))
+                made[place] = (f"merged: {old} to {rows} x {columns}", self.how.each * (rows * columns + rows))
+        return made
+
+    def apply(self, options: Sequence[int], x: Tensor) -> Network:
+        """The network with neurons of every joint dropped as its option says."""
+        network = self.network
+        for joint, option in zip(layout(network).joints, options, strict=True):
+            if option:
+                network = _merged(network, joint, drops(network.widths[joint.before])[option], x)
+        return network
 
 
-def apply(network: Network, options: Sequence[int], x: Tensor) -> Network:
-    """The network with neurons of every joint dropped as its option says."""
-    for joint, option in zip(layout(network).joints, options, strict=True):
-        if option:
-            network = _merged(network, joint, drops(network.widths[joint.before])[option], x)
-    return network
+FORM = Merge
 
 
 def drops(width: int) -> tuple[int, ...]:
@@ -47,34 +67,6 @@ def drops(width: int) -> tuple[int, ...]:
         return tuple(range(width))
     kept = np.geomspace(1.0, width, FINE).round().astype(int)
     return tuple(sorted({width - int(k) for k in kept}))
-
-
-def size(network: Network) -> Callable[[Sequence[int]], int]:
-    """How many numbers the affine maps hold, as a function of the options."""
-    joints = layout(network).joints
-    shapes = {place: list(node.weight.shape) for place, node in enumerate(network.nodes) if isinstance(node, Affine)}
-
-    stored = {place: numbers(network, place) for place in shapes}
-
-    def count(options: Sequence[int]) -> int:
-        after = _shapes(shapes, joints, options)
-        return sum(
-            stored[place] if [rows, columns] == shapes[place] else rows * columns + rows
-            for place, (rows, columns) in after.items()
-        )
-
-    return count
-
-
-def described(network: Network, options: Sequence[int]) -> dict[int, tuple[str, int]]:
-    """Per affine map that changes: what becomes of it, and the numbers it then holds."""
-    shapes = {place: list(node.weight.shape) for place, node in enumerate(network.nodes) if isinstance(node, Affine)}
-    made = {}
-    for place, (rows, columns) in _shapes(shapes, layout(network).joints, options).items():
-        if [rows, columns] != shapes[place]:
-            old = " x ".join(map(str, shapes[place]))
-            made[place] = (f"merged: {old} to {rows} x {columns}", rows * columns + rows)
-    return made
 
 
 def _shapes(
