@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -21,9 +20,11 @@ from . import propagate
 from .align import paired
 from .attack import SAMPLES, Found, attack
 from .bisect import Analyse, Cover, Limits, cover
+from .bound import Bound, Range
 from .domain import Domain, constant
-from .expanding import expanded
+from .expanding import expanded, parted
 from .family import Family
+from .linear import bound_linear, linear, range_linear
 from .network import Network
 from .propagate import Enclosure
 
@@ -34,42 +35,6 @@ PROBES, FINEST = 48, 7
 CONFIRMED = 64
 Way = Callable[..., Enclosure]
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Bound:
-    """value [m] >= sup |f - g| >= found [m] per output, both proved, found by evaluation at points [m, d].
-
-    proved: whether value is what was asked for; finished: whether no limit came first. boxes: how many were analysed.
-    low, high [N, d] and per_box [N, m]: boxes that cover the domain, of a family's coefficients where it is one, and
-    the bound in each. how: "pair", "apart", or "equal" where f and g are the same network.
-    """
-
-    value: Array
-    found: Array
-    points: Array
-    proved: bool
-    boxes: int
-    seconds: float
-    how: str
-    low: Array
-    high: Array
-    per_box: Array
-    finished: bool
-
-    @property
-    def tightness(self) -> Array:
-        """value / found [m]; 1 where both are 0."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(self.value == self.found, 1.0, self.value / self.found)
-
-
-@dataclass(frozen=True)
-class Range:
-    """low [m] <= f <= high [m] over the box, proved."""
-
-    low: Array
-    high: Array
 
 
 def bound_difference(
@@ -92,6 +57,8 @@ def bound_difference(
     """
     began = time.monotonic()
     check(f, g, box)
+    if linear(f) and linear(g) and not same(parted(f), parted(g)):
+        return bound_linear(f, g, box, target=target, device=device)
     f, g = expanded(f).to(device), expanded(g).to(device)
     domain = Domain.of(box, device)
     if same(f, g):
@@ -115,6 +82,8 @@ def bound_range(
     f: Network, box: Box | Family, *, seconds: float = SECONDS, boxes: int = 4096, device: torch.device | str = "cpu"
 ) -> Range:
     """Bounds of f over the box per output, from `boxes` boxes or what `seconds` allow."""
+    if linear(f):
+        return range_linear(f, box, device=device)
     f, domain = expanded(f).to(device), Domain.of(box, device)
     domain = domain.for_networks(max(f.widths), influence(f, domain, 0))
     seen: list[tuple[Tensor, Tensor]] = []
@@ -155,8 +124,18 @@ def same(f: Network, g: Network) -> bool:
     """Whether f and g are one network: alike, and all weights equal."""
     if not propagate.alike(f, g):
         return False
-    maps = [[n for n in net.nodes if isinstance(n, nw.Affine | nw.Scale)] for net in (f, g)]
-    return all(torch.equal(a.weight, b.weight) and torch.equal(a.bias, b.bias) for a, b in zip(*maps, strict=True))
+    return all(_equal(a, b) for a, b in zip(f.nodes, g.nodes, strict=True))
+
+
+def _equal(a: nw.Node, b: nw.Node) -> bool:
+    """Whether two nodes of one kind hold the same numbers."""
+    if isinstance(a, nw.Affine | nw.Scale) and isinstance(b, nw.Affine | nw.Scale):
+        return torch.equal(a.weight, b.weight) and torch.equal(a.bias, b.bias)
+    if not (isinstance(a, nw.Blocks) and isinstance(b, nw.Blocks)):
+        return True
+    pairs = zip(a.parts, b.parts, strict=False)
+    whole = len(a.parts) == len(b.parts) and torch.equal(a.bias, b.bias)
+    return whole and all(np.array_equal(v, w) for p, q in pairs for v, w in zip(p.arrays, q.arrays, strict=True))
 
 
 def influence(function: Callable[[Tensor], Tensor], domain: Domain, seed: int) -> Tensor:

@@ -6,7 +6,7 @@ and L is a stored number. What the op adds in groups is kept as `groups` of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -17,9 +17,20 @@ from torch import Tensor
 
 from .network import Affine, Blocks, Concat, Gather, Group, Network, Node, Scale, Sum
 
+Write = Callable[[list[Node], PackedBlocks, int], int]
+
 
 def expanded(net: Network) -> Network:
     """The network with every Blocks written as Affine, Concat, Affine, and Sum and Scale for parts and bias."""
+    return _rewritten(net, _part)
+
+
+def parted(net: Network) -> Network:
+    """The network with every Blocks of one part and without bias; Sum and Scale add what there is more."""
+    return _rewritten(net, _alone)
+
+
+def _rewritten(net: Network, write: Write) -> Network:
     if not any(isinstance(node, Blocks) for node in net.nodes):
         return net
     nodes: list[Node] = []
@@ -27,7 +38,7 @@ def expanded(net: Network) -> Network:
     for node in net.nodes:
         moved: Node = replace(node, sources=tuple(places[s] for s in node.sources))  # type: ignore[type-var]
         if isinstance(moved, Blocks):
-            _write(nodes, moved, net.widths[node.sources[0]])
+            _write(nodes, moved, write)
         else:
             nodes.append(moved)
         places.append(len(nodes) - 1)
@@ -66,17 +77,21 @@ def factors(part: PackedBlocks) -> tuple[Affine | None, Affine, NDArray[np.int64
     return thin, left, part.index if apart else None
 
 
-def _write(nodes: list[Node], node: Blocks, width: int) -> None:
+def _write(nodes: list[Node], node: Blocks, write: Write) -> None:
     """Appends what the node stands for."""
     source, total = node.sources[0], -1
     for part in node.parts:
-        place = _part(nodes, part, source)
+        place = write(nodes, part, source)
         if total >= 0:
             nodes.append(Sum((total, place)))
         total = len(nodes) - 1
     if bool(node.bias.any()):
         nodes.append(Scale((total,), torch.ones_like(node.bias), node.bias))
-    assert width == node.parts[0].columns
+
+
+def _alone(nodes: list[Node], part: PackedBlocks, source: int) -> int:
+    nodes.append(Blocks((source,), (part,), _none(part.rows)))
+    return len(nodes) - 1
 
 
 def _part(nodes: list[Node], part: PackedBlocks, source: int) -> int:

@@ -39,9 +39,10 @@ from .engine import (
     samples,
     telling,
 )
-
 from .expanding import expanded
 from .family import Family
+from .linear import bound_sensitivity as bound_linear_sensitivity
+from .linear import linear
 from .network import Network
 from .propagate import Begin, Enclosure
 from .rules._enclosure import OUT, Taylor
@@ -112,6 +113,9 @@ def bound_sensitivity(
     give = _Given.of(box, accuracy, device)
     if f.dimension != box.dimension:
         raise InputError(f"f: expected {box.dimension} inputs as in the box, got {f.dimension}")
+    if linear(f):
+        made = bound_linear_sensitivity(f, box, give.absolute, give.relative)
+        return replace(made, seconds=time.monotonic() - began)
     f, domain = expanded(f).to(device), Domain.of(box, device)
     found = _searched(f, domain, give, seed)
     domain = domain.for_networks(max(f.widths), influence(f, domain, seed))

@@ -37,8 +37,8 @@ class PackedBlocks:
     """y = A x, A [m, n], in two steps: t = concat_g R_g^T x[columns of g], then y[rows of h] += L_h^T s[index of h].
 
     s is concat(t, x). column_groups [G, 3]: start and size of the columns of g, and its rank r; right [R]: the R_g
-    [size, r], row by row, one group after the other; t [T], T the sum of the ranks. row_groups [H, 3]: start and size of
-    the rows of h, and how many entries of s it reads; index [I]: which, group after group; left [L]: the L_h
+    [size, r], row by row, one group after the other; t [T], T the sum of the ranks. row_groups [H, 3]: start and size
+    of the rows of h, and how many entries of s it reads; index [I]: which, group after group; left [L]: the L_h
     [count, size], row by row. The groups of rows are added in their order. Raises InputError where sizes disagree or a
     number is not finite.
     """
@@ -102,8 +102,36 @@ class PackedBlocks:
 
     def dense(self) -> NDArray[np.float64]:
         """The matrix [m, n], computed in float64."""
-        wide = self.wide()
-        return np.asarray(wide[:, : self.ranks] @ self.thin() + wide[:, self.ranks :])
+        made, total = np.zeros((self.rows, self.columns)), self.ranks
+        groups = [(start, first, r.astype(np.float64)) for start, first, r in self.right_factors() if r.size]
+        firsts = np.array([first for _, first, _ in groups], dtype=np.int64)
+        for start, index, stored in self.left_factors():
+            factor, rows = stored.astype(np.float64), made[start : start + stored.shape[1]]
+            direct = index >= total
+            np.add.at(rows.T, index[direct] - total, factor[direct])
+            inner, of = factor[~direct], index[~direct]
+            which = np.searchsorted(firsts, of, side="right") - 1
+            for g in np.unique(which):
+                at, first, right = groups[g]
+                rows[:, at : at + len(right)] += inner[which == g].T @ right[:, of[which == g] - first].T
+        return made
+
+    def absolute(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
+        """|L| concat(|R| v, v) [m] for v [n], absolute values of every factor."""
+        parts = [np.abs(r.astype(np.float64)).T @ v[start : start + len(r)] for start, _, r in self.right_factors()]
+        s = np.concatenate([*parts, v])
+        made = np.zeros(self.rows)
+        for start, index, factor in self.left_factors():
+            made[start : start + factor.shape[1]] += s[index] @ np.abs(factor.astype(np.float64))
+        return made
+
+    @property
+    def most_read(self) -> int:
+        """How many entries of concat(t, x) one output reads, at most."""
+        edges = np.zeros(self.rows + 1, dtype=np.int64)
+        np.add.at(edges, self.row_groups[:, 0], self.row_groups[:, 2])
+        np.add.at(edges, self.row_groups[:, 0] + self.row_groups[:, 1], -self.row_groups[:, 2])
+        return int(np.cumsum(edges).max(initial=0))
 
 
 def check_sizes(rows: int, columns: int, *arrays: NDArray[Any]) -> None:

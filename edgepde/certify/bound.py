@@ -1,0 +1,47 @@
+"""What was proved of a difference or a range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """value [m] >= sup |f - g| >= found [m] per output, both proved, found by evaluation at points [m, d].
+
+    proved: whether value is what was asked for; finished: whether no limit came first. boxes: how many were analysed.
+    low, high [N, d] and per_box [N, m]: boxes that cover the domain, of a family's coefficients where it is one, and
+    the bound in each. how: "pair", "apart", "equal" where f and g are the same network, or "linear": in closed form, and
+    points are of the worst outputs alone.
+    """
+
+    value: Array
+    found: Array
+    points: Array
+    proved: bool
+    boxes: int
+    seconds: float
+    how: str
+    low: Array
+    high: Array
+    per_box: Array
+    finished: bool
+
+    @property
+    def tightness(self) -> Array:
+        """value / found [m]; 1 where both are 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.value == self.found, 1.0, self.value / self.found)
+
+
+@dataclass(frozen=True)
+class Range:
+    """low [m] <= f <= high [m] over the box, proved."""
+
+    low: Array
+    high: Array
