@@ -33,8 +33,8 @@ class Plan:
     target: float | None
 
 
-FULL = Plan(((256, 3), (512, 2)), 1e-3, 120.0, 60.0, 60, TARGET)
-QUICK = Plan(((48, 2),), 1e-2, 8.0, 3.0, 4, None)
+FULL = Plan(((256, 3), (512, 2)), 1e-3, 60.0, 40.0, 60, TARGET)
+QUICK = Plan(((32, 2),), 1e-2, 6.0, 2.0, 6, None)
 
 
 def rows(quick: bool, runs: Path, seed: int = 0) -> list[Row]:
@@ -108,7 +108,7 @@ def _rival(asked: contest.Case, rival: object, case: str, plan: Plan) -> list[Ro
     say(f"{case}: {name}")
     entry, said = contest.plain(asked, rival)  # type: ignore[arg-type]
     most = entry.nbytes if entry is not None else float(asked.dense)
-    made = [_stated(case, name, asked, entry, f"{said}; {time.monotonic() - began:.3g} s")]
+    made = [_stated(case, name, asked, entry, said, f"{time.monotonic() - began:.3g} s")]
     say(f"{case}: {name}, fitted again")
     began = time.monotonic()
     again, said = contest.fitted(asked, rival, plan.seconds, most)  # type: ignore[arg-type]
@@ -116,13 +116,15 @@ def _rival(asked: contest.Case, rival: object, case: str, plan: Plan) -> list[Ro
     if again is None:
         note = f"nothing smaller than {most / asked.dense:.3g} was proved; {spent}"
         return [*made, Row(case, f"{name}, fitted again", "of dense", None, note=note)]
-    return [*made, _stated(case, f"{name}, fitted again", asked, again, f"{said}; {spent}")]
+    return [*made, _stated(case, f"{name}, fitted again", asked, again, said, spent)]
 
 
-def _stated(case: str, name: str, asked: contest.Case, entry: contest.Entry | None, said: str) -> Row:
+def _stated(case: str, name: str, asked: contest.Case, entry: contest.Entry | None, *said: str) -> Row:
     if entry is None:
-        return Row(case, name, "of dense", None, note=f"not reached below dense; {said}")
-    return Row(case, name, "of dense", entry.nbytes / asked.dense, note=f"at setting {entry.setting:.3g}, {said}")
+        return Row(case, name, "of dense", None, note="; ".join(t for t in ("not reached below dense", *said) if t))
+    return Row(
+        case, name, "of dense", entry.nbytes / asked.dense, note="; ".join([f"at setting {entry.setting:.3g}", *said])
+    )
 
 
 def _scratch(net: Trained, small: Network, plan: Plan, name: str, runs: Path, depth: int, seed: int) -> list[Row]:

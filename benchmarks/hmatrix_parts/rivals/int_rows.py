@@ -1,4 +1,4 @@
-"""Integers with one scale per row, 8 bits first, rounded column by column so that later columns make up for earlier.
+"""Integers of 8 or fewer or more bits with a scale per row; columns are rounded in turn, later ones make up for earlier.
 
 Source: GPTQ, arXiv:2210.17323.
 """
@@ -12,12 +12,12 @@ from torch import Tensor
 
 from ._held import Held, moment
 
-NAME = "per-row int8"
-LEAST, MOST = 8, 24
+NAME = "per-row int8 (or fewer, more bits)"
+LEAST, MOST = 2, 24
 
 
 def settings(_shape: tuple[int, int]) -> Sequence[float]:
-    """Bits per number: 8, and more where these are not enough."""
+    """Bits per number."""
     return range(LEAST, MOST)
 
 
