@@ -38,7 +38,9 @@ class HLinear(nn.Module):
     bias: nn.Parameter | None
     row_order: Tensor
     column_order: Tensor
+    row_places: Tensor
     blocks: Tensor
+    probe: Tensor | None = None
 
     def __init__(
         self,
@@ -139,7 +141,12 @@ class HLinear(nn.Module):
         return y if x.dim() == 2 else y.reshape(*x.shape[:-1], self.out_features)
 
     def _product(self, x: Tensor) -> Tensor:
-        """A x in cluster order [B, m]; the op is left to the device, torch sums have derivatives of any order."""
+        """(A + probe) x in cluster order [B, m]."""
+        y = self._plain(x)
+        return y if self.probe is None else y + x @ self.probe.T
+
+    def _plain(self, x: Tensor) -> Tensor:
+        """A x in cluster order; the op is left to the device, torch's sums have derivatives of any order."""
         if torch.compiler.is_exporting():
             product: Callable[..., Tensor] = block_low_rank_apply
         elif len(x) >= MANY and self.layout.rows * self.layout.columns <= LARGE:
@@ -172,9 +179,9 @@ class HLinear(nn.Module):
             values, left, right = (held[0], None, None) if len(held) == 1 else (None, *held)
             made.append(HBlock(block.rows, block.columns, values, left, right, 0.0))
         norm = float(np.linalg.norm(self.dense().detach().double().cpu().numpy()))
-        orders = (order.cpu().numpy().copy() for order in (self.row_order, self.column_order))
+        rows, columns = self.row_order.cpu().numpy().copy(), self.column_order.cpu().numpy().copy()
         dtype = str(self.right.dtype).removeprefix("torch.")
-        return HMatrix(*orders, tuple(made), config or HConfig(), norm, 0.0, dtype)
+        return HMatrix(rows, columns, tuple(made), config or HConfig(), norm, 0.0, dtype)
 
     @property
     def numbers(self) -> int:
@@ -191,8 +198,9 @@ class HLinear(nn.Module):
         """The layer of a compressed matrix, its numbers unchanged; bias [m] or None."""
         if dtype is None:
             dtype = torch.float64 if matrix.dtype == "float64" else torch.float32
-        blocks = tuple(Block(b.rows, b.columns, b.rank) for b in matrix.blocks)
-        values = [(b.values,) if b.values is not None else (b.left, b.right) for b in matrix.blocks]
+        held = sorted(matrix.blocks, key=lambda b: (b.rows, b.columns))
+        blocks = tuple(Block(b.rows, b.columns, b.rank) for b in held)
+        values = [(b.values,) if b.values is not None else (b.left, b.right) for b in held]
         return _made(Layout(*matrix.shape, blocks), matrix.row_order, matrix.column_order, values, bias, dtype)
 
     @classmethod
@@ -217,7 +225,7 @@ class HLinear(nn.Module):
             if layout != self.layout:
                 self.arrange(layout)
             self._order(rows, columns)
-        super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def extra_repr(self) -> str:
         """What nn.Module prints."""

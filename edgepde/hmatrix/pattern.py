@@ -29,7 +29,7 @@ def pattern(rows: ClusterTree, columns: ClusterTree, config: HConfig, rank: int)
     most = rank if config.max_rank is None else min(rank, config.max_rank)
     made: list[Block] = []
     _divide(rows.root, columns.root, True, config.eta, most, made)
-    return tuple(made)
+    return tuple(sorted(made, key=lambda block: (block.rows, block.columns)))
 
 
 def _divide(rows: Cluster, columns: Cluster, meets: bool, eta: float | None, rank: int, made: list[Block]) -> None:
