@@ -20,7 +20,7 @@ typedef struct OrtKernelInfo OrtKernelInfo;
 typedef struct OrtKernelContext OrtKernelContext;
 typedef struct OrtTensorTypeAndShapeInfo OrtTensorTypeAndShapeInfo;
 
-enum { ORT_FLOAT32 = 1, ORT_INT32 = 6, ORT_INT64 = 7, ORT_BOOL = 9, ORT_FLOAT64 = 11 };
+enum { ORT_FLOAT32 = 1, ORT_INT32 = 6, ORT_INT64 = 7, ORT_BOOL = 9, ORT_FLOAT16 = 10, ORT_FLOAT64 = 11 };
 enum { ORT_FAIL = 1, ORT_INVALID_ARGUMENT = 2 };
 
 typedef void (*OrtFunction)(void);

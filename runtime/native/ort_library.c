@@ -1,6 +1,9 @@
 /* The library that onnxruntime loads: all rooms with a kernel, built per instruction set, chosen when registered. */
 #include "ort_shim.h"
 
+#ifdef EDGEPDE_DISPATCH_X86
+#include <cpuid.h>
+#endif
 #if defined(__GNUC__)
 #define EP_EXPORT __attribute__((visibility("default")))
 #else
@@ -37,10 +40,18 @@ static const ep_ort_room *const avx512[] = {
 
 enum { ROOMS = sizeof scalar / sizeof scalar[0] };
 
+#ifdef EDGEPDE_DISPATCH_X86
+/* Bit 29 of ecx of leaf 1; not every compiler's __builtin_cpu_supports knows the name. */
+static int converts_halves(void) {
+    unsigned eax, ebx, ecx, edx;
+    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx >> 29 & 1);
+}
+#endif
+
 static const ep_ort_room *const *chosen(const char **isa) {
 #ifdef EDGEPDE_DISPATCH_X86
     __builtin_cpu_init();
-    int fma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    int fma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && converts_halves();
     *isa = "avx512";
     if (fma && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
         return avx512;
@@ -63,7 +74,7 @@ const char *edgepde_ops_isa(void) {
 
 /* The custom ops must outlive every session, and there is no moment to free them: they stay for the process. */
 static OrtStatus *domain_of(const OrtApi *api, OrtCustomOpDomain **domain) {
-    static ep_ort_op ops[ROOMS];
+    static ep_ort_op ops[ROOMS * EP_ORT_MOST_VARIANTS];
     static OrtCustomOpDomain *shared;
     static int lock;
     OrtStatus *status = 0;
@@ -74,10 +85,11 @@ static OrtStatus *domain_of(const OrtApi *api, OrtCustomOpDomain **domain) {
         const ep_ort_room *const *rooms = chosen(&isa);
         OrtCustomOpDomain *made = 0;
         status = ort_create_domain(api, "edgepde", &made);
-        for (size_t i = 0; i < ROOMS && !status; i++) {
-            ops[i] = ep_ort_op_of(rooms[i]);
-            status = ort_domain_add(api, made, &ops[i].op);
-        }
+        for (size_t i = 0, next = 0; i < ROOMS; i++)
+            for (size_t v = 0; v < ep_ort_variants(rooms[i]) && !status; v++, next++) {
+                ops[next] = ep_ort_op_of(rooms[i], v);
+                status = ort_domain_add(api, made, &ops[next].op);
+            }
         if (status) ort_release_domain(api, made);
         else shared = made;
     }

@@ -8,22 +8,31 @@
 #define EP_ORT_MOST_ATTRIBUTES 8
 #define EP_ORT_MOST_RANK 8
 
+/* Types that differ between nodes, the same for all of its arguments of this letter: T float32 or float64, H that or
+ * float16. A room with them is offered once for each combination. */
+enum { EP_ORT_T = -1, EP_ORT_H = -2 };
+
 typedef struct {
     const char *name;
-    int type;          /* ORT_FLOAT64, ... */
+    int type;          /* ORT_FLOAT64, ..., EP_ORT_T, EP_ORT_H */
     const char *shape; /* one capital letter per axis */
 } ep_ort_argument;
 
 typedef struct {
     const char *name;
     int whole;        /* 1: an integer, 0: a float */
-    double otherwise; /* the value where a node has none */
+    double otherwise; /* the value where a node has none; EP_ORT_REQUIRED: it must have one */
+    char size;        /* the letter of a size that it is, of outputs alone; 0: none */
 } ep_ort_attribute;
+
+#define EP_ORT_REQUIRED (-1e300)
+#define EP_ORT_MOST_SIZE 268435456
 
 typedef struct {
     const void *inputs[EP_ORT_MOST_ARGUMENTS];
     void *outputs[EP_ORT_MOST_ARGUMENTS];
     size_t size[26]; /* by letter: see EP_ORT_SIZE */
+    int t, h;        /* what EP_ORT_T and EP_ORT_H are */
     const double *numbers;
     const int64_t *integers; /* attributes by position, in the array of their kind */
 } ep_ort_call;

@@ -8,6 +8,7 @@
 typedef struct {
     const OrtApi *api;
     const ep_ort_room *room;
+    int t, h;
     double numbers[EP_ORT_MOST_ATTRIBUTES];
     int64_t integers[EP_ORT_MOST_ATTRIBUTES];
 } ep_ort_kernel;
@@ -21,9 +22,18 @@ static const char *get_provider(const OrtCustomOp *op) {
     return NULL;
 }
 
-static int get_input_type(const OrtCustomOp *op, size_t index) { return room_of(op)->inputs[index].type; }
+static int type_of(int type, int t, int h) { return type == EP_ORT_T ? t : type == EP_ORT_H ? h : type; }
+
+static int get_input_type(const OrtCustomOp *op, size_t index) {
+    return type_of(room_of(op)->inputs[index].type, ((const ep_ort_op *)op)->t, ((const ep_ort_op *)op)->h);
+}
+
 static size_t get_input_count(const OrtCustomOp *op) { return room_of(op)->input_count; }
-static int get_output_type(const OrtCustomOp *op, size_t index) { return room_of(op)->outputs[index].type; }
+
+static int get_output_type(const OrtCustomOp *op, size_t index) {
+    return type_of(room_of(op)->outputs[index].type, ((const ep_ort_op *)op)->t, ((const ep_ort_op *)op)->h);
+}
+
 static size_t get_output_count(const OrtCustomOp *op) { return room_of(op)->output_count; }
 
 static int required(const OrtCustomOp *op, size_t index) {
@@ -56,6 +66,10 @@ static OrtStatus *read_attribute(ep_ort_kernel *kernel, const OrtKernelInfo *inf
     if (attribute->whole ? is_float : is_integer)
         return refuse(kernel->api, kernel->room, attribute->name,
                       attribute->whole ? "expected an integer" : "expected a float");
+    if (!is_float && !is_integer && attribute->otherwise <= EP_ORT_REQUIRED)
+        return refuse(kernel->api, kernel->room, attribute->name, "expected a value, got none");
+    if (attribute->size && (integer < 0 || integer > EP_ORT_MOST_SIZE))
+        return refuse(kernel->api, kernel->room, attribute->name, "expected a size of at most 2^28");
     kernel->integers[i] = is_integer ? integer : (int64_t)attribute->otherwise;
     kernel->numbers[i] = is_float ? (double)number : attribute->otherwise;
     return NULL;
@@ -67,6 +81,8 @@ static OrtStatus *create(const OrtCustomOp *op, const OrtApi *api, const OrtKern
     if (!kernel) return ort_status(api, ORT_FAIL, "edgepde: out of memory");
     kernel->api = api;
     kernel->room = room_of(op);
+    kernel->t = ((const ep_ort_op *)op)->t;
+    kernel->h = ((const ep_ort_op *)op)->h;
     for (size_t i = 0; i < kernel->room->attribute_count; i++) {
         OrtStatus *status = read_attribute(kernel, info, i);
         if (status) {
@@ -87,12 +103,13 @@ static OrtStatus *check_shape(const ep_ort_kernel *kernel, const OrtTensorTypeAn
     int64_t sizes[EP_ORT_MOST_RANK] = {0};
     size_t rank = 0, expected = strlen(argument->shape);
     int type = 0;
+    const int wanted = type_of(argument->type, kernel->t, kernel->h);
     OrtStatus *status = ort_element_type(api, info, &type);
     if (status || (status = ort_rank(api, info, &rank))) return status;
     char why[128];
-    if (type != argument->type || rank != expected) {
-        snprintf(why, sizeof why, "expected element type %d and %u axes, got type %d and %u axes", argument->type,
-                 (unsigned)expected, type, (unsigned)rank);
+    if (type != wanted || rank != expected) {
+        snprintf(why, sizeof why, "expected element type %d and %u axes, got type %d and %u axes", wanted, (unsigned)expected,
+                 type, (unsigned)rank);
         return refuse(api, kernel->room, argument->name, why);
     }
     if ((status = ort_sizes(api, info, sizes, rank))) return status;
@@ -142,11 +159,12 @@ static OrtStatus *make_output(const ep_ort_kernel *kernel, OrtKernelContext *con
 /* Adds 1 to the first output, so that a test sees which implementation ran. */
 static void mark(const ep_ort_kernel *kernel, const ep_ort_call *call) {
     const ep_ort_argument *first = &kernel->room->outputs[0];
+    const int type = type_of(first->type, kernel->t, kernel->h);
     size_t count = 1;
     for (const char *letter = first->shape; *letter; letter++) count *= EP_ORT_SIZE(call, *letter);
     for (size_t i = 0; i < count; i++) {
-        if (first->type == ORT_FLOAT64) ((double *)call->outputs[0])[i] += 1.0;
-        if (first->type == ORT_FLOAT32) ((float *)call->outputs[0])[i] += 1.0f;
+        if (type == ORT_FLOAT64) ((double *)call->outputs[0])[i] += 1.0;
+        if (type == ORT_FLOAT32) ((float *)call->outputs[0])[i] += 1.0f;
     }
 }
 #endif
@@ -160,6 +178,10 @@ static OrtStatus *compute(void *made, OrtKernelContext *context) {
     memset(&call, 0, sizeof call);
     call.numbers = kernel->numbers;
     call.integers = kernel->integers;
+    call.t = kernel->t;
+    call.h = kernel->h;
+    for (size_t i = 0; i < room->attribute_count; i++)
+        if (room->attributes[i].size) EP_ORT_SIZE(&call, room->attributes[i].size) = (size_t)kernel->integers[i];
     OrtStatus *status = ort_input_count(kernel->api, context, &count);
     if (status) return status;
     if (count != room->input_count) return refuse(kernel->api, room, "", "another number of inputs than declared");
@@ -186,11 +208,22 @@ static void compute_plain(void *kernel, OrtKernelContext *context) {
     if (kernel) ort_release_status(((const ep_ort_kernel *)kernel)->api, compute(kernel, context));
 }
 
-ep_ort_op ep_ort_op_of(const ep_ort_room *room) {
+static int has_type(const ep_ort_room *room, int type) {
+    for (size_t i = 0; i < room->input_count; i++)
+        if (room->inputs[i].type == type) return 1;
+    return 0;
+}
+
+size_t ep_ort_variants(const ep_ort_room *room) {
+    return (has_type(room, EP_ORT_T) ? 2 : 1) * (has_type(room, EP_ORT_H) ? 2 : 1);
+}
+
+ep_ort_op ep_ort_op_of(const ep_ort_room *room, size_t variant) {
+    const int t = variant % 2 ? ORT_FLOAT64 : ORT_FLOAT32;
     ep_ort_op made = {
         {ORT_CLAIMED_VERSION, create_plain, get_name, get_provider, get_input_type, get_input_count, get_output_type,
          get_output_count, compute_plain, destroy, required, required, required, none, none, none, none, create, compute,
          {0}},
-        room};
+        room, t, variant / 2 ? ORT_FLOAT16 : t};
     return made;
 }

@@ -21,8 +21,8 @@ static const ep_ort_argument OUTPUTS[] = {
     {"converged", ORT_BOOL, "B"},
 };
 static const ep_ort_attribute ATTRIBUTES[] = {
-    {"max_iterations", 1, 20},
-    {"tolerance", 0, 1e-9},
+    {"max_iterations", 1, 20, 0},
+    {"tolerance", 0, 1e-9, 0},
 };
 
 static const char *compute(const ep_ort_call *call) {
