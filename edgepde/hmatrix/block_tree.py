@@ -38,6 +38,14 @@ class BlockTree:
         """Columns of every node [N]."""
         return self.bounds[:, 3] - self.bounds[:, 2]
 
+    def parents(self) -> Whole:
+        """The parent of every node [N]; -1: none."""
+        made = np.full(self.first.size, -1)
+        inner = np.flatnonzero(self.count)
+        if inner.size:
+            made[1:] = np.repeat(inner, self.count[inner])
+        return made
+
     def children(self, node: int) -> range:
         """The children of a node."""
         start = int(self.first[node])

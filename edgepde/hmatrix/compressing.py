@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from dataclasses import dataclass
+from typing import Any, final
 
 import numpy as np
 from edgepde_runtime.errors import InputError
@@ -12,12 +14,27 @@ from .block_tree import block_tree
 from .clusters import ClusterTree, in_order
 from .config import HConfig
 from .hmatrix import HBlock, HMatrix
-from .partition import Choice, Partition
-from .spectra import Factors, Spectra
+from .partition import Partition
+from .spectra import Spectra
+from .storing import rounded, stored
 
 Array = NDArray[np.float64]
 DTYPES = ("float32", "float64")
-FINE, TRIES = 0.05, 6
+FINE, TRIES, SLIP = 0.05, 8, 1e-12
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Scaled:
+    """A matrix in cluster order divided by 2^exponent, an even power, so that its largest entry is about 1."""
+
+    values: Array
+    exponent: int
+    norm: float
+
+    def back(self, value: float) -> float:
+        """A norm in the matrix's own scale."""
+        return math.ldexp(value, self.exponent)
 
 
 def compress(
@@ -27,61 +44,31 @@ def compress(
     columns: ClusterTree | None = None,
     *,
     dtype: str = "float32",
+    half: bool = False,
 ) -> HMatrix:
-    """The matrix [m, n] as blocks with ||A - H||_F <= eps ||A||_F, numbers of dtype.
+    """The matrix [m, n] as blocks with ||A - H||_F <= eps ||A||_F, numbers of dtype, with half float16 where it pays.
 
-    rows, columns: cluster trees; None keeps the order. Raises InputError where numbers are not finite or trees do not
-    match the matrix.
+    rows, columns: cluster trees; None keeps the order. Where nothing is cheaper the matrix stays one dense block, in
+    float64 where the tolerance is below the rounding of dtype, and note says so. Raises InputError where numbers are
+    not finite or trees do not match the matrix.
     """
     config = config or HConfig()
     given = checked(matrix, dtype)
-    rows, columns = rows or in_order(given.shape[0], config.leaf), columns or in_order(given.shape[1], config.leaf)
-    for name, tree, size in (("rows", rows, given.shape[0]), ("columns", columns, given.shape[1])):
-        if tree.size != size:
-            raise InputError(f"hmatrix {name}: expected a tree of {size} indices, got {tree.size}")
-    ordered = np.ascontiguousarray(given[np.ix_(rows.order, columns.order)])
-    exponent = 2 * (int(np.frexp(np.abs(ordered).max())[1]) // 2)
-    scaled = np.ldexp(ordered, -exponent)
-    norm = float(np.linalg.norm(scaled))
-    tolerance = config.eps * norm
+    rows, columns = trees(given.shape, config, rows, columns)
+    scaled = in_cluster_order(given, rows, columns)
+    tolerance = config.eps * scaled.norm
     blocks: list[HBlock] | None = None
-    note = ""
-    if norm == 0.0:
-        blocks = [zero(given.shape)]
+    if scaled.norm == 0.0:
+        blocks = [HBlock((0, given.shape[0]), (0, given.shape[1]), None, *map(_empty, given.shape), 0.0)]
     elif tolerance > 0.0:
-        blocks = _blocks(scaled, exponent, tolerance, config, rows, columns, dtype)
-    if blocks is None or all(b.rank is None for b in blocks):
-        blocks, dtype, note = _dense(ordered, np.ldexp(tolerance, exponent), dtype, config.eps)
-    return HMatrix(
-        rows.order,
-        columns.order,
-        tuple(blocks),
-        config,
-        float(np.ldexp(norm, exponent)),
-        float(np.ldexp(tolerance, exponent)),
-        dtype,
-        note,
-    )
-
-
-def zero(shape: tuple[int, int]) -> HBlock:
-    """A block of rank 0."""
-    m, n = shape
-    return HBlock((0, m), (0, n), None, np.zeros((m, 0)), np.zeros((n, 0)), 0.0)
-
-
-def _dense(ordered: Array, tolerance: float, dtype: str, eps: float) -> tuple[list[HBlock], str, str]:
-    """One dense block in dtype, or in float64 where dtype is too coarse for the tolerance; and why."""
-    note = "dense: nothing cheaper holds the tolerance"
-    if eps == 0.0:
-        note = "dense: the tolerance is 0"
-    values = rounded(ordered, dtype)
-    error = float(np.linalg.norm(values - ordered))
-    if not error <= tolerance:
-        note = f"dense, in float64: the tolerance {tolerance:.3g} is below the rounding {error:.3g} of {dtype}"
-        values, error, dtype = ordered, 0.0, "float64"
-    m, n = ordered.shape
-    return [HBlock((0, m), (0, n), values, None, None, error)], dtype, note
+        spectra = Spectra(scaled.values, block_tree(rows, columns, config.eta), FINE * tolerance)
+        partition = Partition(spectra, np.dtype(dtype).itemsize, config.max_rank, half)
+        blocks = settled(partition, tolerance, scaled.exponent, dtype)
+    note = ""
+    if blocks is None or all(b.rank is None and not b.halves for b in blocks):
+        blocks, dtype, note = dense(scaled, tolerance, dtype)
+    ends = scaled.back(scaled.norm), scaled.back(tolerance)
+    return HMatrix(rows.order, columns.order, tuple(blocks), config, *ends, dtype, note)
 
 
 def checked(matrix: Any, dtype: str) -> Array:
@@ -97,51 +84,58 @@ def checked(matrix: Any, dtype: str) -> Array:
     return given
 
 
-def _blocks(
-    scaled: Array, exponent: int, tolerance: float, config: HConfig, rows: ClusterTree, columns: ClusterTree, dtype: str
+def trees(
+    shape: tuple[int, int], config: HConfig, rows: ClusterTree | None, columns: ClusterTree | None
+) -> tuple[ClusterTree, ClusterTree]:
+    """The trees, where none is given that of the order as it is; raises InputError where they do not match."""
+    rows, columns = rows or in_order(shape[0], config.leaf), columns or in_order(shape[1], config.leaf)
+    for name, tree, size in (("rows", rows, shape[0]), ("columns", columns, shape[1])):
+        if tree.size != size:
+            raise InputError(f"hmatrix {name}: expected clusters of {size} points or indices, got {tree.size}")
+    return rows, columns
+
+
+def in_cluster_order(given: Array, rows: ClusterTree, columns: ClusterTree) -> Scaled:
+    """The matrix in the order of its clusters, scaled."""
+    ordered = np.ascontiguousarray(given[np.ix_(rows.order, columns.order)])
+    exponent = 2 * (int(np.frexp(np.abs(ordered).max())[1]) // 2)
+    values = np.ldexp(np.ldexp(ordered, -exponent // 2), -exponent + exponent // 2)
+    return Scaled(values, exponent, float(np.linalg.norm(values)))
+
+
+def settled(
+    partition: Partition, tolerance: float, exponent: int, dtype: str, fixed2: float = 0.0
 ) -> list[HBlock] | None:
-    spectra = Spectra(scaled, block_tree(rows, columns, config.eta), FINE * tolerance)
-    partition = Partition(spectra, np.dtype(dtype).itemsize, config.max_rank)
+    """Blocks whose true errors, with fixed2 the squares of the fixed ones, hold the tolerance; None where none do."""
     aim = tolerance
     for _ in range(TRIES):
-        choice = partition.within(aim)
-        blocks = stored(spectra, choice, exponent, dtype)
-        error = float(np.ldexp(np.sqrt(sum(np.ldexp(b.error, -exponent) ** 2 for b in blocks)), 0))
-        if error <= tolerance:
+        try:
+            choice = partition.within(aim)
+        except ValueError:
+            return None
+        blocks = stored(partition.spectra, choice, exponent, dtype)
+        error = math.sqrt(fixed2 + sum(math.ldexp(b.error, -exponent) ** 2 for b in blocks))
+        if error <= tolerance * (1.0 - SLIP):
             return blocks
-        aim *= 0.98 * tolerance / error
+        if not math.isfinite(error):
+            return None
+        aim *= 0.99 * tolerance / error
     return None
 
 
-def stored(spectra: Spectra, choice: Choice, exponent: int, dtype: str) -> list[HBlock]:
-    """The chosen blocks, their numbers rounded to what is stored, their errors those of the rounded numbers."""
-    made = []
-    for node in sorted(choice.ranks, key=lambda i: tuple(spectra.tree.bounds[i, [0, 2]].tolist())):
-        a, b, c, d = spectra.tree.bounds[node].tolist()
-        rank, block = choice.ranks[node], spectra.block(node)
-        if rank is None:
-            values = rounded(np.ldexp(block, exponent), dtype)
-            lost = np.ldexp(values, -exponent) - block
-            left = right = None
-        else:
-            left, right = balanced(spectra.factors[node], rank, exponent, dtype)
-            values = None
-            lost = np.ldexp(left, -exponent // 2) @ np.ldexp(right, -exponent // 2).T - block
-        made.append(HBlock((a, b), (c, d), values, left, right, float(np.ldexp(np.linalg.norm(lost), exponent))))
-    return made
+def dense(scaled: Scaled, tolerance: float, dtype: str) -> tuple[list[HBlock], str, str]:
+    """One dense block in dtype, or in float64 where dtype is too coarse for the tolerance; and why."""
+    ordered = np.ldexp(scaled.values, scaled.exponent)
+    values = rounded(ordered, dtype)
+    error = float(np.linalg.norm(np.ldexp(values, -scaled.exponent) - scaled.values))
+    note = "dense: the tolerance is 0" if tolerance == 0.0 else "dense: nothing cheaper holds the tolerance"
+    if not error <= tolerance:
+        stated = f"the tolerance {scaled.back(tolerance):.3g}"
+        note = f"dense, in float64: {stated} is below the rounding {scaled.back(error):.3g} of {dtype}"
+        values, error, dtype = ordered, 0.0, "float64"
+    m, n = ordered.shape
+    return [HBlock((0, m), (0, n), values, None, None, scaled.back(error))], dtype, note
 
 
-def balanced(factors: Factors, rank: int, exponent: int, dtype: str) -> tuple[Array, Array]:
-    """Both factors with half of every singular value, rounded."""
-    root = np.sqrt(factors.sigma[:rank])
-    half = exponent // 2
-    return (
-        rounded(np.ldexp(factors.U[:, :rank] * root, half), dtype),
-        rounded(np.ldexp(factors.V[:, :rank] * root, half), dtype),
-    )
-
-
-def rounded(values: Array, dtype: str) -> Array:
-    """The nearest numbers of dtype, in float64."""
-    with np.errstate(over="ignore"):
-        return values.astype(dtype).astype(np.float64)
+def _empty(size: int) -> Array:
+    return np.zeros((size, 0))

@@ -13,6 +13,7 @@ from .block_tree import BlockTree
 
 Array = NDArray[np.float64]
 DIRECT = 64
+EXACT, MORE = 128, 8
 MERGED = 0.75
 
 
@@ -53,8 +54,8 @@ class Spectra:
             self._norms[node] = sum(map(self.norm2, below)) if below else float(np.einsum("ij,ij->", block, block))
         return self._norms[node]
 
-    def compute(self, node: int) -> Factors:
-        """The decomposition of a node."""
+    def compute(self, node: int, enough: int) -> Factors:
+        """The decomposition of a node; where none is at hand and it is large, of rank enough and no more."""
         if node not in self.factors:
             below = [self.factors.get(child) for child in self.tree.children(node)]
             block = self.block(node)
@@ -62,11 +63,24 @@ class Spectra:
             ranks = sum(f.sigma.size for f in thin)
             if below and len(thin) == len(below) and min(block.shape) > DIRECT and ranks <= MERGED * min(block.shape):
                 made = self._merged(node, thin)
+            elif min(block.shape) > EXACT and enough + MORE < min(block.shape):
+                made = self._found(node, enough)
             else:
                 U, sigma, Vt = _svd(block)
                 made = self._cut(node, U, sigma, Vt.T, 0.0)
             self.factors[node] = made
         return self.factors[node]
+
+    def _found(self, node: int, rank: int) -> Factors:
+        """By a randomised range finder with one power iteration (arXiv 0909.4061)."""
+        block = self.block(node)
+        probes = np.random.default_rng(node).standard_normal((block.shape[1], rank + MORE))
+        Q, _ = scipy.linalg.qr(block @ probes, mode="economic", check_finite=False)
+        Q, _ = scipy.linalg.qr(block.T @ Q, mode="economic", check_finite=False)
+        Q, _ = scipy.linalg.qr(block @ Q, mode="economic", check_finite=False)
+        U, sigma, Vt = _svd(Q.T @ block)
+        lost = max(0.0, self.norm2(node) - float(np.sum(sigma**2)))
+        return self._cut(node, Q @ U, sigma, Vt.T, lost)
 
     def _cut(self, node: int, U: Array, sigma: Array, V: Array, lost: float) -> Factors:
         """Without the smallest singular values that the error of the block allows to drop."""
