@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from .layering import Layer, layers
 from .network import Affine, Input, Network, Node, Pointwise
+
+NEAR = 0.1
 
 
 def aligned(f: Network, g: Network, points: Tensor) -> Network | None:
@@ -22,28 +26,22 @@ def aligned(f: Network, g: Network, points: Tensor) -> Network | None:
 
 
 def paired(f: Network, g: Network, points: Tensor) -> tuple[Network, Network] | None:
-    """f and g in one structure, each equal to itself everywhere, as `aligned`; g may have matrices in two factors.
+    """f and g in one structure, each equal to itself everywhere, as `aligned`; both may be layers of two steps.
 
     Where f has y = W h + b and g has y = U (V h + c) + d, both get the vector [V h + c; h], of which f reads the second
-    part and g the first.
+    part and g the first. Matrices in blocks and permutations around them are such layers (layering.py).
     """
-    if not (_chain(f) and _chain(g)) or f.outputs != g.outputs or f.dimension != g.dimension:
+    if f.outputs != g.outputs or f.dimension != g.dimension:
+        return None
+    left, right = layers(f), layers(g)
+    if left is None or right is None or len(left) != len(right):
         return None
     pair = _Pair(f, points)
-    left, right = list(f.nodes[1:]), list(g.nodes[1:])
-    while left and right:
-        a, b, factors = left.pop(0), right.pop(0), None
-        if isinstance(b, Affine) and right and isinstance(right[0], Affine) and not _twice(a, left):
-            factors, b = b, right.pop(0)
-        if not pair.take(a, b, factors, last=not left):
+    pair.changed = not _chain(f)
+    for place, (a, b) in enumerate(zip(left, right, strict=True)):
+        if not pair.take(a, b, last=place == len(left) - 1):
             return None
-    if left or right:
-        return None
     return (Network(tuple(pair.f)) if pair.changed else f), Network(tuple(pair.g))
-
-
-def _twice(a: Node, left: list[Node]) -> bool:
-    return isinstance(a, Affine) and bool(left) and isinstance(left[0], Affine)
 
 
 class _Pair:
@@ -56,54 +54,71 @@ class _Pair:
         self.kept = torch.arange(f.dimension, device=points.device)
         self.changed = False
 
-    def take(self, a: Node, b: Node, factor: Affine | None, *, last: bool) -> bool:
+    def take(self, a: Layer | Pointwise, b: Layer | Pointwise, *, last: bool) -> bool:
         """One step of both; False where they have no common form."""
-        source = (len(self.f) - 1,)
         if isinstance(a, Pointwise) and isinstance(b, Pointwise):
             if (a.function, a.exponent) != (b.function, b.exponent):
                 return False
-            self.f.append(replace(a, sources=source))
-            self.g.append(replace(b, sources=source))
+            self._append(replace(a, sources=self._source()), replace(b, sources=self._source()))
             self.h_f, self.h_g = _applied(a, self.h_f), _applied(b, self.h_g)
             return True
-        if not (isinstance(a, Affine) and isinstance(b, Affine)) or len(b.bias) > len(a.bias):
+        if not (isinstance(a, Layer) and isinstance(b, Layer)) or len(b.bias) > len(a.bias):
             return False
-        if factor is not None:
-            a, b = self._factored(a, b, factor)
-        self.h_f, self.h_g = _mapped(a, self.h_f), _mapped(b, self.h_g)
-        alike = torch.arange(len(b.bias), device=self.h_f.device)
-        rows = alike if last else _matched(torch.tanh(self.h_f), torch.tanh(self.h_g))
-        source = (len(self.f) - 1,)
-        self.f.append(replace(a, sources=source))
-        self.g.append(replace(_padded(a, b, rows, self.kept), sources=source))
-        self.kept = rows
+        h_f, h_g = a(self.h_f), b(self.h_g)
+        first, second, places = self._first_steps(a, b)
+        alike = torch.arange(len(b.bias), device=h_f.device)
+        rows = alike if last else _matched(torch.tanh(h_f), torch.tanh(h_g))
+        source = self._source()
+        self._append(replace(first, sources=source), replace(_padded(first, second, rows, places), sources=source))
+        self.kept, self.h_f, self.h_g = rows, h_f, h_g
         return True
 
-    def _factored(self, a: Affine, b: Affine, factor: Affine) -> tuple[Affine, Affine]:
-        """Both get [V h + c; h]; what is left to do for f and for g."""
-        wide, rank = a.weight.shape[1], len(factor.bias)
-        inner = a.weight.new_zeros(rank, wide)
-        inner[:, self.kept] = factor.weight
-        both = Affine(
-            (len(self.f) - 1,),
-            torch.cat([inner, torch.eye(wide, dtype=inner.dtype, device=inner.device)]),
-            torch.cat([factor.bias, inner.new_zeros(wide)]),
-        )
-        self.f.append(both)
-        self.g.append(both)
+    def _first_steps(self, a: Layer, b: Layer) -> tuple[Affine, Affine, Tensor]:
+        """What is left to do for f and for g once both have made their t; where the columns of g's matrix belong."""
+        if not a.rank and not b.rank:
+            return Affine((0,), a.weight, a.bias), Affine((0,), b.weight, b.bias), self.kept
+        wide = a.inner.shape[1]
+        inner = a.inner.new_zeros(b.rank, wide)
+        inner[:, self.kept] = b.inner
+        if near := _near(a, inner):
+            steps, before = [(a.inner, a.shift), (inner, b.shift)], 0
+        else:
+            both = torch.cat([a.inner, inner]), torch.cat([a.shift, b.shift])
+            steps, before = [both, both], a.rank
+        made = [_beside(inner_of, shift, self._source()) for inner_of, shift in steps]
+        self._append(made[0], made[1])
         self.changed = True
-        self.h_f, self.h_g = _mapped(both, self.h_f), _mapped(factor, self.h_g)
-        self.kept = torch.arange(rank, device=inner.device)
-        return replace(a, weight=torch.cat([a.weight.new_zeros(len(a.bias), rank), a.weight], dim=1)), b
+        count = len(made[0].bias) - wide
+        weight = a.weight.new_zeros(len(a.bias), count + wide)
+        weight[:, : a.rank] = a.weight[:, : a.rank]
+        weight[:, count:] = a.weight[:, a.rank :]
+        at = torch.arange(b.rank, device=self.kept.device) + (0 if near else before)
+        return Affine((0,), weight, a.bias), Affine((0,), b.weight, b.bias), torch.cat([at, count + self.kept])
+
+    def _append(self, f: Node, g: Node) -> None:
+        self.f.append(f)
+        self.g.append(g)
+
+    def _source(self) -> tuple[int]:
+        return (len(self.f) - 1,)
+
+
+def _beside(inner: Tensor, shift: Tensor, source: tuple[int]) -> Affine:
+    """[V h + c; h]."""
+    eye = torch.eye(inner.shape[1], dtype=inner.dtype, device=inner.device)
+    return Affine(source, torch.cat([inner, eye]), torch.cat([shift, shift.new_zeros(len(eye))]))
+
+
+def _near(a: Layer, inner: Tensor) -> bool:
+    """Whether the first steps differ so little that they can be followed as a pair."""
+    return a.rank == len(inner) and bool((a.inner - inner).norm() <= NEAR * a.inner.norm())
 
 
 def _chain(net: Network) -> bool:
+    """Whether layers() leaves the network as it is."""
     kinds = all(isinstance(n, Affine | Pointwise | Input) for n in net.nodes)
-    return kinds and all(n.sources == (i,) for i, n in enumerate(net.nodes[1:])) and isinstance(net.nodes[-1], Affine)
-
-
-def _mapped(node: Affine, h: Tensor) -> Tensor:
-    return h @ node.weight.T + node.bias
+    chained = kinds and all(n.sources == (i,) for i, n in enumerate(net.nodes[1:]))
+    return chained and not any(isinstance(a, Affine) and isinstance(b, Affine) for a, b in pairwise(net.nodes))
 
 
 def _applied(node: Pointwise, h: Tensor) -> Tensor:

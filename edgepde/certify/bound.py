@@ -16,7 +16,7 @@ class Bound:
 
     proved: whether value is what was asked for; finished: whether no limit came first. boxes: how many were analysed.
     low, high [N, d] and per_box [N, m]: boxes that cover the domain, of a family's coefficients where it is one, and
-    the bound in each. how: "pair", "apart", "equal" where f and g are the same network, or "linear": in closed form, and
+    the bound in each. how: "pair", "apart", "equal" where f and g are the same network, or "linear": a closed form, and
     points are of the worst outputs alone.
     """
 

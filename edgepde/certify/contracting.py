@@ -34,14 +34,19 @@ def linear(b: Builder, x: Value, weight: Array, bias: Array | None = None) -> Va
 
 
 def in_blocks(b: Builder, x: Value, rows: int, arrays: Sequence[NDArray[Any]]) -> Value:
-    """The product of x [1, n] with a matrix [rows, n] whose blocks the arrays hold, as PackedBlocks names them."""
-    if len(x.shape) != 2 or x.shape[0] != 1:
-        raise b.refuse(f"expected one row, got {list(x.shape)}")
+    """The products of the rows of x [.., n] with a matrix [rows, n] whose blocks the arrays hold as in PackedBlocks."""
     try:
-        part = PackedBlocks(rows, x.shape[1], *arrays)
+        part = PackedBlocks(rows, x.shape[-1], *arrays)
     except InputError as error:
         raise b.refuse(str(error)) from error
-    return b.add(Blocks((b.flat(x),), (part,), torch.zeros(rows, dtype=torch.float64)), (1, rows))
+    none = torch.zeros(rows, dtype=torch.float64)
+    made = [
+        b.add(Blocks((b.flat(Value(x.node, row)),), (part,), none), (1, rows))
+        for row in x.index.reshape(-1, 1, x.shape[-1])
+    ]
+    placed = b.beside(made)
+    whole = np.concatenate([v.index for v in placed]).reshape((*x.shape[:-1], rows))
+    return Value(placed[0].node, whole)
 
 
 def biased(b: Builder, x: Value, bias: Array) -> Value:

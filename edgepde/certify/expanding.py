@@ -134,6 +134,6 @@ def added(groups: Iterable[Group], rows: int, chunk: int | None) -> Tensor:
     for group in groups:
         terms = len(group.columns)
         rest = slice(*group.rows)
-        most[rest] += terms if chunk is None else -(-terms // chunk) + 1
+        most[rest] += terms if chunk is None else -(-terms // chunk)
         longest[rest] = longest[rest].clamp(min=0.0 if chunk is None else float(min(terms, chunk)))
     return most + longest

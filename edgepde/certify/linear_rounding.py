@@ -124,8 +124,8 @@ def _blocks(part: PackedBlocks, how: Arithmetic, h: Sized) -> Sized:
 
 
 def _parts(how: Arithmetic, terms: int) -> tuple[int, int]:
-    """(sums of chunks and the group itself added, links of a chain) of a group of terms."""
-    return (-(-terms // CHUNK) + 1, min(terms, CHUNK)) if how.order == "c99" else (terms, 0)
+    """(sums of chunks added to each other, the group added to its outputs; links of a chain) of a group of terms."""
+    return (-(-terms // CHUNK), min(terms, CHUNK)) if how.order == "c99" else (terms, 0)
 
 
 def _roundings(how: Arithmetic, terms: int) -> int:

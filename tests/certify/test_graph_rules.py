@@ -15,7 +15,7 @@ from edgepde_runtime.rooms import Room, room_for, rooms
 from numpy.typing import NDArray
 from support import onnx_writer as w
 from support.op_cases import Case
-from support.rooms import standard_cases
+from support.rooms import own_cases, standard_cases
 
 from edgepde.certify import graph_rules
 from edgepde.certify.from_graph import from_graph
@@ -23,7 +23,9 @@ from edgepde.certify.graph_rules._refused import Refused
 
 Array = NDArray[Any]
 BY_ROOM: dict[str, list[Case]] = {}
-for _room, (_name, _inputs, _attributes) in standard_cases():
+_numbers = [(r, c) for r, c in own_cases() if all(x is None or not np.isnan(x).any() for x in c[1])]
+_read = [(r, c) for r, c in _numbers if not isinstance(graph_rules.rule_for(r, r.folder), Refused)]
+for _room, (_name, _inputs, _attributes) in [*standard_cases(), *_read]:
     _wide = [x.astype(np.float64) if x is not None and x.dtype == np.float32 else x for x in _inputs]
     BY_ROOM.setdefault(_room.folder, []).append((_name, _wide, _attributes))
 ROOMS = sorted(rooms().values(), key=lambda room: room.folder)
@@ -55,10 +57,12 @@ def model(room: Room, case: Case, moved: tuple[int, ...]) -> bytes:
     held |= {"axis": np.array([1]), "row": np.array([1, -1])}
     count = len(expected(room, case, inputs))
     made = [f"y{k}" for k in range(count)]
-    nodes.append(w.node(room.op.name, ["" if x is None else f"i{i}" for i, x in enumerate(inputs)], made, attributes))
+    given = ["" if x is None else f"i{i}" for i, x in enumerate(inputs)]
+    nodes.append(w.node(room.op.name, given, made, attributes, domain=room.op.domain))
     nodes += [w.node("Reshape", [y, "row"], [f"out{y}"], {}) for y in made]
     outputs = [w.value_info(f"out{y}", "float64", [1, "n"]) for y in made]
-    return w.model(w.graph(nodes, [w.value_info("x", "float64", [1, int(ends[-1])])], outputs, held))
+    opsets = {"": 20, **({room.op.domain: 1} if room.op.domain else {})}
+    return w.model(w.graph(nodes, [w.value_info("x", "float64", [1, int(ends[-1])])], outputs, held), opsets)
 
 
 def expected(room: Room, case: Case, inputs: list[Array | None]) -> list[Array]:
