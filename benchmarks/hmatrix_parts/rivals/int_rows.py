@@ -1,4 +1,4 @@
-"""Integers of 8 or fewer or more bits with a scale per row; columns are rounded in turn, later ones make up for earlier.
+"""Integers of few or more bits, a scale per row; columns are rounded in turn, later ones make up for earlier ones.
 
 Source: GPTQ, arXiv:2210.17323.
 """
