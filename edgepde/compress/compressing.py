@@ -20,6 +20,7 @@ from edgepde.compress.geometry import geometry
 from edgepde.compress.hunt import Candidate, Hunt, Known
 from edgepde.compress.joints import numbers
 from edgepde.compress.ledger import Entry, Ledger
+from edgepde.compress.operators import OperatorSearch, is_operator
 from edgepde.compress.proof import Part, judge
 from edgepde.compress.searching import Search
 from edgepde.network.reading import Read, read_module
@@ -74,7 +75,8 @@ def compress(
     with one_thread(), progress("compressing", seconds) as bar, torch.no_grad():
         tell = partial(_tell, bar, seconds)
         judged = judge(read.network, allowed, read.dtype)
-        search = Search(judged, seconds, seed, tell, keep, at, known=known)
+        kind = OperatorSearch if is_operator(read.network) else Search
+        search: Hunt = kind(judged, seconds, seed, tell, keep, at, known=known)
         search.run(names)
     if search.best is None:
         raise NotVerified(_unproved(search))
@@ -138,7 +140,7 @@ def _stated(part: Part) -> dict[str, Any]:
     }
 
 
-def _unproved(search: Search) -> str:
+def _unproved(search: Hunt) -> str:
     best = search.closest
     assert best is not None
     assert best.proof is not None

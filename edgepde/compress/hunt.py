@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from edgepde.certify.network import Affine, Network
 from edgepde.compress.budget import Choice
@@ -50,7 +51,12 @@ class Known:
 
 
 class Hunt(ABC):
-    """One compression: after run() `best` is the smallest form proved, if any, `closest` the best bound else."""
+    """One compression: after run() `best` is the smallest form proved, if any, `closest` the best bound else.
+
+    room: how much of what is allowed a search may find before a proof is tried.
+    """
+
+    room: ClassVar[float] = ROOM
 
     def __init__(
         self,
@@ -67,6 +73,7 @@ class Hunt(ABC):
         self.tried: list[dict[str, object]] = []
         self.best: Candidate | None = None
         self.closest: Candidate | None = None
+        self.last_device = 0.0
 
     @property
     def each(self) -> int:
@@ -107,10 +114,10 @@ class Hunt(ABC):
     def consider(self, candidate: Candidate) -> bool:
         """Prove the candidate; the smallest one proved is kept."""
         h = self.judge.rounded(candidate.network)
-        device = self.judge.device(h)
+        device = self.last_device = self.judge.device(h)
         if candidate.form != "dense":
             found = self.worst_found(h)
-            if found / ROOM + device / self.judge.allowed.tightest > 1.0:
+            if found / self.room + device / self.judge.allowed.tightest > 1.0:
                 self.note(candidate, f"a search found {found:.3g} of what is allowed, too near to prove twice")
                 return False
         measured = self.judge.measured(h, self.seed)

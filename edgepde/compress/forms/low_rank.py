@@ -8,6 +8,7 @@ W' = A^(-1/2) U_r U_r^T A^(1/2) W. The mean of what is lost goes into the bias.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import final
 
 import numpy as np
@@ -86,10 +87,7 @@ FORM = LowRank
 
 def moved(node: Node, where: Sequence[int]) -> Node:
     """The node with its sources at other places."""
-    made: Node = object.__new__(type(node))
-    for name, value in vars(node).items():
-        object.__setattr__(made, name, value)
-    object.__setattr__(made, "sources", tuple(where[s] for s in node.sources))
+    made: Node = replace(node, sources=tuple(where[s] for s in node.sources))  # type: ignore[type-var]
     return made
 
 
@@ -116,13 +114,13 @@ def _factors(node: Affine, inputs: Tensor, slopes: Tensor) -> tuple[Array, Array
     """(A^(-1/2) U, U^T A^(1/2), singular values) of A^(1/2) W C^(1/2)."""
     h = (inputs - inputs.mean(dim=0)).numpy()
     a = slopes.permute(1, 0, 2).reshape(-1, slopes.shape[2]).numpy()
-    root, inverse = _root(a.T @ a / len(h))
-    covariance, _ = _root(h.T @ h / len(h))
-    U, singular, _ = np.linalg.svd(root @ node.weight.numpy() @ covariance)
-    return inverse @ U, U.T @ root, singular
+    pull, back = root(a.T @ a / len(h))
+    covariance, _ = root(h.T @ h / len(h))
+    U, singular, _ = np.linalg.svd(pull @ node.weight.numpy() @ covariance)
+    return back @ U, U.T @ pull, singular
 
 
-def _root(moment: Array) -> tuple[Array, Array]:
+def root(moment: Array) -> tuple[Array, Array]:
     """The square root of a symmetric positive matrix and its inverse, regularised."""
     eigenvalues, vectors = np.linalg.eigh(moment)
     roots = np.sqrt(np.maximum(eigenvalues, REGULAR * max(float(eigenvalues.max()), 1e-300)))
