@@ -47,10 +47,11 @@ class Cluster:
 @final
 @dataclass(frozen=True, eq=False)
 class ClusterTree:
-    """order [n]: the index at every position; root: all positions, divided in halves."""
+    """order [n]: the index at every position; root: all positions, divided in halves down to leaf or fewer."""
 
     order: Whole
     root: Cluster
+    leaf: int
 
     @property
     def size(self) -> int:
@@ -90,7 +91,7 @@ def bisected(n: int, leaf: int, sort: Callable[[Whole], Whole], points: Array | 
         raise InputError(f"hmatrix clusters: leaf: expected a whole number above 0, got {leaf}")
     order = np.arange(n, dtype=np.int64)
     root = _divided(order, 0, n, leaf, sort, points)
-    return ClusterTree(order, root)
+    return ClusterTree(order, root, leaf)
 
 
 def _divided(

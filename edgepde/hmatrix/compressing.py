@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -48,18 +48,20 @@ def compress(
 ) -> HMatrix:
     """The matrix [m, n] as blocks with ||A - H||_F <= eps ||A||_F, numbers of dtype, with half float16 where it pays.
 
-    rows, columns: cluster trees; None keeps the order. Where nothing is cheaper the matrix stays one dense block, in
-    float64 where the tolerance is below the rounding of dtype, and note says so. Raises InputError where numbers are
-    not finite or trees do not match the matrix.
+    rows, columns: cluster trees, whose leaf size counts; None keeps the order. Where nothing is cheaper the matrix
+    stays one dense block, in float64 where the tolerance is below the rounding of dtype, and note says so. Raises
+    InputError where numbers are not finite or trees do not match the matrix.
     """
     config = config or HConfig()
     given = checked(matrix, dtype)
     rows, columns = trees(given.shape, config, rows, columns)
+    config = replace(config, leaf=rows.leaf)
     scaled = in_cluster_order(given, rows, columns)
     tolerance = config.eps * scaled.norm
     blocks: list[HBlock] | None = None
     if scaled.norm == 0.0:
-        blocks = [HBlock((0, given.shape[0]), (0, given.shape[1]), None, *map(_empty, given.shape), 0.0)]
+        m, n = given.shape
+        blocks = [HBlock((0, m), (0, n), None, np.zeros((m, 0)), np.zeros((n, 0)), 0.0)]
     elif tolerance > 0.0:
         spectra = Spectra(scaled.values, block_tree(rows, columns, config.eta), FINE * tolerance)
         partition = Partition(spectra, np.dtype(dtype).itemsize, config.max_rank, half)
@@ -88,7 +90,12 @@ def trees(
     shape: tuple[int, int], config: HConfig, rows: ClusterTree | None, columns: ClusterTree | None
 ) -> tuple[ClusterTree, ClusterTree]:
     """The trees, where none is given that of the order as it is; raises InputError where they do not match."""
-    rows, columns = rows or in_order(shape[0], config.leaf), columns or in_order(shape[1], config.leaf)
+    leaf = next((tree.leaf for tree in (rows, columns) if tree is not None), config.leaf)
+    rows, columns = rows or in_order(shape[0], leaf), columns or in_order(shape[1], leaf)
+    if rows.leaf != columns.leaf:
+        raise InputError(
+            f"hmatrix clusters: expected one leaf size, got {rows.leaf} for rows, {columns.leaf} for columns"
+        )
     for name, tree, size in (("rows", rows, shape[0]), ("columns", columns, shape[1])):
         if tree.size != size:
             raise InputError(f"hmatrix {name}: expected clusters of {size} points or indices, got {tree.size}")
@@ -135,7 +142,3 @@ def dense(scaled: Scaled, tolerance: float, dtype: str) -> tuple[list[HBlock], s
         values, error, dtype = ordered, 0.0, "float64"
     m, n = ordered.shape
     return [HBlock((0, m), (0, n), values, None, None, scaled.back(error))], dtype, note
-
-
-def _empty(size: int) -> Array:
-    return np.zeros((size, 0))

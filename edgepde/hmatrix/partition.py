@@ -66,6 +66,7 @@ class Partition:
         self.free = self._free()
         self.norms = np.array([spectra.norm2(i) if self.free[i] else 0.0 for i in range(self.area.size)])
         self.values: list[Array] = [np.zeros(0)] * self.area.size
+        self.lost = np.zeros(self.area.size)
         self.known = np.zeros(self.area.size, dtype=bool)
         self._flat: dict[int, tuple[Array, Whole]] = {}
 
@@ -131,7 +132,7 @@ class Partition:
         for node in wanted.tolist():
             enough = int(np.ceil(best[node] / (self.unit[node] * (HALF_BYTES / self.itemsize if self.half else 1.0))))
             made = self.spectra.compute(node, enough)
-            self.values[node], self.known[node] = made.sigma**2, True
+            self.values[node], self.known[node], self.lost[node] = made.sigma**2, True, made.lost
         if wanted.size:
             self._flat[level] = self._joined(nodes)
             cost = self._cost(level, nodes, mu)
@@ -163,8 +164,9 @@ class Partition:
         if self.half:
             each = np.minimum(each, unit * (HALF_BYTES / self.itemsize) + mu * HALF * flat)
         each[starts] = 0.0
-        lost = [self.spectra.factors[n].lost if self.known[n] else 0.0 for n in nodes.tolist()]
-        return np.asarray(np.add.reduceat(each, starts) + mu * (np.array(lost) + 2 * self.roundoff * self.norms[nodes]))
+        return np.asarray(
+            np.add.reduceat(each, starts) + mu * (self.lost[nodes] + 2 * self.roundoff * self.norms[nodes])
+        )
 
     def _free(self) -> NDArray[np.bool_]:
         """Nodes that are not below a fixed one."""
@@ -207,7 +209,7 @@ class Partition:
         squares = self.values[node]
         halves = HALF * float(squares[kept.rank - kept.halves : kept.rank].sum())
         rounding = float(2 * self.roundoff * self.norms[node])
-        return float(squares[kept.rank :].sum()) + halves + rounding + self.spectra.factors[node].lost
+        return float(squares[kept.rank :].sum()) + halves + rounding + float(self.lost[node])
 
     def _filled(self, choice: Choice, target: float) -> Choice:
         """What the bisection left of the tolerance drops more: least error for the bytes first."""
