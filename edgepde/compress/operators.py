@@ -21,7 +21,7 @@ from edgepde.compress.budget import Choice
 from edgepde.compress.forms.low_rank import moved, rank_numbers
 from edgepde.compress.hunt import Candidate, Hunt, Known, ranking
 from edgepde.compress.joints import affine, numbers
-from edgepde.compress.ordering import tree
+from edgepde.compress.ordering import trees as ordered
 from edgepde.compress.scaled import compressed, power_of_two
 from edgepde.hmatrix.config import HConfig
 from edgepde.hmatrix.hmatrix import HMatrix
@@ -103,7 +103,7 @@ class OperatorSearch(Hunt):
         rows, columns = self.geometry.of(self.judge.f, self.place)
         leaf = HConfig().leaf
         self.say("hmatrix: order of rows and columns")
-        trees = tree(self.weight, rows, 0, leaf), tree(self.weight, columns, 1, leaf)
+        trees = ordered(self.weight, rows, columns, leaf)
         scales = np.ones(len(self.weight)), power_of_two(self.reach[0][1])
         best, eps = None, FIRST
         for number in range(ROUNDS):

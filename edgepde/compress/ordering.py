@@ -1,25 +1,23 @@
-"""In which order rows and columns of a layer come: by their points, by activations, or by the matrix itself."""
+"""In which order rows and columns of a layer come: by their points, else by the matrix itself."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepde.hmatrix.clusters import ClusterTree, from_points, in_order
+from edgepde.hmatrix.clusters import ClusterTree, from_points
+from edgepde.hmatrix.seriation import cosines, from_entries, spectral
 
 Array = NDArray[np.float64]
-AXES = 3
+Trees = tuple[ClusterTree, ClusterTree]
 
 
-def tree(weight: Array, points: Array | None, axis: int, leaf: int) -> ClusterTree:
-    """The clusters of rows (axis 0) or columns (axis 1) of a matrix: from points [n, k] where there are any."""
-    if points is not None:
-        return from_points(points, leaf)
-    return in_order(weight.shape[axis], leaf)
-
-
-def activation_tree(values: Array, leaf: int) -> ClusterTree:
-    """Clusters of units that are alike at points, values [N, n]: halves along their principal components."""
-    centred = values - values.mean(axis=0)
-    _, singular, Vt = np.linalg.svd(centred[: 2 * len(values[0])], full_matrices=False)
-    return from_points((Vt[:AXES].T * singular[:AXES]), leaf)
+def trees(weight: Array, rows: Array | None, columns: Array | None, leaf: int) -> Trees:
+    """The clusters of rows and columns of a matrix [m, n], from points [m, k] and [n, k] where there are any."""
+    if rows is None and columns is None:
+        return from_entries(weight, leaf)
+    row_tree = spectral(np.abs(cosines(weight)), leaf) if rows is None else from_points(rows, leaf)
+    if columns is None:
+        return row_tree, spectral(np.abs(cosines(weight.T)), leaf)
+    same = rows is not None and np.array_equal(rows, columns)
+    return row_tree, row_tree if same else from_points(columns, leaf)

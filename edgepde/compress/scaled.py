@@ -25,16 +25,33 @@ def compressed(
 ) -> HMatrix:
     """diag(s) A diag(r) as blocks, then A: the same blocks in their own scale."""
     rows, columns = scales
-    made = compress(rows[:, None] * matrix * columns, config, *trees, dtype=dtype)
+    scaled = rows[:, None] * matrix * columns
+    made = compress(scaled, config, *trees, dtype=dtype, half=True)
     if (rows == 1.0).all() and (columns == 1.0).all():
         return made
+    back = _unscaled(made, matrix, scales)
+    if not all(map(_halves_stay, back.blocks)):
+        back = _unscaled(compress(scaled, config, *trees, dtype=dtype), matrix, scales)
+    return back
+
+
+def _unscaled(made: HMatrix, matrix: Array, scales: tuple[Array, Array]) -> HMatrix:
     ordered = matrix[np.ix_(made.row_order, made.column_order)]
-    s, r = rows[made.row_order], columns[made.column_order]
-    norm = float(np.linalg.norm(ordered))
-    return replace(made, blocks=tuple(_unscaled(block, ordered, s, r) for block in made.blocks), norm=norm, _packed={})
+    s, r = scales[0][made.row_order], scales[1][made.column_order]
+    blocks = tuple(_block(block, ordered, s, r) for block in made.blocks)
+    return replace(made, blocks=blocks, norm=float(np.linalg.norm(ordered)), _packed={})
 
 
-def _unscaled(block: HBlock, ordered: Array, s: Array, r: Array) -> HBlock:
+def _halves_stay(block: HBlock) -> bool:
+    """Whether what is held in halves still can be."""
+    if not block.halves:
+        return True
+    held = [f[:, -block.halves :] for f in (block.left, block.right) if f is not None] or [block.dense()]
+    with np.errstate(over="ignore"):
+        return all(np.array_equal(values.astype(np.float16), values) for values in held)
+
+
+def _block(block: HBlock, ordered: Array, s: Array, r: Array) -> HBlock:
     rows, columns = slice(*block.rows), slice(*block.columns)
     if block.left is not None and block.right is not None:
         done = replace(block, left=block.left / s[rows, None], right=block.right / r[columns, None])

@@ -23,9 +23,9 @@ from edgepde.compress.budget import Part
 from edgepde.compress.forms._prepared import Prepared
 from edgepde.compress.forms.low_rank import root
 from edgepde.compress.joints import affine, layout, shared_places
-from edgepde.compress.ordering import activation_tree, tree
-from edgepde.hmatrix.clusters import ClusterTree
+from edgepde.hmatrix.clusters import ClusterTree, from_points
 from edgepde.hmatrix.config import HConfig
+from edgepde.hmatrix.seriation import from_activations
 
 Array = NDArray[np.float64]
 SMALLEST = 64
@@ -69,7 +69,7 @@ class HMatrices(Prepared):
         if place not in trees:
             leaf = HConfig().leaf
             values = at[place].numpy()
-            trees[place] = activation_tree(values, leaf) if points is None else tree(values, points, 1, leaf)
+            trees[place] = from_activations(values, leaf) if points is None else from_points(points, leaf)
         return trees[place]
 
     def _curve(
