@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -21,6 +22,7 @@ from .storing import rounded, stored
 Array = NDArray[np.float64]
 DTYPES = ("float32", "float64")
 FINE, TRIES, SLIP = 0.05, 8, 1e-12
+START, SEARCH, STEP, CLOSE, COARSER, MOST_EPS = 1e-3, 12, 1.05, 0.97, 8.0, 0.999
 
 
 @final
@@ -53,24 +55,79 @@ def compress(
     InputError where numbers are not finite or trees do not match the matrix.
     """
     config = config or HConfig()
-    given = checked(matrix, dtype)
-    rows, columns = trees(given.shape, config, rows, columns)
-    config = replace(config, leaf=rows.leaf)
-    scaled = in_cluster_order(given, rows, columns)
-    tolerance = config.eps * scaled.norm
-    blocks: list[HBlock] | None = None
-    if scaled.norm == 0.0:
-        m, n = given.shape
-        blocks = [HBlock((0, m), (0, n), None, np.zeros((m, 0)), np.zeros((n, 0)), 0.0)]
-    elif tolerance > 0.0:
-        spectra = Spectra(scaled.values, block_tree(rows, columns, config.eta), FINE * tolerance)
-        partition = Partition(spectra, np.dtype(dtype).itemsize, config.max_rank, half)
-        blocks = settled(partition, tolerance, scaled.exponent, dtype)
-    note = ""
-    if blocks is None or all(b.rank is None and not b.halves for b in blocks):
-        blocks, dtype, note = dense(scaled, tolerance, dtype)
-    ends = scaled.back(scaled.norm), scaled.back(tolerance)
-    return HMatrix(rows.order, columns.order, tuple(blocks), config, *ends, dtype, note)
+    return Compressor(matrix, config, rows, columns, dtype=dtype, half=half).at(config.eps)
+
+
+@final
+class Compressor:
+    """A matrix at several tolerances: decompositions of its blocks are computed once. Parameters as of compress()."""
+
+    def __init__(
+        self,
+        matrix: Any,
+        config: HConfig,
+        rows: ClusterTree | None = None,
+        columns: ClusterTree | None = None,
+        *,
+        dtype: str = "float32",
+        half: bool = False,
+    ) -> None:
+        given = checked(matrix, dtype)
+        self.rows, self.columns = trees(given.shape, config, rows, columns)
+        self.config = replace(config, leaf=self.rows.leaf)
+        self.dtype, self.half = dtype, half
+        self.scaled = in_cluster_order(given, self.rows, self.columns)
+        self.tree = block_tree(self.rows, self.columns, config.eta)
+        self._partition: Partition | None = None
+        self._finest = math.inf
+
+    def at(self, eps: float) -> HMatrix:
+        """The matrix within eps of its Frobenius norm."""
+        config = replace(self.config, eps=eps)
+        tolerance, dtype, note = eps * self.scaled.norm, self.dtype, ""
+        blocks: list[HBlock] | None = None
+        if self.scaled.norm == 0.0:
+            m, n = self.scaled.values.shape
+            blocks = [HBlock((0, m), (0, n), None, np.zeros((m, 0)), np.zeros((n, 0)), 0.0)]
+        elif tolerance > 0.0:
+            blocks = settled(self._fine_enough(tolerance), tolerance, self.scaled.exponent, dtype)
+        if blocks is None or all(b.rank is None and not b.halves for b in blocks):
+            blocks, dtype, note = dense(self.scaled, tolerance, dtype)
+        ends = self.scaled.back(self.scaled.norm), self.scaled.back(tolerance)
+        return HMatrix(self.rows.order, self.columns.order, tuple(blocks), config, *ends, dtype, note)
+
+    def until(self, measure: Callable[[HMatrix], float], limit: float) -> HMatrix:
+        """The coarsest found for which the measure, an error, is within the limit; raises InputError where none is.
+
+        The measure is taken to grow like eps, which is tried again until the measure is just below the limit.
+        """
+        good: HMatrix | None = None
+        bad, eps, value = math.inf, self.config.eps or START, math.nan
+        for _ in range(SEARCH):
+            made = self.at(eps)
+            value = measure(made)
+            if value <= limit:
+                good = made if good is None or eps > good.config.eps else good
+            else:
+                bad = min(bad, eps)
+            low = 0.0 if good is None else good.config.eps
+            if low * STEP > min(bad, MOST_EPS) or limit * CLOSE**2 <= value <= limit or (good and good.note):
+                break
+            wanted = eps * limit * CLOSE / value if value > 0.0 and math.isfinite(value) else eps * COARSER
+            if not low < wanted < min(bad, MOST_EPS):
+                wanted = math.sqrt(low * min(bad, MOST_EPS)) if low else bad / COARSER
+            eps = wanted
+        if good is None:
+            raise InputError(f"hmatrix: expected an error within {limit:.3g}, got {value:.3g} at eps {eps:.3g}")
+        return good
+
+    def _fine_enough(self, tolerance: float) -> Partition:
+        """Decompositions that leave out a part of the tolerance only."""
+        if self._partition is None or tolerance < self._finest:
+            self._finest = tolerance if self._partition is None else tolerance / COARSER
+            spectra = Spectra(self.scaled.values, self.tree, FINE * self._finest)
+            self._partition = Partition(spectra, np.dtype(self.dtype).itemsize, self.config.max_rank, self.half)
+        return self._partition
 
 
 def checked(matrix: Any, dtype: str) -> Array:
