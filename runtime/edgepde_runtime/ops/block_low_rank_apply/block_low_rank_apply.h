@@ -47,75 +47,92 @@ typedef struct {
 #define EP_READ(p) EP_(load_half)(p)
 #endif
 
-/* y += `chains` chunks of terms, in order, the last of `last` terms, for `vectors` vectors of outputs. */
+/* sum += `chains` chunks of terms, in order, the last of `last` terms, for `vectors` vectors of outputs. */
 EP_INLINE void EP_FULL_NAME(_chunks)(const int vectors, const int chains, const size_t last, const EP_NUMBER *x,
-                                     const EP_WEIGHT *w, size_t wk, EP_NUMBER *y) {
+                                     const EP_WEIGHT *w, size_t wk, EP_LANES *sum) {
     EP_LANES a[EP_BLOCKS_CHAINS];
     size_t j = 0;
     for (int i = 0; i < vectors * chains; i++) a[i] = EP_(set)(0);
-    for (; j < last; j++)
-        for (int c = 0; c < chains; c++) {
-            const size_t k = (size_t)c * EP_CHUNK + j;
-            const EP_LANES p = EP_(set)(x[k]);
-            for (int v = 0; v < vectors; v++)
-                a[c * vectors + v] = EP_(fma)(p, EP_READ(w + k * wk + v * EP_WIDTH), a[c * vectors + v]);
-        }
-    for (; chains > 1 && j < EP_CHUNK; j++)
-        for (int c = 0; c < chains - 1; c++) {
-            const size_t k = (size_t)c * EP_CHUNK + j;
-            const EP_LANES p = EP_(set)(x[k]);
-            for (int v = 0; v < vectors; v++)
-                a[c * vectors + v] = EP_(fma)(p, EP_READ(w + k * wk + v * EP_WIDTH), a[c * vectors + v]);
-        }
-    for (int v = 0; v < vectors; v++) {
-        EP_LANES sum = EP_(load)(y + v * EP_WIDTH);
-        for (int c = 0; c < chains; c++) sum = sum + a[c * vectors + v];
-        EP_(store)(y + v * EP_WIDTH, sum);
+#define EP_TERM(count) \
+    for (int c = 0; c < (count); c++) { \
+        const size_t k = (size_t)c * EP_CHUNK + j; \
+        const EP_LANES p = EP_(set)(x[k]); \
+        for (int v = 0; v < vectors; v++) \
+            a[c * vectors + v] = EP_(fma)(p, EP_READ(w + k * wk + v * EP_WIDTH), a[c * vectors + v]); \
     }
+    for (; j < last; j++) EP_TERM(chains)
+    for (; chains > 1 && j < EP_CHUNK; j++) EP_TERM(chains - 1)
+#undef EP_TERM
+    for (int c = 0; c < chains; c++)
+        for (int v = 0; v < vectors; v++) sum[v] = sum[v] + a[c * vectors + v];
 }
 
-/* y += the sums of `terms` products for `width` vectors of outputs; as many chunks side by side as fill the registers. */
-EP_INLINE void EP_FULL_NAME(_panel)(size_t width, size_t terms, const EP_NUMBER *x, const EP_WEIGHT *w, size_t wk,
-                                    EP_NUMBER *y) {
-    const size_t chains = (terms + EP_CHUNK - 1) / EP_CHUNK, last = terms - (chains - 1) * EP_CHUNK;
-#define EP_CASE(v, c) \
-    case (v) * 16 + (c): \
-        if (last == EP_CHUNK) EP_FULL_NAME(_chunks)(v, c, EP_CHUNK, x, w, wk, y); \
-        else EP_FULL_NAME(_chunks)(v, c, last, x, w, wk, y); \
-        break;
-    switch (width * 16 + chains) {
-        EP_CASE(1, 1) EP_CASE(4, 1)
-#if EP_VECTOR_BYTES
-        EP_CASE(1, 2) EP_CASE(1, 3) EP_CASE(1, 4) EP_CASE(2, 1) EP_CASE(2, 2) EP_CASE(2, 3) EP_CASE(2, 4)
-        EP_CASE(3, 1) EP_CASE(3, 2) EP_CASE(4, 2) EP_CASE(5, 1) EP_CASE(6, 1) EP_CASE(7, 1) EP_CASE(8, 1)
-#endif
+/* y [N] = sum_k x[k] w[k, n] where `vectors` vectors hold all outputs; `chains` chunks at a time keep the units busy. */
+EP_INLINE void EP_FULL_NAME(_narrow)(const int vectors, const int chains, size_t K, size_t N, const EP_NUMBER *x,
+                                     const EP_WEIGHT *w, EP_NUMBER *y) {
+    const size_t step = (size_t)chains * EP_CHUNK;
+    EP_LANES sum[EP_BLOCKS_CHAINS];
+    for (int v = 0; v < vectors; v++) sum[v] = EP_(set)(0);
+    for (; K >= step; K -= step, x += step, w += step * N)
+        EP_FULL_NAME(_chunks)(vectors, chains, EP_CHUNK, x, w, N, sum);
+    const size_t rest = (K + EP_CHUNK - 1) / EP_CHUNK, last = K - (rest ? rest - 1 : 0) * EP_CHUNK;
+    if (rest == 1) EP_FULL_NAME(_chunks)(vectors, 1, last, x, w, N, sum);
+    if (chains >= 2 && rest == 2) EP_FULL_NAME(_chunks)(vectors, chains >= 2 ? 2 : 1, last, x, w, N, sum);
+    if (chains >= 4 && rest == 3) EP_FULL_NAME(_chunks)(vectors, chains >= 4 ? 3 : 1, last, x, w, N, sum);
+    if (chains >= 4 && rest == 4) EP_FULL_NAME(_chunks)(vectors, chains >= 4 ? 4 : 1, last, x, w, N, sum);
+    for (int v = 0; v < vectors; v++) EP_(store)(y + v * EP_WIDTH, sum[v]);
+}
+
+#define EP_NARROW(vectors, chains) \
+    EP_APART void EP_JOIN(EP_FULL_NAME(_narrow), vectors)(size_t K, size_t N, const EP_NUMBER *x, const EP_WEIGHT *w, \
+                                                          EP_NUMBER *y) { \
+        EP_FULL_NAME(_narrow)(vectors, chains, K, N, x, w, y); \
     }
-#undef EP_CASE
+#if EP_VECTOR_BYTES
+EP_NARROW(1, 4) EP_NARROW(2, 4) EP_NARROW(3, 2) EP_NARROW(4, 2) EP_NARROW(5, 1) EP_NARROW(6, 1) EP_NARROW(7, 1)
+EP_NARROW(8, 1)
+#else
+EP_NARROW(1, 1) EP_NARROW(2, 1) EP_NARROW(3, 1) EP_NARROW(4, 1)
+#endif
+#undef EP_NARROW
+
+/* y += one chunk of terms for `vectors` vectors of outputs. */
+EP_INLINE void EP_FULL_NAME(_panel)(const int vectors, size_t terms, const EP_NUMBER *x, const EP_WEIGHT *w, size_t wk,
+                                    EP_NUMBER *y) {
+    EP_LANES sum[EP_BLOCKS_CHAINS];
+    for (int v = 0; v < vectors; v++) sum[v] = EP_(load)(y + v * EP_WIDTH);
+    EP_FULL_NAME(_chunks)(vectors, 1, terms, x, w, wk, sum);
+    for (int v = 0; v < vectors; v++) EP_(store)(y + v * EP_WIDTH, sum[v]);
+}
+
+/* y [N] = sum_k x[k] w[k, n] for any N, a chunk of terms at a time. */
+EP_APART void EP_FULL_NAME(_broad)(size_t K, size_t N, const EP_NUMBER *x, const EP_WEIGHT *w, EP_NUMBER *y) {
+    for (size_t o = 0; o < N; o += EP_WIDTH) EP_(store)(y + o, EP_(set)(0));
+    for (size_t k = 0; k < K; k += EP_CHUNK) {
+        const size_t terms = K - k < EP_CHUNK ? K - k : EP_CHUNK;
+        const EP_WEIGHT *const row = w + k * N;
+        size_t o = 0;
+#if EP_VECTOR_BYTES
+        for (; o + 7 * EP_WIDTH < N; o += 8 * EP_WIDTH) EP_FULL_NAME(_panel)(8, terms, x + k, row + o, N, y + o);
+#endif
+        for (; o + 3 * EP_WIDTH < N; o += 4 * EP_WIDTH) EP_FULL_NAME(_panel)(4, terms, x + k, row + o, N, y + o);
+        for (; o + EP_WIDTH < N; o += 2 * EP_WIDTH) EP_FULL_NAME(_panel)(2, terms, x + k, row + o, N, y + o);
+        if (o < N) EP_FULL_NAME(_panel)(1, terms, x + k, row + o, N, y + o);
+    }
 }
 
 /* y [N] = sum_k x[k] w[k, n], w [K, N]; w is readable, and y may be written, up to one vector past the end. */
-EP_APART void EP_FULL_NAME(_sums)(size_t K, size_t N, const EP_NUMBER *x, const EP_WEIGHT *w, EP_NUMBER *y) {
+static inline void EP_FULL_NAME(_sums)(size_t K, size_t N, const EP_NUMBER *x, const EP_WEIGHT *w, EP_NUMBER *y) {
+#define EP_CASE(vectors) \
+    case vectors: EP_JOIN(EP_FULL_NAME(_narrow), vectors)(K, N, x, w, y); break;
+    switch ((N + EP_WIDTH - 1) / EP_WIDTH) {
+        EP_CASE(1) EP_CASE(2) EP_CASE(3) EP_CASE(4)
 #if EP_VECTOR_BYTES
-    const size_t vectors = (N + EP_WIDTH - 1) / EP_WIDTH, panels = (vectors + 7) / 8;
-    const size_t step = EP_CHUNK * (vectors > 4 ? 1 : vectors > 2 ? 2 : 4);
-    for (size_t o = 0; o < N; o += EP_WIDTH) EP_(store)(y + o, EP_(set)(0));
-    for (size_t k = 0; k < K; k += step) {
-        const size_t terms = K - k < step ? K - k : step;
-        for (size_t i = 0, o = 0, width; i < panels; i++, o += width * EP_WIDTH) {
-            width = (vectors * (i + 1)) / panels - (vectors * i) / panels;
-            EP_FULL_NAME(_panel)(width, terms, x + k, w + k * N + o, N, y + o);
-        }
-    }
-#else
-    for (size_t o = 0; o < N; o++) y[o] = 0;
-    for (size_t k = 0; k < K; k += EP_CHUNK) {
-        const size_t terms = K - k < EP_CHUNK ? K - k : EP_CHUNK;
-        for (size_t o = 0, width; o < N; o += width) {
-            width = N - o < 4 ? 1 : 4;
-            EP_FULL_NAME(_panel)(width, terms, x + k, w + k * N + o, N, y + o);
-        }
-    }
+        EP_CASE(5) EP_CASE(6) EP_CASE(7) EP_CASE(8)
 #endif
+        default: EP_FULL_NAME(_broad)(K, N, x, w, y);
+    }
+#undef EP_CASE
 }
 
 /* The same where w may not be read past `end`: the last chunk of terms from a copy in `spare`. */
