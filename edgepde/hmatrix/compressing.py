@@ -125,7 +125,7 @@ class Compressor:
         """Decompositions that leave out a part of the tolerance only."""
         if self._partition is None or tolerance < self._finest:
             self._finest = tolerance if self._partition is None else tolerance / COARSER
-            spectra = Spectra(self.scaled.values, self.tree, FINE * self._finest)
+            spectra = Spectra(self.scaled.values, self.tree, FINE * self._finest, self.config.factorisation == "aca")
             self._partition = Partition(spectra, np.dtype(self.dtype).itemsize, self.config.max_rank, self.half)
         return self._partition
 

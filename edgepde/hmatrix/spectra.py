@@ -9,11 +9,13 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from .aca import cross
 from .block_tree import BlockTree
 
 Array = NDArray[np.float64]
 DIRECT = 64
 EXACT, MORE = 128, 8
+CROSS, SLACK = 0.3, 4.0
 MERGED = 0.75
 
 
@@ -32,11 +34,12 @@ class Factors:
 class Spectra:
     """Decompositions of the blocks of a matrix [m, n] in cluster order, each up to an absolute error by its area.
 
-    Small blocks are decomposed directly, larger ones from the factors of their children where these are thin.
+    Small blocks are decomposed directly, larger ones from the factors of their children where these are thin. crosses:
+    larger blocks by adaptive cross approximation where what it truly leaves is small enough.
     """
 
-    def __init__(self, matrix: Array, tree: BlockTree, error: float) -> None:
-        self.matrix, self.tree = matrix, tree
+    def __init__(self, matrix: Array, tree: BlockTree, error: float, crosses: bool = False) -> None:
+        self.matrix, self.tree, self.crosses = matrix, tree, crosses
         self.factors: dict[int, Factors] = {}
         self._density = error**2 / matrix.size
         self._norms: dict[int, float] = {}
@@ -56,6 +59,10 @@ class Spectra:
 
     def compute(self, node: int, enough: int) -> Factors:
         """The decomposition of a node; where none is at hand and it is large, of rank enough and no more."""
+        if node not in self.factors and self.crosses:
+            crossed = self._crossed(node, enough)
+            if crossed is not None:
+                self.factors[node] = crossed
         if node not in self.factors:
             below = [self.factors.get(child) for child in self.tree.children(node)]
             block = self.block(node)
@@ -70,6 +77,20 @@ class Spectra:
                 made = self._cut(node, U, sigma, Vt.T, 0.0)
             self.factors[node] = made
         return self.factors[node]
+
+    def _crossed(self, node: int, rank: int) -> Factors | None:
+        """By crosses, recompressed; None where the block is small, or what is truly left is above what may be."""
+        block = self.block(node)
+        allowed = self._density * block.size
+        if min(block.shape) <= DIRECT:
+            return None
+        left, right = cross(block, CROSS * float(np.sqrt(allowed)), rank + MORE)
+        Q, R = scipy.linalg.qr(left, mode="economic", check_finite=False)
+        P, T = scipy.linalg.qr(right, mode="economic", check_finite=False)
+        U, sigma, Vt = _svd(R @ T.T)
+        made = self._cut(node, Q @ U, sigma, P @ Vt.T, 0.0)
+        lost = float(np.linalg.norm(block - (made.U * made.sigma) @ made.V.T) ** 2)
+        return Factors(made.U, made.sigma, made.V, lost) if lost <= SLACK * allowed else None
 
     def _found(self, node: int, rank: int) -> Factors:
         """By a randomised range finder with one power iteration (arXiv 0909.4061)."""

@@ -130,7 +130,7 @@ class _Plan:
         """What comes in place of the blocks that do not stay; None where the tolerance is not held."""
         nodes = self.nodes()
         fixed = {int(nodes[i]): float(self.residuals[i] ** 2) for i in np.flatnonzero(stays)}
-        spectra = Spectra(self.scaled.values, self.tree, FINE * tolerance)
+        spectra = Spectra(self.scaled.values, self.tree, FINE * tolerance, self.old.config.factorisation == "aca")
         itemsize, most = np.dtype(self.old.dtype).itemsize, self.old.config.max_rank
         partition = Partition(spectra, itemsize, most, self.half, fixed)
         return settled(partition, tolerance, self.scaled.exponent, self.old.dtype, sum(fixed.values()))
