@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 from edgepde_runtime import bundle as reader
 from edgepde_runtime import trust
+from edgepde_runtime.agreement import facts
 from edgepde_runtime.certificate import Certificate
 from edgepde_runtime.errors import BundleError, EdgePDEError
 from edgepde_runtime.manifest import FORMAT_VERSION, FileEntry, InputSpec, Manifest, OutputSpec
@@ -145,14 +146,10 @@ def _files(content: BundleContent) -> dict[str, bytes]:
 
 def _describe(model: onnx.ModelProto, certificate: Certificate) -> None:
     """metadata_props edgepde.*: what a reader of the model file alone should know."""
-    entries = certificate.outputs
-    facts: dict[str, Any] = {
-        "box": [vars(column) for column in certificate.box],
-        "classes": {key: entry.total_class for key, entry in entries.items()},
-        "totals": {key: entry.total for key, entry in entries.items()},
+    props = {
+        key: value if isinstance(value, str) else json.dumps(value, sort_keys=True, allow_nan=False)
+        for key, value in facts(certificate).items()
     }
-    props = {f"edgepde.{key}": json.dumps(value, sort_keys=True, allow_nan=False) for key, value in facts.items()}
-    props["edgepde.model_hash"] = certificate.model_hash
     for key in sorted(props):
         model.metadata_props.add(key=key, value=props[key])
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import columns
 from .certificate import BoxEntry, Certificate
 from .errors import BundleError, ModelFileError, UnsupportedModel
 from .fields import document, short
-from .manifest import InputSpec, Manifest, OutputSpec
+from .manifest import SHOWN, InputSpec, Manifest, OutputSpec
 from .onnxfile import model_hash, parse
 from .onnxmodel import Graph, Model
 
@@ -31,19 +33,30 @@ def certificate_agrees(certificate: Certificate, manifest: Manifest, where: str)
         )
     stated = list(certificate.box)
     expected = [BoxEntry(s.name, c.name, c.unit, c.low, c.high) for s in manifest.inputs for c in s.columns]
-    for want in expected:
-        if want not in stated:
-            got = "; ".join(map(_column, stated))
-            raise BundleError(f"{where}: box expected {_column(want)} as in manifest.json, got {got}")
-    if len(stated) != len(expected):
-        raise BundleError(f"{where}: box expected {len(expected)} columns as in manifest.json, got {len(stated)}")
     if stated != expected:
-        order = ", ".join(f"{c.input}.{c.column}" for c in expected)
-        raise BundleError(f"{where}: box expected the columns in the order of manifest.json, {order}")
+        raise _other_box(stated, expected, where)
     rows = list(dict.fromkeys(spec.shape[0] for spec in manifest.inputs))
     if certificate.family is not None and len(rows) > 1:
         raise BundleError(f"{where}: family expected inputs that share their rows, got rows {', '.join(rows)}")
     _check_outputs(certificate, {o.name: o for o in manifest.outputs if not o.diagnostic}, where)
+
+
+def _other_box(stated: list[BoxEntry], expected: list[BoxEntry], where: str) -> BundleError:
+    held = set(stated)
+    missing = next((want for want in expected if want not in held), None)
+    if missing is not None:
+        got = _few("; ", map(_column, stated), len(stated))
+        return BundleError(f"{where}: box expected {_column(missing)} as in manifest.json, got {got}")
+    if len(stated) != len(expected):
+        return BundleError(f"{where}: box expected {len(expected)} columns as in manifest.json, got {len(stated)}")
+    order = _few(", ", (f"{c.input}.{c.column}" for c in expected), len(expected))
+    return BundleError(f"{where}: box expected the columns in the order of manifest.json, {order}")
+
+
+def _few(between: str, texts: Iterable[str], count: int) -> str:
+    """The first of many texts."""
+    shown = between.join(islice(texts, SHOWN))
+    return shown if count <= SHOWN else f"{shown}{between}and {count - SHOWN} more"
 
 
 def _column(entry: BoxEntry) -> str:
@@ -115,7 +128,7 @@ def facts(certificate: Certificate) -> dict[str, object]:
     """What a model file alone says of its certificate, by the key of metadata_props."""
     entries = certificate.outputs
     return {
-        "edgepde.box": [vars(column) for column in certificate.box],
+        "edgepde.box": columns.compact([vars(entry) for entry in certificate.box], "column"),
         "edgepde.classes": {key: entry.total_class for key, entry in entries.items()},
         "edgepde.model_hash": certificate.model_hash,
         "edgepde.totals": {key: entry.total for key, entry in entries.items()},
@@ -131,7 +144,8 @@ def _check_metadata(metadata: Mapping[str, str], certificate: Certificate, where
         if key not in known:
             raise BundleError(f"{at}: unknown key; known are {', '.join(known)}")
         expected = known[key]
-        if (text if isinstance(expected, str) else document(text, at)) != expected:
+        whole = [vars(entry) for entry in certificate.box] if key == "edgepde.box" else expected
+        if (text if isinstance(expected, str) else document(text, at)) not in (expected, whole):
             told = expected if isinstance(expected, str) else json.dumps(expected, sort_keys=True)
             got = ascii(text[:_SHOWN]) + "..." * (len(text) > _SHOWN)
             raise BundleError(f"{at} expected {told} as in certificate.json, got {got}")

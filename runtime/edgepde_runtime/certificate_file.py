@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 
+from . import columns
 from .certificate import BoxEntry, Certificate, Found, OutputCertificate, Region, index
 from .certificate_rules import SOLUTION, check, check_entry, check_terms
 from .errors import BundleError
@@ -34,7 +35,7 @@ def read(text: str, where: str) -> Certificate:
     certificate = Certificate(
         model_hash=fields.string("model_hash"),
         backends=fields.strings("backends"),
-        box=tuple(_box(item) for item in fields.objects("box")),
+        box=columns.gathered(fields.objects("box"), _box),
         assumptions=fields.strings("assumptions"),
         engine=fields.string("engine"),
         outputs=index((_output(item) for item in fields.objects("outputs")), where),
@@ -45,16 +46,12 @@ def read(text: str, where: str) -> Certificate:
     return certificate
 
 
-def _box(fields: Fields) -> BoxEntry:
-    entry = BoxEntry(
-        fields.string("input"),
-        fields.string("column"),
-        fields.string("unit"),
-        fields.number("low"),
-        fields.number("high"),
-    )
+def _box(fields: Fields) -> list[BoxEntry]:
+    of, unit = fields.string("input"), fields.string("unit")
+    low, high = fields.number("low"), fields.number("high")
+    entries = [BoxEntry(of, column, unit, low, high) for column in columns.names(fields, "column")]
     fields.done()
-    return entry
+    return entries
 
 
 def _family(fields: Fields) -> Family:
@@ -175,7 +172,7 @@ def _document(certificate: Certificate) -> dict[str, object]:
         "schema_version": SCHEMA_VERSION,
         "model_hash": certificate.model_hash,
         "backends": list(certificate.backends),
-        "box": [vars(entry) for entry in certificate.box],
+        "box": columns.compact([vars(entry) for entry in certificate.box], "column"),
         "assumptions": list(certificate.assumptions),
         "engine": certificate.engine,
         "outputs": [_entry_document(entry) for entry in certificate.outputs.values()],

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from keyword import iskeyword
 
+from . import columns
 from .box import Box
 from .errors import BundleError
 from .fields import HASH, Fields, kind, words
@@ -15,6 +16,7 @@ from .fields import HASH, Fields, kind, words
 FORMAT_VERSION = 1
 REQUIRED = ("card.md", "certificate.json", "golden.npz", "model.onnx")
 DTYPES = ("float32", "float64")
+SHOWN = 20
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
@@ -118,10 +120,11 @@ def _entry(fields: Fields) -> FileEntry:
     return entry
 
 
-def _column(fields: Fields) -> Column:
-    column = Column(fields.string("name"), fields.string("unit"), fields.number("low"), fields.number("high"))
+def _columns(fields: Fields) -> list[Column]:
+    unit, low, high = fields.string("unit"), fields.number("low"), fields.number("high")
+    found = [Column(name, unit, low, high) for name in columns.names(fields, "name")]
     fields.done()
-    return column
+    return found
 
 
 def _shape(fields: Fields) -> tuple[int | str, ...]:
@@ -137,8 +140,8 @@ def _input(fields: Fields) -> InputSpec:
     shape = _shape(fields)
     if len(shape) != 2 or not isinstance(shape[0], str) or not isinstance(shape[1], int):
         raise fields.wrong("shape", "a symbol and a number", words(shape))
-    columns = tuple(_column(item) for item in fields.objects("columns"))
-    spec = InputSpec(fields.string("name"), fields.string("dtype"), (shape[0], shape[1]), columns)
+    held = columns.gathered(fields.objects("columns"), _columns)
+    spec = InputSpec(fields.string("name"), fields.string("dtype"), (shape[0], shape[1]), held)
     fields.done()
     return spec
 
@@ -168,8 +171,8 @@ def _document(manifest: Manifest) -> dict[str, object]:
         }
         return members if spec.threshold is None else {**members, "threshold": spec.threshold}
 
-    def column(c: Column) -> dict[str, object]:
-        return {"name": c.name, "unit": c.unit, "low": c.low, "high": c.high}
+    def listed(spec: InputSpec) -> list[dict[str, object]]:
+        return columns.compact([vars(c) for c in spec.columns], "name")
 
     return {
         "format_version": manifest.format_version,
@@ -178,7 +181,7 @@ def _document(manifest: Manifest) -> dict[str, object]:
         "files": {name: {"sha256": e.sha256, "bytes": e.bytes} for name, e in manifest.files.items()},
         "tools": dict(manifest.tools),
         "inputs": [
-            {"name": s.name, "dtype": s.dtype, "shape": list(s.shape), "columns": [column(c) for c in s.columns]}
+            {"name": s.name, "dtype": s.dtype, "shape": list(s.shape), "columns": listed(s)}
             for s in manifest.inputs
         ],
         "outputs": [output(spec) for spec in manifest.outputs],
@@ -234,7 +237,7 @@ def _check_input(spec: InputSpec, where: str) -> None:
         width == len(spec.columns) > 0, f"{where}.shape[1]", f"{len(spec.columns)}, one per entry of columns", width
     )
     names = [c.name for c in spec.columns]
-    _require(all(names) and len(set(names)) == len(names), f"{where}.columns", "distinct names", names)
+    _require(all(names) and len(set(names)) == len(names), f"{where}.columns", "distinct names", names[:SHOWN])
     limit = 3.0e38 if spec.dtype == "float32" else 1.7e308
     for i, c in enumerate(spec.columns):
         _require(-limit <= c.low < c.high <= limit, f"{where}.columns[{i}]", "finite low < high", [c.low, c.high])
