@@ -47,6 +47,28 @@ class Formed:
         return f"hmatrix: {m} x {n} in {low} and {dense} dense blocks{halves}"
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Where an affine map is found as blocks: the node, the orders of its rows and columns, the clusters' leaf size."""
+
+    node: int
+    rows: Order
+    columns: Order
+    leaf: int
+
+
+def placed(network: Network, formed: Mapping[int, Formed]) -> dict[int, Placed]:
+    """Where blocked() put the affine maps."""
+    nodes = [place for place, node in enumerate(network.nodes) if isinstance(node, Blocks)]
+    return {
+        place: Placed(node, formed[place].matrix.row_order, formed[place].matrix.column_order, leaf)
+        for (place, node), leaf in zip(
+            zip(sorted(formed), nodes, strict=True), [formed[p].matrix.config.leaf for p in sorted(formed)], strict=True
+        )
+    }
+
+
 def blocked(network: Network, formed: Mapping[int, Formed]) -> Network:
     """The network with blocks in the place of affine maps, Gather where a vector has to come in another order.
 

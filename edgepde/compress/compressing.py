@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, final
 
@@ -15,14 +16,16 @@ from edgepde_runtime.limits import class_name
 from edgepde.certify.network import Affine
 from edgepde.compress import forms
 from edgepde.compress.allowance import MaxError, allowance
+from edgepde.compress.blocked import Placed, placed
 from edgepde.compress.derived import Measured
-from edgepde.compress.geometry import geometry
+from edgepde.compress.geometry import Geometry, geometry
 from edgepde.compress.hunt import Candidate, Hunt, Known
 from edgepde.compress.joints import numbers
 from edgepde.compress.ledger import Entry, Ledger
 from edgepde.compress.operators import OperatorSearch, is_operator
 from edgepde.compress.proof import Part, judge
 from edgepde.compress.searching import Search
+from edgepde.compress.updating import Previous, Updating
 from edgepde.network.reading import Read, read_module
 from edgepde.train.progress import Progress, progress
 from edgepde.train.threads import one_thread
@@ -33,17 +36,22 @@ SECONDS = 120.0
 @final
 @dataclass(frozen=True)
 class Compressed:
-    """module: smaller, of the same signature as reference, the original. ledger: what was done, as JSON."""
+    """module: smaller, of the same signature as reference, the original. ledger: what was done, as JSON.
+
+    blocks: where affine maps of the original are found as blocks. geometry: points that were given.
+    """
 
     module: torch.nn.Module
     reference: torch.nn.Module
     ledger: Mapping[str, Any]
+    blocks: Mapping[int, Placed] = field(default_factory=dict)
+    geometry: Geometry = field(default_factory=Geometry)
 
 
 def compress(
     module: torch.nn.Module,
     domain: Box,
-    max_error: MaxError,
+    max_error: MaxError | None = None,
     *,
     output: str = "y",
     min_class: str = "sound",
@@ -51,6 +59,7 @@ def compress(
     seconds: float = SECONDS,
     seed: int = 0,
     points: Any = None,
+    previous: Compressed | None = None,
     keep: Callable[[Known], None] | None = None,
     known: Known | None = None,
 ) -> Compressed:
@@ -59,29 +68,63 @@ def compress(
     max_error: in the output's unit, 1e-3 or y=1e-3 or, tighter on a part of the box, 1e-2,[x=0.4:0.6]=1e-4; it bounds
     compression, stored weights, rounding and activation of the C99 code together; y_x=1e-1,y_xx=5 beside it limit what
     derivatives are measured to be off. output: its name. points: where outputs and inputs lie, one array [n, k] for
-    both, a pair (rows, columns), or a file; they order the clusters of the hmatrix form.
+    both, a pair (rows, columns), or a file; they order the clusters of the hmatrix form. previous: a compressed module
+    of the same architecture, whose blocks are kept where they still hold; max_error is then by default its own.
     method: "auto" or one of the forms. seconds: for search and proofs.
     keep(known) is called with every smaller form that is proved; given back as `known` the search goes on from it.
-    Raises UnsupportedModel naming the node or parameter, InputError for a box that does not fit, BudgetError for
-    an error or method that cannot be understood, NotVerified with the best bound where nothing is proved.
+    Raises UnsupportedModel naming the node or parameter, InputError for a box, points or previous module that does not
+    fit, BudgetError for an error or method that cannot be understood, NotVerified with the best bound where nothing is
+    proved.
     """
     if not isinstance(domain, Box):
         raise InputError(f"domain: expected an edgepde.Box, got {type(domain).__name__}")
-    allowed = allowance(max_error, domain, output)
+    asked = _asked(max_error, previous)
+    allowed = allowance(asked, domain, output)
     class_name(min_class, "min_class")
     names = methods(method)
     read = read_module(module, domain)
     at = geometry(points).checked(read.network)
     with one_thread(), progress("compressing", seconds) as bar, torch.no_grad():
         tell = partial(_tell, bar, seconds)
-        judged = judge(read.network, allowed, read.dtype)
-        kind = OperatorSearch if is_operator(read.network) else Search
-        search: Hunt = kind(judged, seconds, seed, tell, keep, at, known=known)
-        search.run(names)
+        given = (judge(read.network, allowed, read.dtype), seconds, seed, tell, keep, at)
+        search, told = _searched(given, names, known) if previous is None else _updated(previous, domain, given, names)
     if search.best is None:
         raise NotVerified(_unproved(search))
-    document = _ledger(read, search, search.best, method, str(max_error)).as_dict()
-    return Compressed(read.rebuilt(search.best.network), module, document)
+    document = _ledger(read, search, search.best, {"method": method, "max_error": str(asked)}).as_dict()
+    blocks = placed(search.best.network, search.best.formed)
+    return Compressed(read.rebuilt(search.best.network), module, {**document, **told}, blocks, at)
+
+
+def _asked(max_error: MaxError | None, previous: Compressed | None) -> MaxError:
+    if max_error is not None:
+        return max_error
+    if previous is None or "max_error" not in previous.ledger:
+        raise BudgetError("--max-error E is missing: the error to stay under")
+    return str(previous.ledger["max_error"])
+
+
+def _searched(given: tuple[Any, ...], names: tuple[str, ...], known: Known | None) -> tuple[Hunt, dict[str, Any]]:
+    search: Hunt = (OperatorSearch if is_operator(given[0].f) else Search)(*given, known=known)
+    search.run(names)
+    return search, {}
+
+
+def _updated(
+    previous: Compressed, domain: Box, given: tuple[Any, ...], names: tuple[str, ...]
+) -> tuple[Hunt, dict[str, Any]]:
+    """The search that followed the previous module, an ordinary one where that does not suffice; and what it told."""
+    began = time.monotonic()
+    old, reference = (read_module(m, domain).network for m in (previous.module, previous.reference))
+    before = Previous(old, reference, previous.blocks, str(previous.ledger.get("name", "the old network")))
+    before.check(given[0].f)
+    update = Updating(*given, previous=before)
+    update.run(names)
+    told = {"update": update.told(time.monotonic() - began)}
+    if update.best is not None:
+        return update, told
+    told["update"]["outcome"] += "; compressed anew"
+    update.say(told["update"]["outcome"])
+    return _searched(given, names, None)[0], told
 
 
 def _tell(bar: Progress, seconds: float, spent: float, text: str) -> None:
@@ -97,7 +140,7 @@ def methods(method: str) -> tuple[str, ...]:
     return known if method == "auto" else (method,)
 
 
-def _ledger(read: Read, search: Hunt, best: Candidate, method: str, asked: str) -> Ledger:
+def _ledger(read: Read, search: Hunt, best: Candidate, notes: dict[str, Any]) -> Ledger:
     assert best.proof is not None
     f, kept = read.network, search.kept()
     entries = []
@@ -115,8 +158,7 @@ def _ledger(read: Read, search: Hunt, best: Candidate, method: str, asked: str) 
         error["regions"] = areas[1:]
     if best.proof.measured:
         error["derivatives"] = [_derivative(one) for one in best.proof.measured]
-    notes = {"method": method, "seconds": search.seconds, "max_error": asked}
-    return Ledger(tuple(entries), error, tuple(search.tried), notes)
+    return Ledger(tuple(entries), error, tuple(search.tried), {**notes, "seconds": search.seconds})
 
 
 def _derivative(one: Measured) -> dict[str, Any]:

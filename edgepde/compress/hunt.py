@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from edgepde.certify.network import Affine, Network
+from edgepde.compress.blocked import Formed
 from edgepde.compress.budget import Choice
 from edgepde.compress.geometry import Geometry
 from edgepde.compress.joints import layout, numbers
@@ -27,7 +28,8 @@ class Candidate:
     """A smaller network: its form, the choice along that form's path, whether it was fitted again, its proof.
 
     choice.size: bytes of its affine maps. sampled: the largest error over sample points in units of what is allowed.
-    changes: per affine map that changes what becomes of it and the bytes it then takes. why: what made it the choice.
+    changes: per affine map that changes what becomes of it and the bytes it then takes. formed: those that are blocks.
+    why: what made it the choice.
     """
 
     form: str
@@ -37,6 +39,7 @@ class Candidate:
     sampled: float
     proof: Proof | None = None
     changes: Changes = field(default_factory=dict)
+    formed: Mapping[int, Formed] = field(default_factory=dict)
     why: str = ""
 
 

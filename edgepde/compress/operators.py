@@ -122,7 +122,7 @@ class OperatorSearch(Hunt):
         best, aim = None, room * max(1e-3, 1.0 - self.spent)
         low, high = 0.0, 1.0
         for _ in range(STEPS):
-            made = self._formed(compressed(self.weight, HConfig(eps=eps), trees, scales, self._dtype))
+            made = self.formed(compressed(self.weight, HConfig(eps=eps), trees, scales, self._dtype))
             share = self.share(made.matrix.dense(), made.bias.numpy())
             self.say(f"hmatrix: {made.nbytes(self.each)} bytes, error {share:.2e}")
             if share <= aim and (best is None or eps > low):
@@ -135,7 +135,8 @@ class OperatorSearch(Hunt):
             eps = wanted if low < wanted < high else float(np.sqrt(max(low, 1e-3 * high) * high))
         return best, low or eps
 
-    def _formed(self, matrix: HMatrix) -> Formed:
+    def formed(self, matrix: HMatrix) -> Formed:
+        """The blocks with the bias that makes up for them in the middle of the box."""
         centre = self.reach[0][0]
         bias = self.bias + (self.weight - matrix.dense()) @ centre if centre.any() else self.bias
         return Formed(matrix, torch.from_numpy(self._held(bias)))
@@ -151,7 +152,9 @@ class OperatorSearch(Hunt):
         share = self.share(formed.matrix.dense(), formed.bias.numpy())
         changes = {self.place: (formed.text, size)}
         why = f"the smallest form that was proved: {formed.matrix.storage_ratio:.3f} of the numbers"
-        candidate = Candidate("hmatrix", Choice((), size, share), made, False, share, changes=changes, why=why)
+        blocks = {self.place: formed}
+        choice = Choice((), size, share)
+        candidate = Candidate("hmatrix", choice, made, False, share, changes=changes, formed=blocks, why=why)
         if size >= self._dense_bytes():
             self._why["hmatrix"] = f"as blocks it takes {size} bytes, not less than the {self._dense_bytes()} it has"
             self.note(candidate, self._why["hmatrix"])

@@ -35,6 +35,12 @@ def compressed(
     return back
 
 
+def rescaled(made: HMatrix, matrix: Array, scales: tuple[Array, Array]) -> HMatrix:
+    """diag(s) H diag(r), s and r powers of two, with its errors against diag(s) A diag(r)."""
+    scaled = scales[0][:, None] * matrix * scales[1]
+    return _unscaled(made, scaled, (1.0 / scales[0], 1.0 / scales[1]))
+
+
 def _unscaled(made: HMatrix, matrix: Array, scales: tuple[Array, Array]) -> HMatrix:
     ordered = matrix[np.ix_(made.row_order, made.column_order)]
     s, r = scales[0][made.row_order], scales[1][made.column_order]

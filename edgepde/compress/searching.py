@@ -82,9 +82,11 @@ class Search(Hunt):
         """Prove what an earlier search found, as if it were new."""
         form = self._form(known.form)
         choice = Choice(known.options, form.size(known.options), 0.0)
-        changes = form.described(known.options)
+        changes, blocks = form.described(known.options), form.chosen(known.options)
         worst = self.target.worst(known.network)
-        self.consider(Candidate(known.form, choice, known.network, known.fitted, worst, changes=changes))
+        network = form.apply(known.options, self.target.few) if blocks else known.network
+        made = Candidate(known.form, choice, network, known.fitted, worst, changes=changes, formed=blocks)
+        self.consider(made)
 
     def _form(self, name: str) -> Prepared:
         if name not in self._forms:
@@ -132,7 +134,8 @@ class Search(Hunt):
         form = self._form(name)
         made = form.apply(choice.options, self.target.few)
         worst = max(self.target.worst(made), self.derived.worst(made))
-        return Candidate(name, choice, made, False, worst, changes=form.described(choice.options))
+        changes, blocks = form.described(choice.options), form.chosen(choice.options)
+        return Candidate(name, choice, made, False, worst, changes=changes, formed=blocks)
 
     def _fit_down(self, name: str) -> None:
         """Bisect the form's path with every candidate fitted again; sizes below the best one proved."""

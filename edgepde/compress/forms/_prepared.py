@@ -10,6 +10,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from edgepde.certify.network import Affine, Network
+from edgepde.compress.blocked import Formed
 from edgepde.compress.budget import Part
 from edgepde.compress.geometry import Geometry
 from edgepde.compress.joints import numbers
@@ -50,6 +51,11 @@ class Prepared(ABC):
         """The bytes of all affine maps."""
         after = {place: size for place, (_, size) in self.described(options).items()}
         return sum((self.before | after).values())
+
+    def chosen(self, options: Sequence[int]) -> dict[int, Formed]:
+        """The affine maps that become blocks."""
+        del options
+        return {}
 
     def refused(self) -> dict[int, str]:
         """Why an affine map has no options, where the form can say it."""
