@@ -286,7 +286,23 @@ def _nothing(room: Room, case: Case) -> dict[str, Rowed]:
     return {}
 
 
+def _blocks(room: Room, case: Case) -> dict[str, Rowed]:
+    """block_low_rank_apply: its rows are those of x, all else is constant."""
+    name, inputs, attributes = case
+    x, *rest = (np.asarray(v) for v in inputs)
+    if not x.size:
+        return {}
+    names = [f"i{i}" for i in range(len(inputs))]
+    only = node(room.op.name, names, ["o0"], attributes, name="only", domain=room.op.domain)
+    declared = [value_info("i0", x.dtype, ["M", x.shape[1]])]
+    stored = {f"i{i + 1}": v for i, v in enumerate(rest)}
+    made = value_info("o0", x.dtype, ["M", attributes["rows"]])
+    encoded = model(graph([only], declared, [made], stored), opsets={"": 20, room.op.domain: 1})
+    return {"rows": Rowed(encoded, (name, [x[:1], *rest], attributes), (0,), {"i0": x.shape[1:]}, {})}
+
+
 _STRUCTURED = {
+    "block_low_rank_apply": _blocks,
     "concat": _moved_axis,
     "expand": _expand,
     "flatten": _flatten,

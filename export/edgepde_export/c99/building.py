@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .code import Axis
 from .dims import Shape, features, spelled
 from .functions import MOST_OPERANDS, Steps
-from .operations import Copy, Dense, Lanes, Operation, Scalars, Solve, axes_of
+from .operations import Copy, Lanes, Operation, Scalars, axes_of
 from .value import FLOATS, STORED, Store, Value, broadcast
 
 
@@ -72,10 +72,10 @@ class Builder:
         """Appends a step; its output. Raises UnsupportedModel where a free size would be used as a number."""
         for value in operation.inputs:
             refuse_sizes(value)
-            if value.code in STORED.values() and not isinstance(operation, Dense):
+            if value.code in STORED.values() and not operation.takes_halves():
                 name = {code: name for name, code in STORED.items()}[value.code]
                 raise UnsupportedModel(f"expected {name} in the weights of a layer alone, cast to float32 or float64")
-        if not isinstance(operation, Solve) and any(v.count == 0 for v in operation.inputs):
+        if not operation.takes_nothing() and any(v.count == 0 for v in operation.inputs):
             shapes = ", ".join(spelled(v.shape) for v in operation.inputs)
             raise UnsupportedModel(f"expected operands with elements, got an empty one among {shapes}")
         self.operations.append(operation)

@@ -67,6 +67,14 @@ class Functions:
             macros["EP_STORED"] = str(8 * BYTES[weights])
         return self._included("dense", "dense.h", code, macros)
 
+    def blocks(self, code: str, factors: str) -> str:
+        """The prefix of a product with packed blocks whose factors are of this type."""
+        macros = {"EP_INDEX": "int32_t"}
+        if factors != code:
+            macros["EP_STORED"] = str(8 * BYTES[factors])
+        self.kernel("block_low_rank_apply.h", "stored.h")
+        return self._included("blocks", "block_low_rank_apply.h", code, macros)
+
     def included(self, stem: str, file: str, code: str) -> str:
         """The name or prefix of what a kernel file defines for one element type."""
         self.kernel(file)

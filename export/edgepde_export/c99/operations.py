@@ -55,6 +55,14 @@ class Operation(ABC):
         """Constants that are read past their end, up to one vector of this type."""
         return {}
 
+    def takes_halves(self) -> bool:
+        """Whether weights may be stored in fewer bits."""
+        return False
+
+    def takes_nothing(self) -> bool:
+        """Whether an operand may have no elements."""
+        return False
+
 
 def axes_of(out: Shape, operands: list[Value]) -> list[Axis]:
     """Loops over one row of `out` with the strides of operands; the last is the output's own."""
@@ -179,6 +187,10 @@ class Dense(Operation):
     def stores(self) -> list[Store]:
         """The scale too."""
         return [*super().stores(), *([self.scale.store] if self.scale else [])]
+
+    def takes_halves(self) -> bool:
+        """As halves or bytes."""
+        return True
 
     def padded(self) -> dict[Store, str]:
         """Weights, scale and bias."""
@@ -364,6 +376,10 @@ class Solve(Operation):
     tolerance: str
     converged: Value
     scratch: Store
+
+    def takes_nothing(self) -> bool:
+        """No constraints."""
+        return True
 
     def write(self, code: Code, functions: Functions) -> None:
         """A call of the room's kernel."""

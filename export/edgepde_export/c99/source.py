@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .block_product import BlockProduct
 from .building import literal
 from .driver import Driver
 from .functions import Functions
@@ -183,6 +184,11 @@ def _asserts(program: Program) -> str:
         lines.append(
             f"typedef char ep_scratch_{i}_as_planned[EP_GAUSS_NEWTON_SOLVE_SCRATCH({sizes}) <= {planned} ? 1 : -1];\n"
         )
+    blocks = [op for part in program.parts for op in part.operations if isinstance(op, BlockProduct)]
+    for i, product in enumerate(blocks):
+        _, _, columns, _, ranks, entries, size = product.sizes
+        planned = f"EP_BLOCKS_SCRATCH({ranks}, {columns}, {entries}, {size}) <= {product.scratch.count}"
+        lines.append(f"typedef char ep_blocks_{i}_as_planned[{planned} ? 1 : -1];\n")
     return "".join(lines)
 
 
