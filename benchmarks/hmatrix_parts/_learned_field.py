@@ -1,0 +1,150 @@
+"""The exact solution of viscous Burgers (nu = 0.02) learned by wide tanh nets whose hidden layers hold few numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from _harness import OURS, Row, say
+from edgepde_runtime.box import Box
+from torch import Tensor, nn
+
+from edgepde.hmatrix.adapt import Adaptivity
+from edgepde.hmatrix.clusters import ClusterTree, in_order
+from edgepde.hmatrix.compressing import compress
+from edgepde.hmatrix.config import HConfig
+from edgepde.hmatrix.layer import HLinear
+from edgepde.hmatrix.seriation import from_activations
+from edgepde.problems.burgers import cole_hopf
+
+from ._training import How, low_rank, row, train
+
+BOX = Box([-1.0, 0.0], [1.0, 1.0], ["x", "t"], ["m", "s"])
+NU, POINTS, BATCH, TESTS = 0.02, 8000, 512, 4000
+RATE, PENALTY, HIDDEN, BISECTIONS = 1e-3, 1e-6, 2, 10
+Data = tuple[Tensor, Tensor]
+
+
+def rows(quick: bool, seed: int) -> list[Row]:
+    """Relative L2 error against the exact solution, hidden layers at the storage of blocks of rank 2."""
+    width, steps = (64, 150) if quick else (256, 1500)
+    config = HConfig(leaf=width // 16)
+    most = HLinear(width, width, config, rank=2).numbers
+    plain = How(steps, RATE)
+    growing = How(steps, RATE, PENALTY, Adaptivity(0.1, coarse=1e-3, step=1, leaf=config.leaf, numbers=most))
+    narrow = round((2 * most / HIDDEN) ** 0.5) if HIDDEN > 1 else 0
+    scratch: list[tuple[str, Callable[[], nn.Module], How]] = [
+        (OURS, lambda: _net(width, lambda: HLinear(width, width, config, rank=1)), growing),
+        ("blocks of fixed rank 2", lambda: _net(width, lambda: HLinear(width, width, config, rank=2)), plain),
+        ("low rank", lambda: _net(width, lambda: low_rank(width, width, most)), plain),
+        (f"dense of width {narrow}", lambda: _net(narrow, lambda: nn.Linear(narrow, narrow)), plain),
+        ("dense, all numbers", lambda: _net(width, lambda: nn.Linear(width, width)), plain),
+    ]
+    case = f"field of Burgers, tanh 2-{width}x3-1"
+    seeds = [seed] if quick else [seed, seed + 1, seed + 2]
+    made = []
+    for name, build, how in scratch:
+        say(f"training: {case}: {name}")
+        nets = [_trained(build, how, s) for s in seeds]
+        made.append(row(case, name, [_error(net) for net in nets], f"hidden at {_share(nets[0], width):.3g} of dense"))
+    found: dict[str, list[float]] = {"low rank": [], "blocks": [], "blocks, units re-ordered": []}
+    for s in seeds:
+        say(f"training: {case}: dense at first, seed {s}")
+        half = _trained(scratch[-1][1], plain.part(0.0, 0.5), s)
+        for name, errors in found.items():
+            net = _shrunk(half, name, config, most)
+            train(net, _loss(_data(s), s + 1), plain.part(0.5, 1.0))
+            errors.append(_error(net))
+    note = f"dense for half of the steps, then hidden at {most / width**2:.3g}"
+    return [*made, *(row(case, f"dense, then {name}", errors, note) for name, errors in found.items())]
+
+
+def _net(width: int, hidden: Callable[[], nn.Module]) -> nn.Sequential:
+    layers: list[nn.Module] = [nn.Linear(2, width), nn.Tanh()]
+    for _ in range(HIDDEN):
+        layers += [hidden(), nn.Tanh()]
+    return nn.Sequential(*layers, nn.Linear(width, 1))
+
+
+def _data(seed: int, count: int = POINTS) -> Data:
+    points = BOX.sample(count, np.random.default_rng(seed))
+    exact = cole_hopf(np.array([[NU]]), points)[0]
+    return torch.tensor(points, dtype=torch.float32), torch.tensor(exact, dtype=torch.float32)[:, None]
+
+
+def _loss(data: Data, seed: int) -> Callable[[nn.Module, int], Tensor]:
+    draws = np.random.default_rng(seed).integers(len(data[0]), size=(1 << 12, BATCH))
+
+    def loss(net: nn.Module, step: int) -> Tensor:
+        picked = torch.from_numpy(draws[step % len(draws)])
+        return (net(data[0][picked]) - data[1][picked]).square().mean()
+
+    return loss
+
+
+def _trained(build: Callable[[], nn.Module], how: How, seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    return train(build(), _loss(_data(seed), seed), how)
+
+
+def _error(net: nn.Module) -> float:
+    points, exact = _data(10_000, TESTS)
+    with torch.no_grad():
+        return float(torch.linalg.norm(net(points) - exact) / torch.linalg.norm(exact))
+
+
+def _share(net: nn.Module, width: int) -> float:
+    assert isinstance(net, nn.Sequential)
+    held = [layer for layer in list(net)[2:-1:2]]
+    numbers = sum(m.numbers if isinstance(m, HLinear) else m.weight.numel() for m in held if not isinstance(m, nn.Tanh))
+    return float(numbers) / (HIDDEN * width**2)
+
+
+def _shrunk(net: nn.Module, name: str, config: HConfig, most: int) -> nn.Sequential:
+    """The net with hidden layers of at most so many numbers, as near to its own as this form allows."""
+    assert isinstance(net, nn.Sequential)
+    layers, h = [], _data(0, 2000)[0]
+    for layer in net:
+        with torch.no_grad():
+            after = layer(h)
+            units = torch.tanh(after)
+        if isinstance(layer, nn.Linear) and layer.in_features == layer.out_features:
+            order = in_order(layer.in_features, config.leaf), in_order(layer.in_features, config.leaf)
+            if name == "blocks, units re-ordered":
+                order = from_activations(units.numpy(), config.leaf), from_activations(h.numpy(), config.leaf)
+            layers.append(_truncated(layer, most) if name == "low rank" else _blocks(layer, config, order, most))
+        else:
+            layers.append(_copied(layer))
+        h = after
+    return nn.Sequential(*layers)
+
+
+def _copied(layer: nn.Module) -> nn.Module:
+    if not isinstance(layer, nn.Linear):
+        return layer
+    made = nn.Linear(layer.in_features, layer.out_features)
+    made.load_state_dict(layer.state_dict())
+    return made
+
+
+def _truncated(layer: nn.Linear, most: int) -> HLinear:
+    made = low_rank(layer.in_features, layer.out_features, most)
+    with torch.no_grad():
+        U, S, Vt = torch.linalg.svd(layer.weight, full_matrices=False)
+        for factor, side in zip(made.factors(0), (U, Vt.T), strict=True):
+            factor.copy_(side[:, : factor.shape[1]] * S[: factor.shape[1]].sqrt())
+        if made.bias is not None:
+            made.bias.copy_(layer.bias)
+    return made
+
+
+def _blocks(layer: nn.Linear, config: HConfig, order: tuple[ClusterTree, ClusterTree], most: int) -> HLinear:
+    """The least eps, bisected, whose blocks hold no more numbers."""
+    low, high = 0.0, 0.999
+    weight = layer.weight.detach().double().numpy()
+    made = compress(weight, HConfig(leaf=config.leaf, eps=high), *order)
+    for _ in range(BISECTIONS):
+        trial = compress(weight, HConfig(leaf=config.leaf, eps=0.5 * (low + high)), *order)
+        low, high, made = (low, trial.config.eps, trial) if trial.numbers <= most else (trial.config.eps, high, made)
+    return HLinear.from_hmatrix(made, layer.bias.detach(), torch.float32)
