@@ -27,22 +27,36 @@ def compress_run(
     seconds: float | None = None,
     seed: int = 0,
     command: str = "",
+    points: Path | None = None,
+    previous: Path | None = None,
 ) -> None:
     """Write the smallest form of `run` within max_error to `out`, and say so; `sweep` "A:B" prints a table instead.
 
-    min_class: sound where None. Raises UnsupportedModel for a family without a compressor, NotVerified where nothing is
-    proved or the family's error is measured and min_class asks for more, BudgetError for an error, range or method that
-    cannot be understood.
+    min_class: sound where None. points: a file that says where inputs and outputs lie. previous: an earlier compressed
+    run whose blocks are kept where they still hold. Raises UnsupportedModel for a family without a compressor,
+    NotVerified where nothing is proved or the family's error is measured and min_class asks for more, BudgetError for
+    an error, range or method that cannot be understood.
     """
     module = family_compressor(run)
     minimum = class_name(min_class or "sound", "--min-class")
     if hasattr(module, "compress_to"):
-        given = _given(out, max_error)
+        target = _target(out)
         made = module.compress_to(
-            module.of_run(run), *given, min_class=minimum, method=method, seconds=seconds, seed=seed, command=command
+            module.of_run(run),
+            target,
+            _limit(max_error) if previous is None else max_error,
+            min_class=minimum,
+            method=method,
+            seconds=seconds,
+            seed=seed,
+            command=command,
+            points=points,
+            previous=previous,
         )
-        print(module.summary(given[0], made))
+        print(module.summary(target, made))
         return
+    if points is not None or previous is not None:
+        raise BudgetError(f"{run}: --points and --from are for runs of the family network")
     if method not in ("auto", "tucker"):
         raise BudgetError(f"--method expected auto or tucker, got {method!r}")
     if minimum != "measured":
@@ -53,16 +67,20 @@ def compress_run(
     if sweep is not None:
         _sweep(module, run, sweep)
     else:
-        target, limit = _given(out, max_error)
-        print(f"{target}: {module.told(*module.compress(run, target, _single(limit)))}")
+        target = _target(out)
+        print(f"{target}: {module.told(*module.compress(run, target, _single(_limit(max_error))))}")
 
 
-def _given(out: Path | None, max_error: str | float | None) -> tuple[Path, str | float]:
+def _target(out: Path | None) -> Path:
     if out is None:
         raise BudgetError("--out RUN2 is missing: where to write the compressed run")
+    return out
+
+
+def _limit(max_error: str | float | None) -> str | float:
     if max_error is None:
         raise BudgetError("--max-error E is missing: the error to stay under")
-    return out, max_error
+    return max_error
 
 
 def family_compressor(run: Path) -> Any:

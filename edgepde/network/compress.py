@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ from edgepde_runtime.term import upward
 
 from edgepde.compress.allowance import MaxError
 from edgepde.compress.compressing import SECONDS, Compressed, compress
+from edgepde.compress.geometry import Geometry, geometry
 from edgepde.compress.hunt import Known
 from edgepde.compress.ledger import told
 from edgepde.errors import RunError
-from edgepde.network import store
+from edgepde.network import folders, store
 from edgepde.network.module import NetworkModule
 from edgepde.network.reading import read_module
 from edgepde.train.layout import CHECKPOINT, SPEC
@@ -35,6 +36,7 @@ class Source:
     names: Mapping[str, str]
     spec: Mapping[str, Any]
     identity: Mapping[str, Any]
+    geometry: Geometry = field(default_factory=Geometry)
 
 
 def of_run(path: Path) -> Source:
@@ -43,7 +45,8 @@ def of_run(path: Path) -> Source:
     carried = {key: loaded.run.spec[key] for key in ("problem", "units", "history")}
     identity = {"compressed": path.name, "of": loaded.run.spec["identity"]}
     names = {"input": loaded.input, "output": loaded.output}
-    return Source(loaded.reference or loaded.module, loaded.box, names, carried, identity)
+    at = folders.geometry_of(loaded)
+    return Source(loaded.reference or loaded.module, loaded.box, names, carried, identity, at)
 
 
 def of_module(text: str, module: torch.nn.Module, box: Box) -> Source:
@@ -55,20 +58,26 @@ def of_module(text: str, module: torch.nn.Module, box: Box) -> Source:
 def compress_to(
     source: Source,
     out: Path,
-    max_error: MaxError,
+    max_error: MaxError | None,
     *,
     min_class: str = "sound",
     method: str = "auto",
     seconds: float | None = None,
     seed: int = 0,
     command: str = "",
+    points: Any = None,
+    previous: Path | None = None,
 ) -> Compressed:
     """Write the compressed run `out`; the best form proved so far is kept while it goes, the same command resumes.
 
-    Raises what compress() raises; RunError for a folder that is in use or cannot be written. Where nothing was proved
-    the folder is removed again.
+    points: see compress(); where None those of the source. previous: a compressed run whose blocks are kept where they
+    still hold. Raises what compress() raises; RunError for a folder that is in use or cannot be written. Where nothing
+    was proved the folder is removed again.
     """
     identity = {**source.identity, "max_error": str(max_error), "method": method, "min_class": min_class, "seed": seed}
+    identity |= {} if previous is None else {"from": previous.name}
+    old = None if previous is None else folders.previous_of(previous)
+    at = source.geometry if points is None else geometry(points)
     existed = out.exists()
     with Run.start(out, identity, command=command) as run:
         try:
@@ -81,6 +90,8 @@ def compress_to(
                 method=method,
                 seconds=SECONDS if seconds is None else seconds,
                 seed=seed,
+                points=at,
+                previous=old,
                 keep=lambda known: _keep(run, known),
                 known=_known(run),
             )
@@ -96,14 +107,15 @@ def write(run: Run, source: Source, made: Compressed) -> None:
     small = made.module
     assert isinstance(small, NetworkModule)
     reference = read_module(source.module, source.box).rebuilt()
+    tensors, more = folders.kept(made)
     run.finish(
-        store.tensors(small),
+        {**store.tensors(small), **tensors},
         {
             "family": store.FAMILY,
             "architecture": store.architecture(small),
             "box": {"x": source.box},
             **source.spec,
-            store.FAMILY: store.section(reference, source.names),
+            store.FAMILY: {**store.section(reference, source.names), **more},
         },
         reference=store.tensors(reference),
         ledger=made.ledger,
@@ -116,8 +128,10 @@ def summary(out: Path, made: Compressed) -> str:
     share = total["bytes_after"] / max(1, total["bytes_before"])
     lines = [f"  {line}" for line in told(made.ledger)]
     bound = f"|original - device| <= {upward(error['value'])}, {error['class']}"
+    for one in error.get("derivatives", []):
+        bound += f"; {one['name']} {upward(one['value'])}, {one['class']}"
     sizes = f"{total['bytes_before'] / 1024:.1f} to {total['bytes_after'] / 1024:.1f} KB of weights, {share:.3f} of it"
-    return "\n".join([f"{out}: {sizes}; {bound}", *lines[:-1]])
+    return "\n".join([f"{out}: {sizes}; {bound}", *lines[:-1], *folders.told_of_update(made.ledger)])
 
 
 def _keep(run: Run, known: Known) -> None:

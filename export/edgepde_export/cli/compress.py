@@ -30,14 +30,17 @@ class Order:
     seed: int
     budget: Path | None
     plot: Path | None
+    points: Path | None = None
+    previous: Path | None = None
 
     @property
     def command(self) -> str:
         """The command line that repeats this order."""
         words = ["edgepde", "compress", self.source]
-        for name in ("out", "max_error", "sweep", "min_class", "domain", "seconds", "budget", "plot"):
+        for name in ("out", "max_error", "sweep", "min_class", "domain", "seconds", "budget", "plot", "points"):
             value = getattr(self, name)
             words += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
+        words += [] if self.previous is None else ["--from", str(self.previous)]
         words += ["--method", self.method] * (self.method != "auto")
         words += ["--seed", str(self.seed)] * (self.seed != 0)
         return shlex.join(words)
@@ -48,54 +51,78 @@ class Order:
         return ".py" in self.source.rpartition(":")[0]
 
 
+What = Annotated[str, typer.Argument(metavar="RUN|FILE.py:callable", help="What to compress.", show_default=False)]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="RUN2", help="Folder of the compressed run; not for --sweep.")
+]
+MaxError = Annotated[
+    str | None,
+    typer.Option(
+        "--max-error",
+        metavar="E",
+        help="Error to stay under: 1e-3, u=1e-3, 1e-2,[x=0.4:0.6]=1e-4 for a part; u_x=0.1,u_xx=5 beside it, measured.",
+    ),
+]
+Sweep = Annotated[
+    str | None, typer.Option("--sweep", metavar="A:B", help="Try a range of errors and print size against error.")
+]
+MinClass = Annotated[
+    str | None,
+    typer.Option(
+        "--min-class", metavar="sound|statistical|measured", help="Weakest class the error may have; else sound."
+    ),
+]
+Domain = Annotated[
+    str | None, typer.Option("--domain", metavar="LOW:HIGH,...", help="Box of inputs of a module of your own.")
+]
+Method = Annotated[
+    str, typer.Option("--method", help="auto takes the smallest; or one: hmatrix, low-rank, merge; s2gpt: tucker.")
+]
+Seconds = Annotated[float | None, typer.Option("--seconds", min=1.0, help="For the search and its proofs, per error.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the points that are sampled.")]
+Budget = Annotated[
+    Path | None, typer.Option("--budget", metavar="FILE.toml", help="With --sweep: marks the cheapest that meets it.")
+]
+Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE.png", help="With --sweep: draws what it prints.")]
+Points = Annotated[
+    Path | None,
+    typer.Option(
+        "--points", metavar="FILE.npz|MESH", help="Where an operator's inputs and outputs lie; a run may have them."
+    ),
+]
+From = Annotated[
+    Path | None,
+    typer.Option("--from", metavar="OLD", help="Keep what still holds of this compressed run, and its error."),
+]
+
+
 def command(
     *,
-    run: Annotated[str, typer.Argument(metavar="RUN|FILE.py:callable", help="What to compress.", show_default=False)],
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="RUN2", help="Folder of the compressed run; not for --sweep.")
-    ] = None,
-    max_error: Annotated[
-        str | None,
-        typer.Option(
-            "--max-error", metavar="E", help="Error to stay under: 1e-3, u=1e-3, or 1e-2,[x=0.4:0.6]=1e-4 for a part."
-        ),
-    ] = None,
-    sweep: Annotated[
-        str | None, typer.Option("--sweep", metavar="A:B", help="Try a range of errors and print size against error.")
-    ] = None,
-    min_class: Annotated[
-        str | None,
-        typer.Option(
-            "--min-class", metavar="sound|statistical|measured", help="Weakest class the error may have; else sound."
-        ),
-    ] = None,
-    domain: Annotated[
-        str | None, typer.Option("--domain", metavar="LOW:HIGH,...", help="Box of inputs of a module of your own.")
-    ] = None,
-    method: Annotated[
-        str, typer.Option("--method", help="auto takes the smallest; or one form: merge, low-rank; s2gpt: tucker.")
-    ] = "auto",
-    seconds: Annotated[
-        float | None, typer.Option("--seconds", min=1.0, help="For the search and its proofs, per error.")
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the points that are sampled.")] = 0,
-    budget: Annotated[
-        Path | None,
-        typer.Option("--budget", metavar="FILE.toml", help="With --sweep: marks the cheapest that meets it."),
-    ] = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE.png", help="With --sweep: draws what it prints.")
-    ] = None,
+    run: What,
+    out: Out = None,
+    max_error: MaxError = None,
+    sweep: Sweep = None,
+    min_class: MinClass = None,
+    domain: Domain = None,
+    method: Method = "auto",
+    seconds: Seconds = None,
+    seed: Seed = 0,
+    budget: Budget = None,
+    plot: Plot = None,
+    points: Points = None,
+    previous: From = None,
 ) -> None:
     """Make a trained run smaller and prove what that costs.
 
     Give the error you can afford with --max-error, or --sweep A:B to see what each error would save. The original is
     kept in the new run as the reference, and ledger.json says per part what was chosen and why. The error covers
     compression, stored weights and the device's arithmetic, and is proved for every input of the box; where nothing
-    within it is proved the command exits 4 with the best bound. Runs of the family s2gpt have a measured error and need
-    --min-class measured. Ctrl-C loses nothing that was proved: the same command resumes.
+    within it is proved the command exits 4 with the best bound. Limits on derivatives, u_x=0.1, are measured and need
+    no class. Runs of the family s2gpt have a measured error and need --min-class measured. Where weights drifted,
+    --from OLD keeps what still holds of an earlier compression. Ctrl-C loses nothing that was proved: the same command
+    resumes.
     """
-    order = Order(run, out, max_error, sweep, min_class, domain, method, seconds, seed, budget, plot)
+    order = Order(run, out, max_error, sweep, min_class, domain, method, seconds, seed, budget, plot, points, previous)
     try:
         _compress(order)
     except KeyboardInterrupt:
@@ -106,35 +133,50 @@ def command(
 
 
 def _compress(order: Order) -> None:
-    from edgepde_runtime.errors import InputError
-
-    if (order.max_error is None) == (order.sweep is None):
-        raise InputError("expected either --max-error E or --sweep A:B")
-    if order.sweep is None and (order.budget is not None or order.plot is not None):
-        raise InputError("--budget and --plot expected --sweep A:B with them")
-    if order.domain is not None and not order.is_module:
-        raise InputError(f"{order.source}: --domain is for modules of your own; a run has the box it was trained for")
+    _check(order)
     if order.sweep is not None and _is_network(order):
         _sweep(order)
     elif order.is_module:
         _module(order)
     else:
-        from edgepde.compress import compress_run
-
-        compress_run(
-            Path(order.source),
-            order.out,
-            order.max_error,
-            order.sweep,
-            order.min_class,
-            order.method,
-            order.seconds,
-            order.seed,
-            order.command,
-        )
-    if order.out is not None and order.max_error is not None:
+        _run(order)
+    if order.out is not None and order.sweep is None:
         bundle = order.out.parent / "bundle"
         typer.echo(f"next: {shlex.join(['edgepde', 'export', str(order.out), '--out', str(bundle)])}")
+
+
+def _check(order: Order) -> None:
+    """Raise InputError for options that do not go together."""
+    from edgepde_runtime.errors import InputError
+
+    given = (order.max_error is not None, order.sweep is not None)
+    if given == (True, True) or (given == (False, False) and order.previous is None):
+        raise InputError("expected either --max-error E or --sweep A:B")
+    if order.sweep is None and (order.budget is not None or order.plot is not None):
+        raise InputError("--budget and --plot expected --sweep A:B with them")
+    if order.sweep is not None and (order.points is not None or order.previous is not None):
+        raise InputError("--points and --from expected --max-error E with them, not --sweep")
+    if order.domain is not None and not order.is_module:
+        raise InputError(f"{order.source}: --domain is for modules of your own; a run has the box it was trained for")
+
+
+def _run(order: Order) -> None:
+    """Compress a run of any family that can be."""
+    from edgepde.compress import compress_run
+
+    compress_run(
+        Path(order.source),
+        order.out,
+        order.max_error,
+        order.sweep,
+        order.min_class,
+        order.method,
+        order.seconds,
+        order.seed,
+        order.command,
+        points=order.points,
+        previous=order.previous,
+    )
 
 
 def _is_network(order: Order) -> bool:
@@ -170,7 +212,7 @@ def _module(order: Order) -> None:
     from edgepde.network.compress import compress_to, summary
 
     source = _source(order)
-    if order.out is None or order.max_error is None:
+    if order.out is None:
         raise InputError("--out RUN2 is missing: where to write the compressed run")
     made = compress_to(
         source,
@@ -181,6 +223,8 @@ def _module(order: Order) -> None:
         seconds=order.seconds,
         seed=order.seed,
         command=order.command,
+        points=order.points,
+        previous=order.previous,
     )
     typer.echo(summary(order.out, made))
 
