@@ -170,7 +170,22 @@ def in_cluster_order(given: Array, rows: ClusterTree, columns: ClusterTree) -> S
 def settled(
     partition: Partition, tolerance: float, exponent: int, dtype: str, fixed2: float = 0.0
 ) -> list[HBlock] | None:
-    """Blocks whose true errors, with fixed2 the squares of the fixed ones, hold the tolerance; None where none do."""
+    """Blocks whose true errors, with fixed2 the squares of the fixed ones, hold the tolerance; None where none do.
+
+    Where float16 does not hold the numbers it was meant for, blocks without halves are tried too; the smaller wins.
+    """
+    blocks = _settled(partition, tolerance, exponent, dtype, fixed2)
+    if blocks is None or not partition.missed:
+        return blocks
+    partition.half = False
+    whole = _settled(partition, tolerance, exponent, dtype, fixed2)
+    partition.half = True
+    itemsize = np.dtype(dtype).itemsize
+    tried = [made for made in (blocks, whole) if made is not None]
+    return min(tried, key=lambda made: sum(block.nbytes(itemsize) for block in made))
+
+
+def _settled(partition: Partition, tolerance: float, exponent: int, dtype: str, fixed2: float) -> list[HBlock] | None:
     aim = tolerance
     for _ in range(TRIES):
         try:
@@ -180,6 +195,8 @@ def settled(
         blocks = stored(partition.spectra, choice, exponent, dtype)
         error = math.sqrt(fixed2 + sum(math.ldexp(b.error, -exponent) ** 2 for b in blocks))
         if error <= tolerance * (1.0 - SLIP):
+            wanted = sum(kept.halves for kept in choice.held.values())
+            partition.missed = wanted > sum(min(b.halves, 1) if b.rank is None else b.halves for b in blocks)
             return blocks
         if not math.isfinite(error):
             return None

@@ -45,7 +45,8 @@ class Choice:
 class Partition:
     """The optimum over partitions of a matrix for multipliers and tolerances; decompositions are kept over both.
 
-    fixed: squared errors of nodes that stay as they are at no cost; whatever lies above them is divided.
+    fixed: squared errors of nodes that stay as they are at no cost; whatever lies above them is divided. missed: whether
+    of the last choice that was stored some halves were not.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Partition:
     ) -> None:
         self.spectra, self.tree = spectra, spectra.tree
         self.itemsize, self.max_rank, self.half = itemsize, max_rank, half
+        self.missed = False
         self.area = (self.tree.heights * self.tree.widths).astype(np.float64)
         self.unit = itemsize * (self.tree.heights + self.tree.widths).astype(np.float64)
         self.roundoff = 2.0 ** (-48 if itemsize == 4 else -106)

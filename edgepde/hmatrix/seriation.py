@@ -78,7 +78,7 @@ def fiedler(alike: Array) -> Array:
     try:
         _, vectors = scipy.sparse.linalg.eigsh(operator, k=1, which="LA", v0=start, tol=1e-3, maxiter=STEPS)
         vector = vectors[:, 0]
-    except scipy.sparse.linalg.ArpackNoConvergence as error:
-        found = error.eigenvectors
-        vector = found[:, 0] if found.size else start
+    except scipy.sparse.linalg.ArpackError as error:
+        found = getattr(error, "eigenvectors", np.zeros((n, 0)))
+        vector = found[:, 0] if found.size else np.zeros(n)
     return np.asarray(vector * root)
