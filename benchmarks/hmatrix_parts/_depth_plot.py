@@ -31,7 +31,8 @@ def draw(points: Sequence[Point], path: Path) -> None:
         axes.semilogy(list(own), list(own.values()), ":", color=COLOURS[-1], label="dense, against the truth")
         share = max(p.share for p in here)
         axes.set(
-            xlabel="compressed layers" if kind != "PINN" else "hidden layers", title=f"{kind}, storage <= {share:.2f}"
+            xlabel="compressed layers" if kind != "PINN" else "hidden layers",
+            title=f"{kind}, storage <= {share:.2g} of dense",
         )
         axes.set_ylabel("relative L2 error")
         axes.grid(alpha=0.3)

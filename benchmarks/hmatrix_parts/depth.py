@@ -1,14 +1,17 @@
 """Error over depth: does it pile up from layer to layer, in blocks and for singular values at equal storage?
 
 Two kinds of networks: layers that are integral operators with kernels smooth off the diagonal, on a grid, against their
-own limit on a finer grid; PINNs of Burgers, against Cole-Hopf. Kernels and hidden matrices are compressed, errors
-weighed with the root mean square of what a column multiplies, in both forms.
+own limit on a finer grid; PINNs of Burgers, against Cole-Hopf. Every kernel is held in blocks within a relative error,
+every hidden matrix within a share of its numbers: its units are re-ordered by their activations, and what blocks hold
+on the left is fitted to them. The rival is the singular value decomposition of as many numbers, of hidden matrices the
+activation-aware one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +19,9 @@ import torch
 from _harness import OURS, Row, say
 from numpy.typing import NDArray
 
-from edgepde.hmatrix.clusters import ClusterTree
 from edgepde.hmatrix.compressing import compress
 from edgepde.hmatrix.config import HConfig
+from edgepde.hmatrix.hmatrix import HMatrix
 from edgepde.problems.burgers import cole_hopf
 
 from .rivals._blocks import by_signature
@@ -36,15 +39,14 @@ EPS, SHARE, HALVINGS, MODES = 1e-3, 0.75, 12, 40
 class Net:
     """matrices: those that are compressed. reads: what each multiplies [N, n]. apply(matrices) is the output.
 
-    exact: what the output should be. order: whether units are re-ordered. The share of dense storage that is allowed,
-    or the relative error of every matrix.
+    exact: what the output should be. share: of dense storage that is allowed for hidden units; else the relative error
+    of every matrix.
     """
 
     matrices: list[Array]
     reads: list[Array]
     apply: Apply
     exact: Array
-    order: bool
     share: float | None = None
     eps: float = 0.0
 
@@ -106,7 +108,7 @@ def _growth(points: list[Point]) -> list[Row]:
 def _both(kind: str, depth: int, net: Net) -> list[Point]:
     made = [_blocks(m, r, net) for m, r in zip(net.matrices, net.reads, strict=True)]
     numbers = [n for _, n in made]
-    cut = [_truncated(m, r, n) for m, r, n in zip(net.matrices, net.reads, numbers, strict=True)]
+    cut = [_truncated(m, r, n, net) for m, r, n in zip(net.matrices, net.reads, numbers, strict=True)]
     dense, whole = net.apply(net.matrices), sum(m.size for m in net.matrices)
     points = []
     for form, matrices, held in (
@@ -125,13 +127,11 @@ def _relative(got: Array, wanted: Array) -> float:
 
 def _blocks(matrix: Array, reads: Array, net: Net) -> tuple[Array, int]:
     """The matrix in blocks, and how many numbers they are; for a share of its numbers the tolerance is bisected."""
-    size = np.sqrt((reads**2).mean(axis=0)).clip(1e-12)
-    trees: tuple[ClusterTree | None, ClusterTree | None] = (None, None)
-    if net.order:
-        trees = by_signature(torch.from_numpy(reads @ matrix.T)), by_signature(torch.from_numpy(reads))
     if net.share is None:
-        made = compress(matrix * size, HConfig(leaf=LEAF, eps=net.eps), *trees, dtype="float64")
-        return made.dense() / size, made.numbers
+        made = compress(matrix, HConfig(leaf=LEAF, eps=net.eps), dtype="float64")
+        return made.dense(), made.numbers
+    size = np.sqrt((reads**2).mean(axis=0)).clip(1e-12)
+    trees = by_signature(torch.from_numpy(reads @ matrix.T)), by_signature(torch.from_numpy(reads))
     low, high, best = -8.0, 0.0, None
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
@@ -140,21 +140,49 @@ def _blocks(matrix: Array, reads: Array, net: Net) -> tuple[Array, int]:
         best, low, high = (made, low, middle) if fits else (best, middle, high)
     if best is None:
         return np.zeros_like(matrix), 0
-    return best.dense() / size, best.numbers
+    return _refit(best, matrix, reads, size), best.numbers
 
 
-def _truncated(matrix: Array, reads: Array, numbers: int) -> tuple[Array, int]:
-    """As many singular values, of the matrix weighed alike, as these numbers hold, rounded to the nearest rank."""
-    size = np.sqrt((reads**2).mean(axis=0)).clip(1e-12)
+def _refit(made: HMatrix, matrix: Array, reads: Array, size: Array) -> Array:
+    """What blocks hold on the left by least squares on what the layer reads, row by row of the partition."""
+    ordered, x = matrix[np.ix_(made.row_order, made.column_order)], reads[:, made.column_order]
+    gram, scale = x.T @ x / len(x), size[made.column_order]
+    gram = gram + 1e-12 * np.trace(gram) / len(gram) * np.eye(len(gram))
+    fitted = np.zeros_like(ordered)
+    ends = sorted({end for block in made.blocks for end in block.rows})
+    for start, stop in pairwise(ends):
+        features = []
+        for block in made.blocks:
+            if block.rows[0] <= start and stop <= block.rows[1]:
+                inner = np.eye(block.shape[1]) if block.right is None else block.right.T / scale[slice(*block.columns)]
+                wide = np.zeros((len(inner), len(scale)))
+                wide[:, slice(*block.columns)] = inner
+                features.append(wide)
+        spread = np.concatenate(features)
+        if len(spread):
+            fitted[start:stop] = (
+                np.linalg.lstsq(spread @ gram @ spread.T, spread @ gram @ ordered[start:stop].T)[0].T @ spread
+            )
+    whole = np.empty_like(fitted)
+    whole[np.ix_(made.row_order, made.column_order)] = fitted
+    return whole
+
+
+def _truncated(matrix: Array, reads: Array, numbers: int, net: Net) -> tuple[Array, int]:
+    """As many singular values as these numbers hold, rounded to the nearest rank."""
     rank = round(numbers / sum(matrix.shape))
-    U, s, V = np.linalg.svd(matrix * size)
-    return (U[:, :rank] * s[:rank]) @ V[:rank] / size, rank * sum(matrix.shape)
+    root = np.eye(len(matrix.T))
+    if net.share is not None:
+        moment = reads.T @ reads / len(reads)
+        root = np.linalg.cholesky(moment + 1e-12 * np.trace(moment) / len(moment) * np.eye(len(moment)))
+    U = np.linalg.svd(matrix @ root)[0][:, :rank]
+    return U @ (U.T @ matrix), rank * sum(matrix.shape)
 
 
 def _integral(depth: int, seed: int) -> Net:
-    """u -> tanh(u / 2 + int K_l(s, t) u(t) dt), K_l = (1 + cos(w_l (s + t)) / 2) exp(-|s - t| / c_l), of norm 1."""
+    """u -> u +- tanh(int K_l(s, t) u(t) dt) / 2, K_l = (1 + cos(w_l (s + t)) / 2) exp(-|s - t| / c_l), of norm 1."""
     rng = np.random.default_rng(seed)
-    lengths, waves = rng.uniform(0.05, 0.3, max(DEPTHS))[:depth], rng.uniform(1.0, 6.0, max(DEPTHS))[:depth]
+    lengths, waves = rng.uniform(0.1, 0.2, max(DEPTHS))[:depth], rng.uniform(2.0, 5.0, max(DEPTHS))[:depth]
     coefficients = 2.0 * rng.normal(size=(INPUTS, MODES)) / np.arange(1, MODES + 1)
 
     def layers(n: int, norms: list[float]) -> tuple[Array, list[Array]]:
@@ -172,19 +200,19 @@ def _integral(depth: int, seed: int) -> Net:
     start, matrices = layers(GRID, norms)
     reads = [start]
     for matrix in matrices[:-1]:
-        reads.append(_through(reads[-1], [matrix]))
+        reads.append(_through(reads[-1], [matrix], len(reads) - 1))
 
     def apply(given: Sequence[Array]) -> Array:
         return _through(start, given)
 
     fine, finer = layers(GRID * FINER, norms)
     exact = _through(fine, finer).reshape(INPUTS, GRID, FINER).mean(axis=2)
-    return Net(matrices, reads, apply, exact, False, eps=EPS)
+    return Net(matrices, reads, apply, exact, eps=EPS)
 
 
-def _through(u: Array, matrices: Sequence[Array]) -> Array:
-    for matrix in matrices:
-        u = np.tanh(0.5 * u + u @ matrix.T)
+def _through(u: Array, matrices: Sequence[Array], first: int = 0) -> Array:
+    for place, matrix in enumerate(matrices, first):
+        u = u + (-1.0) ** place * 0.5 * np.tanh(u @ matrix.T)
     return u
 
 
@@ -203,4 +231,4 @@ def _pinn(runs: Path, depth: int, seed: int) -> Net:
         return np.asarray(h @ net[-1][0].T + net[-1][1])
 
     exact = cole_hopf(np.array([[NU]]), x)[0][:, None]
-    return Net([w for w, _ in net[1:-1]], reads[:-1], apply, exact, True, share=SHARE)
+    return Net([w for w, _ in net[1:-1]], reads[:-1], apply, exact, share=SHARE)

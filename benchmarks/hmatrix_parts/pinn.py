@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from _harness import OURS, Row, say
@@ -40,21 +42,28 @@ QUICK = Plan(((32, 2),), 1e-2, 6.0, 2.0, 6, None)
 def rows(quick: bool, runs: Path, seed: int = 0) -> list[Row]:
     """All networks."""
     plan = QUICK if quick else FULL
-    return [row for width, depth in plan.networks for row in _network(plan, runs, width, depth, seed)]
+    made = []
+    for width, depth in plan.networks:
+        for row in _network(plan, runs, width, depth, seed):
+            say(f"  {row.rival}: {row.measured if row.measured is not None else '-'} {row.unit} ({row.note})")
+            made.append(row)
+    return made
 
 
-def _network(plan: Plan, runs: Path, width: int, depth: int, seed: int) -> list[Row]:
+def _network(plan: Plan, runs: Path, width: int, depth: int, seed: int) -> Iterator[Row]:
     net = reference(runs, width, depth, seed)
     name = f"2-{width}x{depth}-1"
     say(f"{name}: {net.words}")
-    made = [Row(f"PINN {name}", "trained here", "relative L2", net.relative, 1e-3, note=net.words)]
+    yield Row(f"PINN {name}", "trained here", "relative L2", net.relative, 1e-3, note=net.words)
     case = f"PINN {name}: hidden storage at {plan.error:g}"
     small, ours = _ours(net, plan, case, seed)
-    made += [ours, *(_form(net, plan, case, name, seed) for name in forms.names())]
+    yield ours
+    for form in forms.names():
+        yield _form(net, plan, case, form, seed)
     asked = contest.case(net.layers, plan.error, seed)
     for rival in rivals.known():
-        made += _rival(asked, rival, case, plan)
-    return made + _scratch(net, small, plan, f"PINN {name}", runs, depth, seed)
+        yield from _rival(asked, rival, case, plan)
+    yield from _scratch(net, small, plan, f"PINN {name}", runs, depth, seed)
 
 
 def _ours(net: Trained, plan: Plan, case: str, seed: int) -> tuple[Network, Row]:
@@ -102,16 +111,16 @@ def _hidden(network: Network) -> int:
     return sum(counted[1:-1])
 
 
-def _rival(asked: contest.Case, rival: object, case: str, plan: Plan) -> list[Row]:
+def _rival(asked: contest.Case, rival: ModuleType, case: str, plan: Plan) -> list[Row]:
     """A rival as its projection leaves it, and fitted again for as long as ours may take."""
-    name, began = rival.NAME, time.monotonic()  # type: ignore[attr-defined]
+    name, began = rival.NAME, time.monotonic()
     say(f"{case}: {name}")
-    entry, said = contest.plain(asked, rival)  # type: ignore[arg-type]
+    entry, said = contest.plain(asked, rival)
     most = entry.nbytes if entry is not None else float(asked.dense)
     made = [_stated(case, name, asked, entry, said, f"{time.monotonic() - began:.3g} s")]
     say(f"{case}: {name}, fitted again")
     began = time.monotonic()
-    again, said = contest.fitted(asked, rival, plan.seconds, most)  # type: ignore[arg-type]
+    again, said = contest.fitted(asked, rival, plan.seconds, most)
     spent = f"{time.monotonic() - began:.3g} s"
     if again is None:
         note = f"nothing smaller than {most / asked.dense:.3g} was proved; {spent}"
