@@ -23,7 +23,7 @@ def build_library(folder: Path, *options: str, compiler: str = "cc") -> Path:
     needs_compiler("cmake")
     needs_compiler(compiler)
     words = ["cmake", "-S", str(RUNTIME), "-B", str(folder), "-DEDGEPDE_STRICT=ON", f"-DCMAKE_C_COMPILER={compiler}"]
-    for command in ([*words, *options], ["cmake", "--build", str(folder)]):
+    for command in ([*words, *options], ["cmake", "--build", str(folder), "--parallel", "2"]):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
     return next(folder.glob("libedgepde_ops.*"))
