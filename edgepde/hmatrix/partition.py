@@ -45,8 +45,8 @@ class Choice:
 class Partition:
     """The optimum over partitions of a matrix for multipliers and tolerances; decompositions are kept over both.
 
-    fixed: squared errors of nodes that stay as they are at no cost; whatever lies above them is divided. missed: whether
-    of the last choice that was stored some halves were not.
+    fixed: squared errors of nodes that stay as they are at no cost; whatever lies above them is divided. missed:
+    whether some halves of the last choice could not be stored as such.
     """
 
     def __init__(
