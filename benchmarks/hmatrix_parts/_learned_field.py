@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import torch
@@ -67,6 +68,7 @@ def _net(width: int, hidden: Callable[[], nn.Module]) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(width, 1))
 
 
+@cache
 def _data(seed: int, count: int = POINTS) -> Data:
     points = BOX.sample(count, np.random.default_rng(seed))
     exact = cole_hopf(np.array([[NU]]), points)[0]
