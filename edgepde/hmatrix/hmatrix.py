@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
-from edgepde_runtime.blocks import PackedBlocks
+from edgepde_runtime.blocks import Block, PackedBlocks
 from edgepde_runtime.errors import InputError
 from numpy.typing import NDArray
 
@@ -170,14 +170,14 @@ class HMatrix:
         return self._packed[half]
 
 
-def check_tiling(shape: tuple[int, int], blocks: Sequence[HBlock]) -> None:
+def check_tiling(shape: tuple[int, int], blocks: Sequence[HBlock | Block]) -> None:
     """Raise InputError where blocks overlap, leave the matrix or leave a hole."""
     covered = np.zeros(shape, dtype=np.int8)
     for block in blocks:
         (a, b), (c, d) = block.rows, block.columns
         if not (0 <= a < b <= shape[0] and 0 <= c < d <= shape[1]):
             raise InputError(f"hmatrix: block {block.rows} x {block.columns}: expected within {list(shape)}")
-        covered[a:b, c:d] += 1
+        covered[a:b, c:d] = np.minimum(covered[a:b, c:d], 1) + 1  # two are as wrong as 257, which wraps
     if (covered != 1).any():
         i, j = np.argwhere(covered != 1)[0].tolist()
         raise InputError(f"hmatrix: blocks: expected every entry once, entry ({i}, {j}) is in {int(covered[i, j])}")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .clusters import Range
+from .hmatrix import check_tiling
 
 Whole = NDArray[np.int64]
 DENSE = -1
@@ -43,7 +44,7 @@ class Layout:
     """Blocks that tile [rows, columns]; the arrays of PackedBlocks they lead to; the spots of every block.
 
     Blocks that share columns have their right factors side by side, blocks that share rows are one matrix; large groups
-    first. Raises InputError where the blocks overlap, leave the matrix or leave a hole.
+    first. Raises InputError where the blocks overlap, leave the matrix or a hole, or a rank is not one.
     """
 
     rows: int
@@ -52,6 +53,10 @@ class Layout:
 
     def __post_init__(self) -> None:
         check_tiling((self.rows, self.columns), self.blocks)
+        for block in self.blocks:
+            sizes = block.rows[1] - block.rows[0], block.columns[1] - block.columns[0]
+            if block.rank is not None and not 0 <= block.rank <= min(sizes):
+                raise InputError(f"hlinear: block {block.rows} x {block.columns}: rank {block.rank} of {sizes}")
 
     @cached_property
     def numbers(self) -> int:
@@ -138,23 +143,6 @@ class Layout:
         if len(table) > rows * columns:
             raise InputError(f"hlinear blocks: {len(table)} blocks cannot tile {[rows, columns]}")
         return cls(rows, columns, tuple(_block(*row) for row in table.tolist()))
-
-
-def check_tiling(shape: tuple[int, int], blocks: Sequence[Block]) -> None:
-    """Raise InputError where blocks overlap, leave the matrix or leave a hole, or a rank is not one."""
-    covered = np.zeros(shape, dtype=np.int8)
-    for block in blocks:
-        (a, b), (c, d) = block.rows, block.columns
-        if not (0 <= a < b <= shape[0] and 0 <= c < d <= shape[1]):
-            raise InputError(f"hlinear: block {block.rows} x {block.columns}: expected within {list(shape)}")
-        if block.rank is not None and not 0 <= block.rank <= min(b - a, d - c):
-            raise InputError(f"hlinear: block {block.rows} x {block.columns}: rank {block.rank} of {(b - a, d - c)}")
-        if covered[a:b, c:d].any():
-            raise InputError(f"hlinear: block {block.rows} x {block.columns}: overlaps another")
-        covered[a:b, c:d] = 1
-    if not covered.all():
-        i, j = np.argwhere(covered == 0)[0].tolist()
-        raise InputError(f"hlinear: blocks: no block holds entry ({i}, {j})")
 
 
 def _block(a: int, b: int, c: int, d: int, rank: int) -> Block:

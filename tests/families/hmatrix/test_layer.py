@@ -112,10 +112,10 @@ def test_state_brings_its_own_blocks() -> None:
 def test_state_that_does_not_fit_is_refused() -> None:
     layer = shuffled(30, 50)
     for name, value, match in (
-        ("blocks", layer.blocks[1:], "no block holds"),
+        ("blocks", layer.blocks[1:], "is in 0"),
         ("blocks", layer.blocks + torch.tensor([40, 40, 0, 0, 0]), "within"),
         ("blocks", layer.blocks.double(), "int64"),
-        ("blocks", torch.cat([layer.blocks, layer.blocks]), "overlaps"),
+        ("blocks", torch.cat([layer.blocks, layer.blocks]), "is in 2"),
         ("row_order", torch.zeros_like(layer.row_order), "row_order"),
         ("column_order", layer.column_order[1:], "column_order"),
     ):
@@ -209,8 +209,9 @@ def test_inputs_that_do_not_fit_are_refused() -> None:
 def test_blocks_that_do_not_tile_are_refused() -> None:
     whole = Block((0, 4), (0, 4), None)
     for blocks, match in (
-        ((), "no block"),
-        ((whole, whole), "overlaps"),
+        ((), "is in 0"),
+        ((whole, whole), "is in 2"),
+        ((whole,) * 257, "is in 2"),
         ((Block((0, 4), (0, 5), None),), "within"),
         ((Block((0, 4), (0, 4), 5),), "rank 5"),
     ):
