@@ -21,7 +21,7 @@ from edgepde.compress.allowance import Allowance
 from edgepde.compress.area import Area
 from edgepde.compress.derived import Measured, measure
 
-ROUNDING_SECONDS = 5.0
+ROUNDING_SECONDS = 20.0
 LEAST_SECONDS = 0.5
 Tell = Callable[[float, int], None]
 
