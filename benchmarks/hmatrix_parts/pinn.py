@@ -35,7 +35,7 @@ class Plan:
     target: float | None
 
 
-FULL = Plan(((256, 3), (512, 2)), 1e-3, 60.0, 40.0, 60, TARGET)
+FULL = Plan(((256, 3), (512, 2)), 1e-3, 45.0, 30.0, 25, TARGET)
 QUICK = Plan(((32, 2),), 1e-2, 6.0, 2.0, 6, None)
 
 
