@@ -18,12 +18,13 @@ from edgepde.hmatrix.layout import Layout
 from edgepde.hmatrix.penalty import block_penalty
 from edgepde.hmatrix.rates import parameter_groups
 
+WHEN = (0.15, 0.3, 0.45)
 Loss = Callable[[nn.Module, int], Tensor]
 
 
 @dataclass(frozen=True)
 class How:
-    """steps of Adam at a rate that falls as a cosine; after a third, a half and two thirds of them blocks adapt."""
+    """steps of Adam at a rate that falls as a cosine; at WHEN of them blocks adapt."""
 
     steps: int
     rate: float
@@ -40,7 +41,7 @@ def train(net: nn.Module, loss: Loss, how: How) -> nn.Module:
     """The net after its steps; loss(net, step)."""
     optimizer = torch.optim.Adam(parameter_groups(net, how.rate))
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, how.steps)
-    changes = {round(how.steps * share) for share in (1 / 3, 1 / 2, 2 / 3)} if how.adaptivity else set()
+    changes = {round(how.steps * share) for share in WHEN} if how.adaptivity else set()
     for step in range(how.steps):
         if step in changes and how.adaptivity is not None:
             slopes = dense_slopes(net, lambda: loss(net, step))  # noqa: B023 - called at once
