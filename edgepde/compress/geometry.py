@@ -110,7 +110,7 @@ def _npz(path: Path) -> Geometry:
     if path.stat().st_size > MOST_BYTES:
         raise InputError(f"--points {path}: expected at most {MOST_BYTES} bytes, got {path.stat().st_size}")
     try:
-        with np.load(path, allow_pickle=False) as held:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
             found = {name: held[name] for name in NAMES if name in held.files}
             others = sorted(held.files)
     except (OSError, ValueError, EOFError) as error:

@@ -111,10 +111,11 @@ class OperatorSearch(Hunt):
             if made is None or (best is not None and made.nbytes(self.each) > GAIN * best.nbytes(self.each)):
                 break
             best = made
-            if number + 1 < ROUNDS and self.left < 0.5 * self.seconds:
-                break
             lost = np.abs(self.weight - made.matrix.dense()) @ self.reach[0][1]
-            scales = scales[0] * power_of_two(np.sqrt(np.maximum(lost / np.median(lost), 1e-3))), scales[1]
+            typical = float(np.median(lost))
+            if made.matrix.is_dense or typical == 0.0 or (number + 1 < ROUNDS and self.left < 0.5 * self.seconds):
+                break
+            scales = scales[0] * power_of_two(np.sqrt(np.maximum(lost / typical, 1e-3))), scales[1]
         return self._candidate(best)
 
     def _fitted(self, trees: Any, scales: tuple[Array, Array], eps: float, room: float) -> tuple[Formed | None, float]:

@@ -28,7 +28,7 @@ from edgepde.hmatrix.hmatrix import HMatrix
 from edgepde.hmatrix.update import update
 
 Array = NDArray[np.float64]
-TRIES, LEAST, SHRINK = 6, 0.2, 0.9
+TRIES, LEAST, SHRINK, SLACK = 6, 0.2, 0.9, 1.0 + 1e-9
 
 
 @final
@@ -149,7 +149,7 @@ class _Operator:
         for _ in range(TRIES):
             old = rescaled(self.old, self.before, (self.scale, ones))
             scaled = self.scale[:, None] * search.weight
-            eps = min(aim * old.error / max(float(np.linalg.norm(scaled)), 1e-300), 0.999)
+            eps = min(aim * old.error * SLACK / max(float(np.linalg.norm(scaled)), 1e-300), 0.999)
             new, change = update(replace(old, config=replace(old.config, eps=eps)), scaled)
             back = rescaled(new, scaled, (1.0 / self.scale, ones))
             formed = search.formed(back)
