@@ -53,6 +53,12 @@ class Proof:
         return self.quantisation.finished and (self.compression is None or self.compression.finished)
 
     @property
+    def exact(self) -> bool:
+        """Whether the worst inputs are known and need no search."""
+        bounds = [self.quantisation] if self.compression is None else [self.compression, self.quantisation]
+        return all(bound.how in ("linear", "equal") for bound in bounds)
+
+    @property
     def suspects(self) -> Array:
         """Points [n, d] where the searches found the largest differences."""
         bounds = [self.quantisation] if self.compression is None else [self.compression, self.quantisation]

@@ -15,6 +15,9 @@ PointError = Callable[[Array], Array]
 
 FIRST_RADIUS = 1.0 / 16.0
 WORST, POINT_ROUNDS = 3, 22
+DRAWS, DRAWN_NUMBERS, FEWEST_DRAWS = 256, 1 << 15, 8
+# Beyond so many columns a neighbourhood says little: the worst point alone, a few rounds.
+MANY, ROUNDS_OF_MANY = 64, 3
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,15 @@ def worst_point(
 ) -> Worst:
     """max |error| over points [M, d] of one box, and over neighbourhoods of the worst three and of `more` [m, d].
 
-    error(points [m, d]) -> [m]. The neighbourhoods shrink to a few units in the last place of float32.
+    error(points [m, d]) -> [m]. The neighbourhoods shrink to a few units in the last place of float32; of many columns
+    they have fewer points.
     """
+    draws, many = max(FEWEST_DRAWS, min(DRAWS, DRAWN_NUMBERS // box.dimension)), box.dimension > MANY
     values = _magnitude(error(points))
-    starts = [(point,) for point in (*points[np.argsort(-values)[:WORST]], *more)]
-    best, compared = _climb(error, _at(values, (points,)), starts, (box,), (256,), seed, rounds)
+    worst = points[np.argsort(-values)[: 1 if many else WORST]]
+    starts = [(point,) for point in (*worst, *more[: 1 if many else None])]
+    rounds = min(rounds, ROUNDS_OF_MANY) if many else rounds
+    best, compared = _climb(error, _at(values, (points,)), starts, (box,), (draws,), seed, rounds)
     return Worst(best.value, np.zeros(0), best.place[0], values.size + compared)
 
 

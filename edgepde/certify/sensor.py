@@ -48,6 +48,7 @@ from .propagate import Begin, Enclosure
 from .rules._enclosure import OUT, Taylor
 
 FEW, ABOVE = 4, 1.03
+EVERY = "*"
 SAMPLES = 512
 COLUMN = re.compile(r"\s*([^=,\s]+)\s*=\s*([^=,\s%]+)\s*(%?)\s*")
 
@@ -67,18 +68,26 @@ class Accuracy:
         return f"{100.0 * self.value:.12g}%" if self.relative else f"{self.value:.12g}"
 
 
+def told(accuracies: Mapping[str, Accuracy]) -> str:
+    """In words; equal accuracies of many columns together."""
+    if len(accuracies) > FEW and len(set(accuracies.values())) == 1:
+        return f"{len(accuracies)} columns +- {next(iter(accuracies.values()))}"
+    return ", ".join(f"{name} +- {accuracy}" for name, accuracy in accuracies.items())
+
+
 def parse_accuracies(text: str, columns: Sequence[str]) -> dict[str, Accuracy]:
-    """By column from `nu=1%,x=0.001`: absolute in the column's unit, or per cent of the value given.
+    """By column from `nu=1%,x=0.001`, `*` for every one: absolute in the column's unit, or per cent of the value given.
 
     Raises InputError naming the part that is no `column=number` or `column=number%`, or a column that there is not.
     """
     made: dict[str, Accuracy] = {}
+    known = set(columns)
     for part in text.split(","):
         read = COLUMN.fullmatch(part)
         if read is None:
             raise InputError(f"input accuracy: expected column=number or column=number%, got {part.strip()!r}")
         name, number, percent = read.groups()
-        if name not in columns:
+        if name not in known and name != EVERY:
             raise InputError(f"input accuracy: no column {name}; there are {', '.join(columns)}")
         if name in made:
             raise InputError(f"input accuracy: column {name} expected once")
@@ -88,7 +97,8 @@ def parse_accuracies(text: str, columns: Sequence[str]) -> dict[str, Accuracy]:
             value = math.nan
         if not (math.isfinite(value) and value > 0.0):
             raise InputError(f"input accuracy: column {name} expected a number > 0, got {number}{percent}")
-        made[name] = Accuracy(value / 100.0, True) if percent else Accuracy(value)
+        read_as = Accuracy(value / 100.0, True) if percent else Accuracy(value)
+        made |= dict.fromkeys(columns, read_as) if name == EVERY else {name: read_as}
     return made
 
 
@@ -170,10 +180,11 @@ class _Given:
     def of(box: Box | Family, accuracy: Mapping[str, Accuracy], device: torch.device | str) -> _Given:
         names = [f"x{i}" for i in range(box.dimension)] if isinstance(box, Family) else list(box.names)
         rows = np.zeros((2, len(names)))
+        places = {name: place for place, name in enumerate(names)}
         for name, value in accuracy.items():
-            if name not in names:
+            if name not in places:
                 raise InputError(f"input accuracy: no column {name}; there are {', '.join(names)}")
-            rows[int(value.relative), names.index(name)] = value.value
+            rows[int(value.relative), places[name]] = value.value
         absolute, relative = torch.tensor(rows, dtype=torch.float64, device=device)
         return _Given(absolute, relative)
 

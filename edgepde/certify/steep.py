@@ -13,6 +13,7 @@ Array = NDArray[np.float64]
 Network = Callable[[Array], Array]
 
 LINKS, PARTS, ZOOMS = 32, 64, 4
+NEAREST, NUMBERS = 24, 1 << 21
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,13 @@ def steepest(network: Network, points: Array, count: int = 3) -> Steep:
     pairs = _neighbours(points / scale)
     if not len(pairs):
         return Steep(points[:0], 0.0)
-    jump = _jump(values[pairs[:, 0]], values[pairs[:, 1]])
-    slope = _slope(jump, np.linalg.norm((points[pairs[:, 0]] - points[pairs[:, 1]]) / scale, axis=1))
-    picked = np.unique(np.concatenate([np.argsort(-slope)[:LINKS], np.argsort(-jump)[:LINKS]]))
+    step = max(1, NUMBERS // (values.shape[1] + points.shape[1]))
+    some = [pairs[i : i + step].T for i in range(0, len(pairs), step)]
+    jump = np.concatenate([_jump(values[a], values[b]) for a, b in some])
+    length = np.concatenate([np.linalg.norm((points[a] - points[b]) / scale, axis=1) for a, b in some])
+    slope = _slope(jump, length)
+    links = max(1, min(LINKS, step // PARTS))
+    picked = np.unique(np.concatenate([np.argsort(-slope)[:links], np.argsort(-jump)[:links]]))
     ends, steep = points[pairs[picked]], slope[picked]
     for _ in range(ZOOMS):
         ends, local = _zoom(network, ends, scale)
@@ -46,7 +51,7 @@ def steepest(network: Network, points: Array, count: int = 3) -> Steep:
 
 def _neighbours(points: Array) -> NDArray[np.intp]:
     """Pairs [n, 2] of each point with its nearest ones, at a distance."""
-    k = min(len(points), 2 * points.shape[1] + 4)
+    k = min(len(points), 2 * points.shape[1] + 4, NEAREST)
     distance, near = cKDTree(points).query(points, k=k)
     first = np.repeat(np.arange(len(points)), k)
     apart = distance.ravel() > 0.0

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from edgepde_runtime import columns
 from edgepde_runtime.certificate import BoxEntry, Certificate, Found, OutputCertificate
 from edgepde_runtime.certificate_rules import REFERENCE
 from edgepde_runtime.family import Family
-from edgepde_runtime.manifest import InputSpec, OutputSpec
+from edgepde_runtime.manifest import SHOWN, InputSpec, OutputSpec
 from edgepde_runtime.subbox import words
 from edgepde_runtime.term import Term, upward
 
@@ -53,7 +54,11 @@ def render(
 
 
 def _box(inputs: Sequence[InputSpec]) -> list[tuple[str, ...]]:
-    return [(s.name, c.name, c.unit or "-", f"{c.low!r}", f"{c.high!r}") for s in inputs for c in s.columns]
+    return [
+        (s.name, columns.spelled(c, "name"), c["unit"] or "-", f"{c['low']!r}", f"{c['high']!r}")
+        for s in inputs
+        for c in columns.compact([vars(c) for c in s.columns], "name")
+    ]
 
 
 def _outputs(outputs: Sequence[OutputSpec], certificate: Certificate) -> list[tuple[str, ...]]:
@@ -93,7 +98,8 @@ def _term(name: str, term: Term) -> tuple[str, ...]:
 def _found(entry: OutputCertificate, found: Found, box: Sequence[BoxEntry]) -> str:
     names = [c.column for c in box]
     values = [v for name in dict.fromkeys(c.input for c in box) for v in found.input[name]]
-    place = ", ".join(f"{name} = {value:.6g}" for name, value in zip(names, values, strict=True))
+    place = ", ".join(f"{name} = {value:.6g}" for name, value in list(zip(names, values, strict=True))[:SHOWN])
+    place += f" and {len(names) - SHOWN} more in certificate.json" if len(names) > SHOWN else ""
     what = "reference network - device" if found.against == REFERENCE else "exact solution - device"
     ratio = "" if entry.tightness_total is None else f"; bound / found = {entry.tightness_total:.3g}"
     return f"The worst |{what}| a search reached is {upward(found.value)}, at {place}{ratio}."

@@ -33,6 +33,12 @@ def compact(entries: Sequence[Mapping[str, Any]], name: str) -> list[dict[str, A
     return made
 
 
+def spelled(entry: Mapping[str, Any], name: str) -> str:
+    """An entry of `compact` in words: f0, or f0 .. f1999."""
+    found, count = _NUMBERED.fullmatch(entry[name]), entry.get("count", 1)
+    return entry[name] if found is None or count == 1 else f"{entry[name]} .. {found[1]}{int(found[2]) + count - 1}"
+
+
 def names(fields: Fields, name: str) -> list[str]:
     """The columns that an entry stands for. Raises BundleError for a count or a name that says nothing."""
     first = fields.string(name)

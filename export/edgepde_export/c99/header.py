@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgepde_runtime import columns
 from edgepde_runtime.certificate import Certificate
 from edgepde_runtime.manifest import Manifest, OutputSpec
 from edgepde_runtime.term import upward
@@ -50,9 +51,10 @@ def _inputs(program: Program, manifest: Manifest) -> str:
     for spec, given in zip(manifest.inputs, program.parts[0].entry.inputs, strict=True):
         shape = _spelled(program, given.value.shape)
         lines.append(f" * {program.ids[spec.name]} {spec.dtype} {shape}, inside the box")
-        for column in spec.columns:
-            unit = f" {_comment(column.unit)}" if column.unit else ""
-            lines.append(f" *     {_comment(column.name)}: {column.low!r} .. {column.high!r}{unit}")
+        for column in columns.compact([vars(c) for c in spec.columns], "name"):
+            unit = f" {_comment(column['unit'])}" if column["unit"] else ""
+            name = _comment(columns.spelled(column, "name"))
+            lines.append(f" *     {name}: {column['low']!r} .. {column['high']!r}{unit}")
     return "\n".join(lines)
 
 

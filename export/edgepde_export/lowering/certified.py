@@ -26,7 +26,7 @@ from edgepde.certify.family import Family
 from edgepde.certify.prove import Lineage, Proof, Tell, prove, widened
 from edgepde.certify.rounding import RoundingBound, single_operations
 from edgepde.certify.search import worst_point
-from edgepde.certify.sensor import bound_sensitivity, parse_accuracies
+from edgepde.certify.sensor import bound_sensitivity, parse_accuracies, told
 from edgepde.train.progress import progress
 
 from ..family import statement
@@ -37,6 +37,8 @@ ENGINE = "Taylor models of the pair 1"
 FAMILY = "inputs belong to the family stated; other inputs of the box have no bound"
 C99, STATED = "c99", "reference"
 ROUNDS = 1
+# Columns up to which inputs are searched where the worst one is known in closed form.
+SEARCHED = 64
 ASSUMPTIONS = (
     "IEEE-754 arithmetic, round to nearest, ties to even; subnormal results may be flushed to 0, subnormal "
     "inputs and weights are not read as 0",
@@ -123,7 +125,7 @@ def _sensor(lineage: Lineage, where: Box | Family, options: Options) -> dict[str
     accuracies = parse_accuracies(options.accuracy, names)
     made = bound_sensitivity(lineage.reference, where, accuracies, seconds=options.seconds)
     value = float(made.value.max())
-    stated = ", ".join(f"{name} +- {accuracy}" for name, accuracy in accuracies.items())
+    stated = told(accuracies)
     if not _finite(value):
         return {SENSOR: Term.not_verified(f"no finite bound on what {stated} costs")}
     how = f"sup |f(x + delta) - f(x)| for {stated}, proved on {made.boxes} boxes; a search found {made.found.max():.3g}"
@@ -146,8 +148,10 @@ def _found(on: Device, proof: Proof, family: Family | None) -> Found:
         arrays, valid = space.inputs(places)
         return np.where(valid, error(arrays[spec.name]), 0.0)[:, None]
 
-    searched = Search(at, space.dimension).run(rounds=ROUNDS)
-    best = [(float(searched.value[0]), space.inputs(searched.place)[0][spec.name][0])]
+    best: list[tuple[float, NDArray[np.floating]]] = []
+    if space.dimension <= SEARCHED or not proof.exact:
+        searched = Search(at, space.dimension).run(rounds=ROUNDS)
+        best.append((float(searched.value[0]), space.inputs(searched.place)[0][spec.name][0]))
     suspects = proof.suspects if family is not None else np.clip(proof.suspects, low, high)
     best += [(float(v), x) for v, x in zip(error(suspects), suspects.astype(spec.dtype), strict=True)]
     if family is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,9 +30,7 @@ from . import certified, held_out, measured, stored
 from .costly import costliest
 from .options import Naming, Options
 from .prepare import prepare
-from .samples import golden_points
-
-GOLDEN, DENSE = 256, 4096
+from .samples import dense_rows, golden_points, golden_rows
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,9 @@ def content(plain: Plain, box: Box, options: Options) -> BundleContent:
     plain = replace(plain, model=store(plain.model, options.precision, options.log))
     values = plain.values if options.precision == "f32" else stored.networks(plain.values, plain.model, plain.signature)
     truth = plain.recorded if options.data is None else held_out.read(options.data, box, output.shape)
-    golden = golden_points(box, GOLDEN, options.seed, np.dtype(spec.dtype))
-    points = np.concatenate([golden, golden_points(box, DENSE, options.seed + 1, np.dtype(spec.dtype))])
+    width = box.dimension + math.prod(n for n in output.shape if isinstance(n, int))
+    golden = golden_points(box, golden_rows(width), options.seed, np.dtype(spec.dtype))
+    points = np.concatenate([golden, golden_points(box, dense_rows(width), options.seed + 1, np.dtype(spec.dtype))])
     with_c = ((spec,), (output,)) if options.c99 else None
     backends = measured.load_backends(serialize(plain.model), options.log, with_c)
     seen = measured.certify(plain.signature, values, backends, points, truth)

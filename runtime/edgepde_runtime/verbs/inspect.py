@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import bundle as bundles
-from .. import render
+from .. import columns, render
 from ..bundle import Bundle
 from ..certificate import Certificate, OutputCertificate
 from ..errors import BundleError, ModelFileError
@@ -95,9 +95,9 @@ def _bundle(bundle: Bundle) -> InspectReport:
     manifest = bundle.manifest
     sections: dict[str, list[tuple[str, ...]]] = {
         "inputs": [
-            (s.name, s.dtype, _shape(s.shape), c.name, c.unit, repr(c.low), repr(c.high))
+            (s.name, s.dtype, _shape(s.shape), columns.spelled(c, "name"), c["unit"], repr(c["low"]), repr(c["high"]))
             for s in manifest.inputs
-            for c in s.columns
+            for c in columns.compact([vars(c) for c in s.columns], "name")
         ],
         "outputs": [
             (s.name, s.dtype, _shape(s.shape), s.unit, _kind(s.diagnostic, s.threshold)) for s in manifest.outputs
