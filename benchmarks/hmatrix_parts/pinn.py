@@ -35,7 +35,7 @@ class Plan:
     target: float | None
 
 
-FULL = Plan(((256, 3), (512, 2)), 1e-3, 45.0, 30.0, 25, TARGET)
+FULL = Plan(((256, 3), (512, 2)), 1e-3, 90.0, 45.0, 25, TARGET)
 QUICK = Plan(((32, 2),), 1e-2, 6.0, 2.0, 6, None)
 
 
@@ -68,7 +68,10 @@ def _network(plan: Plan, runs: Path, width: int, depth: int, seed: int) -> Itera
 
 def _ours(net: Trained, plan: Plan, case: str, seed: int) -> tuple[Network, Row]:
     say(f"{case}: ours")
-    small, note = _compressed(net, plan.error, "auto", plan.seconds, seed)
+    try:
+        small, note = _compressed(net, plan.error, "auto", plan.seconds, seed)
+    except NotVerified as error:
+        return net.network, Row(case, OURS, "of dense", 1.0, plan.target, note=f"not reached: {error}")
     return small, Row(case, OURS, "of dense", _share(net, small), plan.target, note=note)
 
 
