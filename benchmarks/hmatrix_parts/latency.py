@@ -1,0 +1,169 @@
+"""Operator layers as blocks: how much faster than a dense Gemm, and than the same blocks in standard nodes?
+
+The logarithmic kernel on a grid of the square, relative error 1e-3, leaf 32, on one thread. Kernels alone (as the C99
+target calls them), in ONNX Runtime, in standard nodes of ONNX Runtime with one product per row or for all rows, dense.
+Candidates run in turn, each several times in a row: its numbers are where they are in a loop that calls it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from _harness import OURS, Row, say
+from edgepde_export.lowering.block_nodes import block_nodes
+from edgepde_runtime import native
+from edgepde_runtime.blocks import PackedBlocks
+from edgepde_runtime.latency import Latency, measure
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from edgepde.hmatrix.clusters import from_points
+from edgepde.hmatrix.compressing import compress
+from edgepde.hmatrix.config import HConfig
+
+from ._blocks_kernel import Kernel, built
+
+Array = NDArray[np.float32]
+Call = Callable[[], object]
+SIDES, QUICK_SIDES, LEAF, EPS = (32, 64), (16,), 32, 1e-3
+BATCHES = (1, 16)
+SECONDS, QUICK_SECONDS, RUN = 12.0, 1.0, 10
+FASTER = {1024: 4.0, 4096: 15.0}
+ORT, HALVES = "ours in ONNX Runtime", "ours in ONNX Runtime, halves"
+NODES, NODES_MANY = "standard nodes, row by row", "standard nodes, rows together"
+DENSE, KERNEL, KERNEL_HALVES = "dense Gemm in ONNX Runtime", OURS, "ours, halves"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A kernel matrix [n, n] in cluster order, and as blocks."""
+
+    dense: Array
+    blocks: PackedBlocks
+
+    @property
+    def halves(self) -> PackedBlocks:
+        """The same with factors in float16."""
+        b = self.blocks
+        right, left = b.right.astype(np.float16), b.left.astype(np.float16)
+        return PackedBlocks(b.rows, b.columns, b.column_groups, right, b.row_groups, b.index, left)
+
+
+def rows(quick: bool) -> list[Row]:
+    """Every size and batch; targets for a batch of 1 at the sizes that have them."""
+    made: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        kernel = built(Path(folder))
+        for side in QUICK_SIDES if quick else SIDES:
+            say(f"log kernel on {side} x {side} points")
+            layer = log_kernel(side)
+            for batch in BATCHES:
+                made += list(_case(layer, batch, kernel, QUICK_SECONDS if quick else SECONDS))
+    return made
+
+
+def log_kernel(side: int) -> Layer:
+    """-log |p - q| between the midpoints of side x side cells, the diagonal that of 0.3 cells."""
+    middle = (np.arange(side) + 0.5) / side
+    points = np.stack(np.meshgrid(middle, middle), axis=-1).reshape(-1, 2)
+    apart = np.sqrt(((points[:, None] - points) ** 2).sum(axis=-1))
+    tree = from_points(points, LEAF)
+    made = compress(
+        -np.log(np.maximum(apart, 0.3 / side)), HConfig(leaf=LEAF, eps=EPS, factorisation="aca"), tree, tree
+    )
+    (blocks,) = made.packed()
+    return Layer(made.in_cluster_order().astype(np.float32), blocks)
+
+
+def _case(layer: Layer, batch: int, kernel: Kernel, seconds: float) -> Iterator[Row]:
+    """The latencies of one size and batch, then what ours gain."""
+    n = layer.blocks.columns
+    x = np.random.default_rng(n + batch).standard_normal((batch, n)).astype(np.float32)
+    name, calls = f"operator {n} x {n}, batch {batch}", candidates(layer, x, kernel)
+    times = measure({key: _often(call) for key, call in calls.items()}, seconds)
+    for key in calls:
+        note = f"{layer.blocks.numbers / n**2:.3f} of the dense numbers" if key == KERNEL else ""
+        yield _row(name, key, times[key], note)
+    for key in (KERNEL, ORT):
+        if key not in times:
+            continue
+        target = FASTER.get(n) if batch == 1 else None
+        yield Row(f"{name}, {DENSE} / {key}", OURS, "x", times[DENSE].p50 / times[key].p50, target, ">=")
+        least = min(times[NODES].p50, times[NODES_MANY].p50)
+        yield Row(f"{name}, the better standard nodes / {key}", OURS, "x", least / times[key].p50, 1.0, ">=")
+
+
+def candidates(layer: Layer, x: Array, kernel: Kernel) -> dict[str, Call]:
+    """Every way to compute y [batch, n], each checked against the dense product."""
+    made: dict[str, Callable[[], Array]] = {
+        KERNEL: kernel.call(layer.blocks, x),
+        KERNEL_HALVES: kernel.call(layer.halves, x),
+        NODES: _session(*_standard(layer.blocks, many=False), x),
+        NODES_MANY: _session(*_standard(layer.blocks, many=True), x),
+        DENSE: _session([helper.make_node("Gemm", ["x", "w"], ["y"], transB=1)], {"w": layer.dense}, x),
+    }
+    if native.library() is not None:
+        made[ORT] = _session(*_op(layer.blocks), x, library=True)
+        made[HALVES] = _session(*_op(layer.halves), x, library=True)
+    exact = x.astype(np.float64) @ layer.dense.astype(np.float64).T
+    for key, call in made.items():
+        error = float(np.linalg.norm(call() - exact) / np.linalg.norm(exact))
+        if not error < 1e-2:
+            raise AssertionError(f"{key}: relative error {error:.2g}")
+    return dict(made)
+
+
+def _often(call: Call) -> Call:
+    def run() -> None:
+        for _ in range(RUN):
+            call()
+
+    return run
+
+
+def _row(case: str, rival: str, latency: Latency, note: str) -> Row:
+    quartiles = (latency.quantile(0.25) / RUN, latency.quantile(0.75) / RUN)
+    return Row(case, rival, "us", latency.p50 / RUN, spread=quartiles, note=note)
+
+
+def _op(blocks: PackedBlocks) -> tuple[list[onnx.NodeProto], dict[str, NDArray[np.generic]]]:
+    names = ("column_groups", "right", "row_groups", "index", "left")
+    node = helper.make_node("block_low_rank_apply", ["x", *names], ["y"], domain="edgepde", rows=blocks.rows)
+    return [node], dict(zip(names, blocks.arrays, strict=True))
+
+
+def _standard(blocks: PackedBlocks, *, many: bool) -> tuple[list[onnx.NodeProto], dict[str, NDArray[np.generic]]]:
+    return block_nodes(blocks, "x", "y", "nodes", many=many)
+
+
+def _session(
+    nodes: list[onnx.NodeProto], constants: dict[str, NDArray[np.generic]], x: Array, *, library: bool = False
+) -> Callable[[], Array]:
+    """A graph in ONNX Runtime on one thread, arrays bound."""
+    n = x.shape[1]
+    given, made = (helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["B", n]) for name in "xy")
+    held = [numpy_helper.from_array(v, k) for k, v in constants.items()]
+    graph = helper.make_graph(nodes, "layer", [given], [made], held)
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("edgepde", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 4
+    if library:
+        options.register_custom_ops_library(str(native.library()))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    y = np.empty_like(x)
+    binding = session.io_binding()
+    binding.bind_cpu_input("x", x)
+    binding.bind_output("y", "cpu", 0, np.float32, y.shape, y.ctypes.data)
+
+    def run() -> Array:
+        session.run_with_iobinding(binding)
+        return y
+
+    return run
