@@ -79,7 +79,7 @@ def _shrunk(whole: nn.Sequential, shrink: Shrink) -> tuple[nn.Sequential, float]
     return small, held / of
 
 
-def _halved(layer: nn.Linear, h: Tensor) -> nn.Module:
+def _halved(layer: nn.Linear, _: Tensor) -> nn.Module:
     made = copy.deepcopy(layer)
     with torch.no_grad():
         made.weight.copy_(layer.weight.half())
