@@ -41,6 +41,7 @@ class HLinear(nn.Module):
     row_places: Tensor
     blocks: Tensor
     probe: Tensor | None = None
+    _spots: tuple[Tensor, ...] | None
 
     def __init__(
         self,
@@ -90,7 +91,7 @@ class HLinear(nn.Module):
         """Hold the blocks of another layout, all zero; the parameters `right` and `left` are new ones."""
         if (layout.rows, layout.columns) != (self.out_features, self.in_features):
             raise InputError(f"hlinear: expected blocks of {[self.out_features, self.in_features]}, got others")
-        self.layout = layout
+        self.layout, self._spots = layout, None
         for name in ("column_groups", "row_groups", "index"):
             values = torch.tensor(getattr(layout, name), device=self.right.device)
             self.register_buffer(name, values, persistent=False)
@@ -156,11 +157,15 @@ class HLinear(nn.Module):
         return product(x, *(getattr(self, name) for name in ARRAYS), rows=self.out_features)
 
     def _ordered(self) -> Tensor:
-        """A [m, n] in cluster order."""
-        made = self.right.new_zeros(self.out_features, self.in_features)
-        for place, block in enumerate(self.layout.blocks):
-            made[slice(*block.rows), slice(*block.columns)] = self.block(place)
-        return made
+        """A [m, n] in cluster order, of both steps as whole matrices: few operations instead of some per block."""
+        rows, columns, ranks = self.out_features, self.in_features, self.layout.ranks
+        if self._spots is None or self._spots[0].device != self.right.device:
+            at = (self.layout.thin_at, self.layout.wide_at)
+            self._spots = tuple(torch.tensor(spots, device=self.right.device) for spots in at)
+        thin = self.right.new_zeros(ranks * columns).index_copy(0, self._spots[0], self.right)
+        wide = self.left.new_zeros(rows * (ranks + columns)).index_copy(0, self._spots[1], self.left)
+        wide = wide.view(rows, ranks + columns)
+        return wide[:, :ranks] @ thin.view(ranks, columns) + wide[:, ranks:]
 
     def dense(self) -> Tensor:
         """A [m, n] in the order of inputs and outputs, differentiable by the parameters."""

@@ -96,6 +96,26 @@ class Layout:
         return np.concatenate(parts).astype(np.int64)
 
     @cached_property
+    def thin_at(self) -> Whole:
+        """[R]: where the numbers of right lie in the matrix [T, n] of the first step, row by row."""
+        parts, first = [np.zeros(0, dtype=np.int64)], 0
+        for start, size, rank in self.column_groups.tolist():
+            spots = (first + np.arange(rank)) * self.columns + start + np.arange(size)[:, None]
+            parts.append(spots.ravel())
+            first += rank
+        return np.concatenate(parts)
+
+    @cached_property
+    def wide_at(self) -> Whole:
+        """[L]: where the numbers of left lie in the matrix [m, T + n] of the second step, row by row."""
+        parts, read, width = [np.zeros(0, dtype=np.int64)], 0, self.ranks + self.columns
+        for start, size, count in self.row_groups.tolist():
+            spots = (start + np.arange(size)) * width + self.index[read : read + count, None]
+            parts.append(spots.ravel())
+            read += count
+        return np.concatenate(parts)
+
+    @cached_property
     def right_spots(self) -> dict[int, Spot]:
         """Per low-rank block its right factor [q, k] in the flat right."""
         made, at = {}, 0
