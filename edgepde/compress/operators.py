@@ -22,7 +22,7 @@ from edgepde.compress.forms.low_rank import moved, rank_numbers
 from edgepde.compress.hunt import Candidate, Hunt, Known, ranking
 from edgepde.compress.joints import affine, numbers
 from edgepde.compress.ordering import trees as ordered
-from edgepde.compress.scaled import compressed, power_of_two
+from edgepde.compress.scaled import InScales, power_of_two
 from edgepde.hmatrix.config import HConfig
 from edgepde.hmatrix.hmatrix import HMatrix
 
@@ -107,7 +107,7 @@ class OperatorSearch(Hunt):
         scales = np.ones(len(self.weight)), power_of_two(self.reach[0][1])
         best, eps = None, FIRST
         for number in range(ROUNDS):
-            made, eps = self._fitted(trees, scales, eps, room)
+            made, eps = self._fitted(InScales(self.weight, trees, scales, self._dtype), eps, room)
             if made is None or (best is not None and made.nbytes(self.each) > GAIN * best.nbytes(self.each)):
                 break
             best = made
@@ -118,12 +118,12 @@ class OperatorSearch(Hunt):
             scales = scales[0] * power_of_two(np.sqrt(np.maximum(lost / typical, 1e-3))), scales[1]
         return self._candidate(best)
 
-    def _fitted(self, trees: Any, scales: tuple[Array, Array], eps: float, room: float) -> tuple[Formed | None, float]:
+    def _fitted(self, source: InScales, eps: float, room: float) -> tuple[Formed | None, float]:
         """The loosest eps whose error is within what is allowed, and the form it gives."""
         best, aim = None, room * max(1e-3, 1.0 - self.spent)
         low, high = 0.0, 1.0
         for _ in range(STEPS):
-            made = self.formed(compressed(self.weight, HConfig(eps=eps), trees, scales, self._dtype))
+            made = self.formed(source.at(eps))
             share = self.share(made.matrix.dense(), made.bias.numpy())
             self.say(f"hmatrix: {made.nbytes(self.each)} bytes, error {share:.2e}")
             if share <= aim and (best is None or eps > low):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgepde.hmatrix.clusters import ClusterTree
-from edgepde.hmatrix.compressing import compress
+from edgepde.hmatrix.compressing import Compressor
 from edgepde.hmatrix.config import HConfig
 from edgepde.hmatrix.hmatrix import HBlock, HMatrix
 
@@ -20,19 +21,24 @@ def power_of_two(values: Array) -> Array:
     return np.asarray(np.exp2(np.round(np.log2(values / values.max()))))
 
 
-def compressed(
-    matrix: Array, config: HConfig, trees: tuple[ClusterTree, ClusterTree], scales: tuple[Array, Array], dtype: str
-) -> HMatrix:
-    """diag(s) A diag(r) as blocks, then A: the same blocks in their own scale."""
-    rows, columns = scales
-    scaled = rows[:, None] * matrix * columns
-    made = compress(scaled, config, *trees, dtype=dtype, half=True)
-    if (rows == 1.0).all() and (columns == 1.0).all():
-        return made
-    back = _unscaled(made, matrix, scales)
-    if not all(map(_halves_stay, back.blocks)):
-        back = _unscaled(compress(scaled, config, *trees, dtype=dtype), matrix, scales)
-    return back
+@final
+class InScales:
+    """diag(s) A diag(r) as blocks at several tolerances, each then brought back to A's own scale."""
+
+    def __init__(
+        self, matrix: Array, trees: tuple[ClusterTree, ClusterTree], scales: tuple[Array, Array], dtype: str
+    ) -> None:
+        self.matrix, self.scales = matrix, scales
+        scaled = scales[0][:, None] * matrix * scales[1]
+        self.halved, self.whole = (Compressor(scaled, HConfig(), *trees, dtype=dtype, half=h) for h in (True, False))
+
+    def at(self, eps: float) -> HMatrix:
+        """The blocks of A that lose eps of the norm of diag(s) A diag(r), in halves where these stay halves."""
+        made = self.halved.at(eps)
+        if all((scale == 1.0).all() for scale in self.scales):
+            return made
+        back = _unscaled(made, self.matrix, self.scales)
+        return back if all(map(_halves_stay, back.blocks)) else _unscaled(self.whole.at(eps), self.matrix, self.scales)
 
 
 def rescaled(made: HMatrix, matrix: Array, scales: tuple[Array, Array]) -> HMatrix:

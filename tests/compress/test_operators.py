@@ -18,10 +18,8 @@ import edgepde
 from edgepde.certify.network import Affine, Blocks, Gather, Network, Pointwise, Scale
 from edgepde.compress import Compressed
 from edgepde.compress.operators import is_operator, leading
-from edgepde.compress.scaled import compressed as compress_scaled
-from edgepde.compress.scaled import power_of_two, rescaled
+from edgepde.compress.scaled import InScales, power_of_two, rescaled
 from edgepde.hmatrix.clusters import from_points
-from edgepde.hmatrix.config import HConfig
 from edgepde.network.module import NetworkModule
 
 N = 200
@@ -238,7 +236,7 @@ def test_scales_of_powers_of_two_are_undone_exactly(seed: int, n: int) -> None:
     matrix = 1.0 / (np.abs(at - at.T) + 0.05)
     rows, columns = (np.exp2(rng.integers(-4, 1, n)) for _ in range(2))
     trees = from_points(at, 8), from_points(at, 8)
-    made = compress_scaled(matrix, HConfig(leaf=8, eps=1e-2), trees, (rows, columns), "float32")
+    made = InScales(matrix, trees, (rows, columns), "float32").at(1e-2)
     back = rescaled(rescaled(made, matrix, (rows, columns)), rows[:, None] * matrix * columns, (1 / rows, 1 / columns))
     for a, b in zip(made.blocks, back.blocks, strict=True):
         assert np.array_equal(a.dense(), b.dense())

@@ -23,7 +23,7 @@ from edgepde.compress.forms._prepared import Prepared
 from edgepde.compress.joints import Joint, layout
 
 Array = NDArray[np.float64]
-FINE, ENOUGH = 64, 1000
+FINE, ENOUGH, WIDE = 64, 1000, 256
 
 
 @final
@@ -111,7 +111,8 @@ def _merged(network: Network, joint: Joint, dropped: int, x: Tensor) -> Network:
     assert isinstance(before, Affine)
     assert isinstance(after, Affine)
     a = at[joint.inner[-1]]
-    order, _, _ = _pivoted(a, after.weight)
+    enough = len(a) if len(a.T) <= WIDE else 2 * len(a.T)
+    order, _, _ = _pivoted(a[:enough], after.weight)
     kept = torch.from_numpy(np.sort(order[: len(order) - dropped]))
     some = np.hstack([a.numpy()[:, kept.numpy()], np.ones((len(a), 1))])
     fold = torch.from_numpy(lstsq(some, a.numpy())[0])  # [k + 1, n]
