@@ -86,6 +86,23 @@ class PackedBlocks:
             yield start, self.index[read : read + count], self.left[at : at + size * count].reshape(count, size)
             at, read = at + size * count, read + count
 
+    def blocks(self) -> tuple[Block, ...]:
+        """The blocks, group of rows by group of rows.
+
+        What a group of rows reads of the same t is one low-rank block, columns of x side by side are one dense block.
+        """
+        found: list[Block] = []
+        ends = np.cumsum(self.column_groups[:, 2])
+        for start, index, factor in self.left_factors():
+            rows = (start, start + factor.shape[1])
+            of, ranks = np.unique(np.searchsorted(ends, index[index < self.ranks], side="right"), return_counts=True)
+            for (first, size, _), rank in zip(self.column_groups[of].tolist(), ranks.tolist(), strict=True):
+                found.append(Block(rows, (first, first + size), rank))
+            columns = np.sort(index[index >= self.ranks]) - self.ranks
+            runs = np.split(columns, np.flatnonzero(np.diff(columns) != 1) + 1) if columns.size else []
+            found += [Block(rows, (int(run[0]), int(run[-1]) + 1), None) for run in runs]
+        return tuple(found)
+
     def thin(self) -> NDArray[np.float64]:
         """The matrix [T, n] of the first step, exactly."""
         made = np.zeros((self.ranks, self.columns))

@@ -97,10 +97,10 @@ def defined(inputs: list[Any], rows: int) -> NDArray[Any]:
 
 
 def chunked(x: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
-    """x w in chunks of 16 terms, each a chain of fused multiply-adds from zero; float32 alone (a double holds a product).
+    """x w in chunks of 16 terms, each a chain of fused multiply-adds from zero; float32 alone.
 
-    The sum of a product of floats and a float rounds once to double, then to float: equal to the fused one but where
-    the double lies halfway between floats, which `exact` numbers of few bits avoid.
+    A double holds a product of floats, and its sum with a float to within its last bit: rounded to float that is the
+    fused result but where the double lies halfway between two floats.
     """
     total = np.zeros((len(x), w.shape[1]), x.dtype)
     for k in range(0, len(w), 16):

@@ -74,7 +74,9 @@ def ladder(n: int = 41, leaf: int = 6, rank: int = 3, seed: int = 1) -> Packed:
     index = np.array([entry for entries in reads.values() for entry in entries], np.int64)
     right = rng.standard_normal(sum(size * own for _, size, own in thin))
     left = rng.standard_normal(sum(size * count for _, size, count in wide))
-    return Packed(f"ladder{leaf}", n, n, np.array(thin, np.int64), right, np.array(wide, np.int64), index, left)
+    return Packed(
+        f"ladder{leaf}", n, n, np.array(thin, np.int64).reshape(-1, 3), right, np.array(wide, np.int64), index, left
+    )
 
 
 def low_rank_alone() -> Packed:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 from support.op_cases import Case
 from support.packed_blocks import Packed, dense_alone, ladder, low_rank_alone, packed
 

@@ -139,7 +139,7 @@ static inline void EP_FULL_NAME(_sums)(size_t K, size_t N, const EP_NUMBER *x, c
 EP_APART void EP_FULL_NAME(_product)(size_t K, size_t N, const EP_NUMBER *x, const EP_WEIGHT *w, const EP_WEIGHT *end,
                                      EP_WEIGHT *spare, EP_NUMBER *y) {
     const size_t over = N % EP_WIDTH ? EP_WIDTH - N % EP_WIDTH : 0;
-    if (!K || !N || (size_t)(end - w) - K * N >= over) {
+    if (!spare || !K || !N || (size_t)(end - w) - K * N >= over) {
         EP_FULL_NAME(_sums)(K, N, x, w, y);
         return;
     }
