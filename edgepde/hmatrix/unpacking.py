@@ -28,18 +28,19 @@ def unpacked(
     With the tree of blocks, dense neighbours come apart where the tree divides them, and what is zero comes as blocks
     of rank 0. Raises InputError where parts disagree about a block.
     """
-    pieces: dict[Place, list[tuple[Piece, bool]]] = {}
+    found: dict[Place, list[tuple[Piece, bool]]] = {}
     for part in parts:
         half = part.left.dtype == np.float16
-        for piece in _pieces(part, tree):
-            pieces.setdefault((piece.rows, piece.columns), []).append((piece, half))
-    made = [_block(place, held, (errors or {}).get(place, math.nan)) for place, held in pieces.items()]
+        for piece in pieces(part, tree):
+            found.setdefault((piece.rows, piece.columns), []).append((piece, half))
+    made = [_block(place, held, (errors or {}).get(place, math.nan)) for place, held in found.items()]
     if tree is not None:
         made += _zeros(made, tree)
     return tuple(sorted(made, key=lambda block: (block.rows, block.columns)))
 
 
-def _pieces(part: PackedBlocks, tree: BlockTree | None) -> list[Piece]:
+def pieces(part: PackedBlocks, tree: BlockTree | None = None) -> list[Piece]:
+    """What every group of rows reads of every group of columns, and of x itself."""
     rights = list(part.right_factors())
     starts = np.array([first for _, first, _ in rights] + [part.ranks])
     made = []

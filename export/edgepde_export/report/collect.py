@@ -21,7 +21,7 @@ from edgepde_runtime.verbs.timing import rows_in_words
 from edgepde_runtime.verbs.verify import VerifyOptions, VerifyReport, verify
 
 from . import arrays as stored
-from . import fields
+from . import blocks, fields
 from .arrays import Arrays
 from .fields import Errors, Shown
 
@@ -64,6 +64,7 @@ class Collected:
     field_latency: Latency | None
     economy: Economy
     ledger: dict[str, Any]
+    layers: list[blocks.Layer]
     machine: dict[str, object]
     when: str
 
@@ -94,6 +95,7 @@ def collect(path: Path, options: VerifyOptions, typed: Sequence[str] = ()) -> Co
         field_latency=latency,
         economy=_economy(arrays, latency),
         ledger=ledger,
+        layers=blocks.layers(bundle.model),
         machine=machine.describe(),
         when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
