@@ -30,7 +30,7 @@ Data = tuple[Tensor, Tensor]
 
 def rows(quick: bool, seed: int) -> list[Row]:
     """Relative L2 error against the exact solution, hidden layers at the storage of blocks of rank 2."""
-    width, steps = (64, 150) if quick else (256, 800)
+    width, steps = (64, 150) if quick else (256, 600)
     config = HConfig(leaf=width // 16)
     most = HLinear(width, width, config, rank=2).numbers
     plain = How(steps, RATES[0])

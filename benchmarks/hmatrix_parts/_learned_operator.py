@@ -35,7 +35,7 @@ class Case:
 
 def rows(quick: bool, seed: int) -> list[Row]:
     """Relative error on new right-hand sides, at the storage of the blocks."""
-    n, side, steps = (64, 8, 120) if quick else (256, 16, 600)
+    n, side, steps = (64, 8, 120) if quick else (256, 16, 400)
     cases = (
         Case(f"heat step in a layered rod, n = {n}", rod(n, seed), None, HConfig(leaf=n // 16), (1, 2)),
         Case(f"heat step in a plate, n = {side**2}", plate(side), _grid(side), HConfig(leaf=side), (2, 4)),
