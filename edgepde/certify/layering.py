@@ -99,7 +99,7 @@ class _Region:
         read = t.any(dim=0)
         return Layer(self.inner[read], self.shift[read], torch.cat([t[:, read], h], dim=1), v.bias)
 
-    def _made(self, place: int, node: Node, given: list[_Vector]) -> _Vector | None:
+    def _made(self, place: int, node: Node, given: list[_Vector]) -> _Vector | None:  # noqa: PLR0911 - a line per kind
         if isinstance(node, Gather):
             return given[0].rows(node.index)
         if isinstance(node, Concat):
@@ -108,12 +108,27 @@ class _Region:
             weight, bias = _added([v.weight for v in given]), _added([v.bias for v in given])
             own = self._origin(place, len(given[0].bias))
             return None if weight is None or bias is None else _Vector(weight, bias, own)
-        if isinstance(node, Scale) and not bool((node.weight != 1.0).any()):
-            bias = _added([given[0].bias, node.bias])
-            return None if bias is None else replace(given[0], bias=bias, origin=self._origin(place, len(bias)))
+        if isinstance(node, Scale) and _powers(node.weight):
+            bias = _added([given[0].bias * node.weight, node.bias])
+            weight = given[0].weight * node.weight[:, None]
+            return None if bias is None else _Vector(weight, bias, self._origin(place, len(bias)))
+        if isinstance(node, Affine) and bool(((node.weight == 0.0) | (node.weight == 1.0)).all()):
+            return self._picked(place, node, given[0])
         if isinstance(node, Scale):
             return self._mapped(place, torch.diag(node.weight), node.bias, given[0])
         return self._mapped(place, node.weight, node.bias, given[0]) if isinstance(node, Affine) else None
+
+    def _picked(self, place: int, node: Affine, v: _Vector) -> _Vector | None:
+        """Sums of a few entries: a matrix of zeros and ones."""
+        counts = node.weight.sum(dim=1)
+        terms = [v.weight.new_zeros(len(counts), v.weight.shape[1] + 1)]
+        whole = torch.cat([v.weight, v.bias[:, None]], dim=1)
+        order = (-node.weight).argsort(dim=1, stable=True)
+        for k in range(int(counts.max()) if len(counts) else 0):
+            terms.append(torch.where((counts > k)[:, None], whole[order[:, k]], 0.0))
+        made = _added(terms)
+        bias = None if made is None else _added([made[:, -1], node.bias])
+        return None if made is None or bias is None else _Vector(made[:, :-1], bias, self._origin(place, len(bias)))
 
     def _mapped(self, place: int, matrix: Tensor, bias: Tensor, v: _Vector) -> _Vector | None:
         entries = self._entries(v)
@@ -154,6 +169,11 @@ class _Region:
     def _padded(self, v: _Vector) -> _Vector:
         missing = self.n + len(self.shift) - v.weight.shape[1]
         return replace(v, weight=torch.nn.functional.pad(v.weight, (0, missing))) if missing else v
+
+
+def _powers(factor: Tensor) -> bool:
+    """Whether products with these numbers are exact: zeros and powers of two."""
+    return bool(((factor == 0.0) | (torch.frexp(factor).mantissa.abs() == 0.5)).all())
 
 
 def _added(parts: list[Tensor]) -> Tensor | None:

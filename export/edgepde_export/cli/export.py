@@ -60,6 +60,14 @@ Precision = Annotated[
         help="How weight matrices are stored: as they are, as halves, as bytes with a scale per row.",
     ),
 ]
+Blocks = Annotated[
+    str,
+    typer.Option(
+        "--blocks",
+        metavar="auto|op|plain|dense",
+        help="How layers in blocks ship: the fastest here, as our op, in standard nodes, merged back.",
+    ),
+]
 Accuracy = Annotated[
     str | None,
     typer.Option(
@@ -102,6 +110,7 @@ def command(
     max_error: MaxError = None,
     min_class: MinClass = None,
     precision: Precision = "f32",
+    blocks: Blocks = "auto",
     input_accuracy: Accuracy = None,
     family: FamilyFile = None,
     prove_seconds: ProveSeconds = 60.0,
@@ -136,6 +145,7 @@ def command(
         max_error=max_error,
         min_class=min_class,
         precision=precision,
+        blocks=blocks,
         input_accuracy=input_accuracy,
         family=family,
         prove_seconds=prove_seconds,

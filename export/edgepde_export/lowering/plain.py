@@ -26,7 +26,7 @@ from ..bundle import BundleContent
 from ..card import Notes
 from ..passes.clean import serialize
 from ..passes.precision import store
-from . import certified, held_out, measured, stored
+from . import blocks, certified, held_out, measured, stored
 from .costly import costliest
 from .options import Naming, Options
 from .prepare import prepare
@@ -55,8 +55,10 @@ def content(plain: Plain, box: Box, options: Options) -> BundleContent:
     """The bundle of a plain network; raises UnsupportedModel or DataError."""
     spec, output = plain.signature
     _check_questions(plain.signature, box, options)
-    plain = replace(plain, model=store(plain.model, options.precision, options.log))
-    values = plain.values if options.precision == "f32" else stored.networks(plain.values, plain.model, plain.signature)
+    lowered = blocks.chosen(plain.model, options.blocks, c99=options.c99, log=options.log)
+    plain = replace(plain, model=store(lowered.model, options.precision, options.log), ledger=_ledger(plain, lowered))
+    as_is = options.precision == "f32" and not lowered.merged
+    values = plain.values if as_is else stored.networks(plain.values, plain.model, plain.signature)
     truth = plain.recorded if options.data is None else held_out.read(options.data, box, output.shape)
     width = box.dimension + math.prod(n for n in output.shape if isinstance(n, int))
     golden = golden_points(box, golden_rows(width), options.seed, np.dtype(spec.dtype))
@@ -77,6 +79,13 @@ def content(plain: Plain, box: Box, options: Options) -> BundleContent:
         reference=prepare(plain.reference(), options.log) if options.reference else None,
         costly=costly,
     )
+
+
+def _ledger(plain: Plain, lowered: blocks.Chosen) -> Mapping[str, Any] | None:
+    """What was chosen in compression and, for layers in blocks, here."""
+    if not lowered.ledger:
+        return plain.ledger
+    return {**(plain.ledger or {}), "blocks": [dict(row) for row in lowered.ledger]}
 
 
 def _check_questions(signature: tuple[InputSpec, OutputSpec], box: Box, options: Options) -> None:

@@ -1,7 +1,8 @@
 """Weights stored in fewer bits than the arithmetic has: half precision, or a byte per weight and a scale per row.
 
-Only matrices are stored so: the right factor of Gemm and MatMul, K N numbers for K + N of input and output. Biases,
-scales and other constants keep the graph's type: they are few, and their error would enter undivided.
+Only matrices are stored so: the right factor of Gemm and MatMul, K N numbers for K + N of input and output, and the
+factors of layers in blocks, as halves alone (they stay as they are where bytes are asked for). Biases, scales and other
+constants keep the graph's type: they are few, and their error would enter undivided.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .simplify import Log, to_stderr
 PRECISIONS = ("f32", "f16w", "i8w")
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
 _LAYERS = ("Gemm", "MatMul")
+_BLOCKS, _FACTORS = ("edgepde", "block_low_rank_apply"), (2, 5)
 # Below it a half has fewer than 11 bits.
 _LEAST_NORMAL = 2.0**-14
 
@@ -47,6 +49,11 @@ def store(model: onnx.ModelProto, precision: str, log: Log = to_stderr) -> onnx.
     out = onnx.ModelProto()
     out.CopyFrom(model)
     matrices = _matrices(out.graph)
+    factors = _factors(out.graph)
+    if factors:
+        _store_factors(factors, precision, log)
+    if not matrices and factors:
+        return clean(out)
     if not matrices:
         raise UnsupportedModel(f"--precision {precision}: expected a layer with a constant matrix, got none")
     taken = _names(out.graph)
@@ -103,6 +110,31 @@ def _matrices(graph: onnx.GraphProto) -> list[tuple[onnx.TensorProto, int]]:
             turned = any(a.name == "transB" and a.i for a in node.attribute)
             found.setdefault(node.input[1], 0 if turned else 1)
     return [(tensors[name], axis) for name, axis in found.items()]
+
+
+def _factors(graph: onnx.GraphProto) -> list[onnx.TensorProto]:
+    """Factors of layers in blocks, which read halves as they are; in order of first use."""
+    held = {t.name: t for t in graph.initializer}
+    nodes = (node for node in graph.node if (node.domain, node.op_type) == _BLOCKS)
+    names = dict.fromkeys(node.input[i] for node in nodes for i in _FACTORS if node.input[i] in held)
+    return [held[name] for name in names]
+
+
+def _store_factors(factors: list[onnx.TensorProto], precision: str, log: Log) -> None:
+    """As halves in place; a byte per number has no meaning to the op, which keeps what it has."""
+    wide = [t for t in factors if t.data_type in _FLOATS]
+    count, kept = len(factors), len(factors) - len(wide)
+    if precision != "f16w":
+        log(f"precision {precision}: {count} factors of layers in blocks stay as they are, {kept} of them halves")
+        return
+    moved = 0.0
+    for tensor in wide:
+        values = numpy_helper.to_array(tensor)
+        stored = halves(values, tensor.name)
+        moved = max(moved, float(np.abs(stored.astype(np.float64) - values).max(initial=0.0)))
+        tensor.CopyFrom(numpy_helper.from_array(stored, tensor.name))
+    what = f"{len(wide)} factors of layers in blocks as halves, {kept} were"
+    log(f"precision f16w: {what}, no number moved by more than {moved:.3g}")
 
 
 def _names(graph: onnx.GraphProto) -> set[str]:
