@@ -58,15 +58,18 @@ class Placed:
     leaf: int
 
 
-def placed(network: Network, formed: Mapping[int, Formed]) -> dict[int, Placed]:
-    """Where blocked() put the affine maps."""
+def placed(network: Network, formed: Mapping[int, Formed], original: Network) -> dict[int, Placed]:
+    """Where blocked() put the affine maps of the original, which may hold blocks of its own."""
+    if not formed:
+        return {}
+    own = {place for place, node in enumerate(original.nodes) if isinstance(node, Blocks)}
     nodes = [place for place, node in enumerate(network.nodes) if isinstance(node, Blocks)]
-    return {
-        place: Placed(node, formed[place].matrix.row_order, formed[place].matrix.column_order, leaf)
-        for (place, node), leaf in zip(
-            zip(sorted(formed), nodes, strict=True), [formed[p].matrix.config.leaf for p in sorted(formed)], strict=True
-        )
-    }
+    made = {}
+    for place, node in zip(sorted(own | set(formed)), nodes, strict=True):
+        if place in formed:
+            matrix = formed[place].matrix
+            made[place] = Placed(node, matrix.row_order, matrix.column_order, matrix.config.leaf)
+    return made
 
 
 def blocked(network: Network, formed: Mapping[int, Formed]) -> Network:

@@ -91,7 +91,7 @@ def compress(
     if search.best is None:
         raise NotVerified(_unproved(search))
     document = _ledger(read, search, search.best, {"method": method, "max_error": str(asked)}).as_dict()
-    blocks = placed(search.best.network, search.best.formed)
+    blocks = placed(search.best.network, search.best.formed, read.network)
     return Compressed(read.rebuilt(search.best.network), module, {**document, **told}, blocks, at)
 
 
@@ -114,8 +114,14 @@ def _updated(
 ) -> tuple[Hunt, dict[str, Any]]:
     """The search that followed the previous module, an ordinary one where that does not suffice; and what it told."""
     began = time.monotonic()
-    old, reference = (read_module(m, domain).network for m in (previous.module, previous.reference))
-    before = Previous(old, reference, previous.blocks, str(previous.ledger.get("name", "the old network")))
+    name = str(previous.ledger.get("name", "the old network"))
+    if not previous.blocks:
+        raise InputError(f"--from {name}: expected layers as blocks (form hmatrix), it has none")
+    try:
+        old, reference = (read_module(m, domain).network for m in (previous.module, previous.reference))
+    except InputError as error:
+        raise InputError(f"--from {name}: {error}") from None
+    before = Previous(old, reference, previous.blocks, name)
     before.check(given[0].f)
     update = Updating(*given, previous=before)
     update.run(names)

@@ -42,9 +42,7 @@ class Previous:
     where: str = "the old network"
 
     def check(self, new: Network) -> None:
-        """Raise InputError where it has no blocks or its original is of another architecture than the new network."""
-        if not self.placed:
-            raise InputError(f"--from {self.where}: expected layers as blocks (form hmatrix), it has none")
+        """Raise InputError where its original is of another architecture than the new network."""
         old = self.reference.nodes
         if len(old) != len(new.nodes):
             raise InputError(f"--from {self.where}: expected its {len(old)} nodes, got {len(new.nodes)}")
@@ -75,7 +73,6 @@ class Updating(Hunt):
     def run(self, names: tuple[str, ...]) -> None:
         """Try with what has to change least, then with more."""
         del names
-        f = self.judge.f
         dtype = str(self.judge.dtype).removeprefix("torch.")
         olds = {place: self.previous.matrix(place, dtype) for place in self.previous.placed}
         aim, follow = 1.0, self._follower(olds)
@@ -94,7 +91,7 @@ class Updating(Hunt):
             aim *= SHRINK
             if aim < LEAST or self.left <= 0.0:
                 break
-        self.outcome = f"the old blocks no longer suffice for {f.outputs} outputs at this error"
+        self.outcome = "the old blocks no longer suffice at this error"
 
     def alone(self, best: Candidate, place: int) -> float | None:
         """Known where it is the only one."""

@@ -158,6 +158,8 @@ class TestNetworks:
             edgepde.compress(plain(nn.ReLU, width=80), domain=BOX, previous=self.small())
         with pytest.raises(InputError, match="expected its 6 nodes, got 2"):
             edgepde.compress(nn.Linear(2, 1), domain=BOX, previous=self.small())
+        with pytest.raises(InputError, match="--from the old network: domain: the box has 3 columns"):
+            edgepde.compress(nn.Linear(3, 1), domain=cube(3), previous=self.small())
 
     def test_without_blocks(self) -> None:
         merged = edgepde.compress(plain(), domain=BOX, max_error=1e-2, method="merge", seconds=3.0)
@@ -175,7 +177,7 @@ def test_where_affine_maps_are_is_told() -> None:
     network = read_module(operator(kernel(AT)), cube(N)).network
     formed = {1: Formed(made, torch.zeros(N, dtype=torch.float64))}
     h = blocked(network, formed)
-    (at,) = placed(h, formed).values()
+    (at,) = placed(h, formed, network).values()
     assert isinstance(h.nodes[at.node], Blocks)
     assert np.array_equal(at.rows, made.row_order)
     x = torch.randn(5, N, dtype=torch.float64)

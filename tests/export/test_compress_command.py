@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -219,3 +220,95 @@ class TestSweep:
         assert cheapest(points, Limits(p50_us=0.5), "y") is None
         assert cheapest([Point(1e-3, None)], Limits(), "y") is None
         assert cheapest(points, None, "y") is None
+
+
+@pytest.fixture(scope="module")
+def plate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an operator's run green/ and green-small/, that as blocks."""
+    folder = tmp_path_factory.mktemp("plate")
+    assert run("train", "green_operator", "--out", folder / "green", "--quick").exit_code == 0
+    words = ("--out", folder / "green-small", "--max-error", "1e-2", "--seconds", "20")
+    found = run("compress", folder / "green", *words)
+    assert found.exit_code == 0, found.output
+    (folder / "said").write_text(found.output)
+    return folder
+
+
+class TestBlocks:
+    """Operators, points and updates."""
+
+    def test_an_operator_becomes_blocks_ordered_by_the_run_s_points(self, plate: Path) -> None:
+        assert "hmatrix: " in (plate / "said").read_text()
+        loaded = store.load(plate / "green-small")
+        section = loaded.run.spec["network"]
+        assert section["points"] == {"rows": "points_rows", "columns": "points_rows"}
+        assert torch.equal(loaded.run.weights["points_rows"], open_run(plate / "green").weights["points"])
+        assert set(section["hmatrix"]) == {"1"}
+        ledger = open_run(plate / "green-small").ledger
+        assert ledger is not None
+        assert ledger["error"]["value"] <= 1e-2
+        assert ledger["total"]["bytes_after"] < 0.25 * ledger["total"]["bytes_before"]
+
+    def test_from_an_earlier_run_keeps_its_error_and_its_blocks(self, plate: Path, tmp_path: Path) -> None:
+        found = run("compress", plate / "green", "--from", plate / "green-small", "--out", tmp_path / "b")
+        assert found.exit_code == 0, found.output
+        assert "blocks stay" in found.output
+        assert "0 of " in found.output
+        assert "next: edgepde export" in found.output
+        first, again = (store.load(path) for path in (plate / "green-small", tmp_path / "b"))
+        for a, b in zip(first.module.parameters(), again.module.parameters(), strict=True):
+            assert torch.equal(a, b)
+        assert again.run.ledger is not None
+        assert again.run.ledger["max_error"] == "1e-2"
+        assert again.run.ledger["update"]["from"].endswith("green-small")
+
+    def test_from_what_has_no_blocks_or_is_something_else(self, made: Path, plate: Path, tmp_path: Path) -> None:
+        cases = (
+            (("--from", made / "small"), "expected layers as blocks"),
+            (("--from", plate / "green"), "expected a compressed run, it has no original"),
+            (("--from", tmp_path / "none"), "there is none"),
+        )
+        for words, said in cases:
+            found = run("compress", plate / "green", *words, "--out", tmp_path / "r", "--max-error", "1e-2")
+            assert found.exit_code == 2, found.output
+            assert said in found.output
+            assert not (tmp_path / "r").exists()
+        found = run("compress", f"{made / 'net.py'}:net", BOX, "--from", plate / "green-small", "--out", tmp_path / "r")
+        assert found.exit_code == 2
+        assert "green-small: domain: the box has 2 columns, the module takes" in found.output
+
+    def test_damaged_orders(self, plate: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "damaged"
+        shutil.copytree(plate / "green-small", folder)
+        spec = json.loads((folder / "spec.json").read_text())
+        for change, said in (({"node": 99}, "expected a node"), ({"rows": "points_rows"}, "every index once")):
+            entry = {**spec["network"]["hmatrix"]["1"], **change}
+            changed = {**spec, "network": {**spec["network"], "hmatrix": {"1": entry}}}
+            (folder / "spec.json").write_text(json.dumps(changed))
+            found = run("compress", plate / "green", "--from", folder, "--out", tmp_path / "r")
+            assert found.exit_code == 2, found.output
+            assert said in found.output
+
+    def test_points_that_do_not_match_name_the_file(self, plate: Path, tmp_path: Path) -> None:
+        np.savez(tmp_path / "at.npz", points=np.zeros((5, 2)))
+        words = ("--out", tmp_path / "r", "--max-error", "1e-2", "--points", tmp_path / "at.npz")
+        found = run("compress", plate / "green", *words)
+        assert found.exit_code == 2
+        assert "at.npz: row points: expected [" in found.output.replace("\n", " ")
+        assert "got [5, 2]" in found.output
+        assert not (tmp_path / "r").exists()
+
+    @pytest.mark.parametrize("words", [("--points", "a.npz"), ("--from", "old")])
+    def test_a_sweep_takes_neither_points_nor_an_earlier_run(self, plate: Path, words: tuple[str, str]) -> None:
+        found = run("compress", plate / "green", "--sweep", "1e-3:1e-2", *words)
+        assert found.exit_code == 2
+        assert "--sweep" in found.output
+
+
+def test_limits_on_derivatives_are_printed_with_their_class(made: Path, tmp_path: Path) -> None:
+    words = ("--out", tmp_path / "r", "--max-error", "y=1e-2,y_x=1e-1", "--seconds", "4")
+    found = run("compress", f"{made / 'net.py'}:net", BOX, *words)
+    assert found.exit_code == 0, found.output
+    assert "; y_x " in found.output
+    assert "measured" in found.output
+    assert "sound" in found.output
