@@ -34,11 +34,17 @@ def blocks_of(matrix: HMatrix | PackedBlocks | Sequence[PackedBlocks]) -> tuple[
 
 
 def draw_blocks(
-    axes: Axes, matrix: Any, dense: str = DENSE, low: str = LOW, line: str = LINE, text: str = TEXT
+    axes: Axes,
+    matrix: Any,
+    dense: str = DENSE,
+    low: str = LOW,
+    line: str = LINE,
+    text: str = TEXT,
+    strength: float = 1.0,
 ) -> None:
     """Blocks of cluster order: dense ones filled, the others the darker the higher their rank, which is written in.
 
-    A rank that would be smaller than READABLE points stays unwritten.
+    strength: how opaque the highest rank is. A rank that would be smaller than READABLE points stays unwritten.
     """
     blocks, (m, n) = blocks_of(matrix)
     axes.set(xlim=(0, n), ylim=(m, 0), aspect="equal")
@@ -51,7 +57,7 @@ def draw_blocks(
         patches = [Rectangle((b.columns[0], b.rows[0]), *reversed(_size(b))) for b in group]
         drawn = PatchCollection(patches, facecolor=dense if filled else low, edgecolor=line, linewidth=0.3)
         if not filled:
-            drawn.set_alpha([0.25 + 0.75 * (b.rank or 0) / most for b in group])
+            drawn.set_alpha([strength * (0.25 + 0.75 * (b.rank or 0) / most) for b in group])
         drawn.set_rasterized(len(blocks) > VECTORS)
         axes.add_collection(drawn)
     box = axes.get_window_extent()

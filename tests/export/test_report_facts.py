@@ -15,8 +15,9 @@ from edgepde_export.report.arrays import Arrays
 from edgepde_export.report.card import render
 from edgepde_export.report.collect import Economy, collect
 from edgepde_export.report.histogram import beyond, lines
-from edgepde_export.report.tables import sentence
+from edgepde_export.report.tables import place, sentence
 from edgepde_runtime import bundle as bundles
+from edgepde_runtime.certificate import Found
 from edgepde_runtime.errors import BundleError
 from edgepde_runtime.latency import Latency
 from edgepde_runtime.verbs.verify import VerifyOptions
@@ -209,3 +210,9 @@ def test_a_card_is_text_in_a_page() -> None:
     assert "<td>1</td>" in html
     assert re.findall(r"<(?:b|img|a)\b", html) == []
     assert json.dumps(str(html)).count("&lt;b&gt;") == 1
+
+
+def test_of_a_place_with_thousands_of_values_the_first_are_told() -> None:
+    assert place(Found(1.0, {"x": (0.5, 0.25)})) == "x = (0.5, 0.25)"
+    many = place(Found(1.0, {"f": tuple(float(i) for i in range(1000))}))
+    assert many == f"f = (0, 1, 2, … {words.count(1000)} values in all)"

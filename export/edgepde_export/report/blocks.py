@@ -90,7 +90,7 @@ def drawn(found: Sequence[Layer]) -> list[Drawn]:
         stored = f"{words.count(layer.bytes)} of {words.count(layer.dense)} bytes"
         figures = f"{stored}: storage ratio {words.number(layer.bytes / layer.dense)} of the dense float32 matrix"
         with axes(WIDE, HIGH) as plot:
-            draw_blocks(plot, layer.parts, dense=MUTED, low=ACCENT, line=GRID, text=INK)
+            draw_blocks(plot, layer.parts, dense=MUTED, low=ACCENT, line=GRID, text=INK, strength=0.5)
             picture = svg(plot, f"blocks{place}", f"{len(blocks)} blocks with their ranks; dense ones are filled")
         with axes(0.6 * WIDE, 0.5 * HIGH) as plot:
             draw_ranks(plot, layer.parts, ACCENT, MUTED)

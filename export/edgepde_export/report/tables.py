@@ -37,6 +37,7 @@ TERM_WORDS = {
 }
 AGAINST_WORDS = {SOLUTION: "exact solution − device", REFERENCE: "reference network − device"}
 _LONGEST_LEDGER = 20_000
+_MOST_VALUES = 12
 _HEADINGS = ("identity", "provenance")
 _KNOWN = ("recipe", "seed", "command", "family", "problem", "recipe_sha256", "data_sha256", "config")
 
@@ -79,15 +80,22 @@ def _entry(stated: OutputCertificate, backend: str, backends: Sequence[str]) -> 
         "entry": entry,
         "terms": [(t, TERM_WORDS[t], entry.terms[t]) for t in entry.names],
         "classes": CLASS_WORDS,
-        "place": "" if found is None else _place(found),
+        "place": "" if found is None else place(found),
         "against": "" if found is None else AGAINST_WORDS[found.against],
         "views": [(name, *_totals(view)) for name, view in views],
         "regions": [(part(region.box), *_totals(region)) for region in entry.regions],
     }
 
 
-def _place(found: Found) -> str:
-    return "; ".join(f"{name} = ({', '.join(map(words.plain, values))})" for name, values in found.input.items())
+def place(found: Found) -> str:
+    return "; ".join(f"{name} = ({_some(values)})" for name, values in found.input.items())
+
+
+def _some(values: Sequence[float]) -> str:
+    """All of a few values, of many the first ones and how many there are."""
+    if len(values) <= _MOST_VALUES:
+        return ", ".join(map(words.plain, values))
+    return ", ".join(map(words.plain, values[:3])) + f", … {words.count(len(values))} values in all"
 
 
 def _totals(statement: Totals) -> tuple[str, str, str, str]:
