@@ -123,13 +123,13 @@ def _placed(weight: Tensor, entries: Tensor, width: int) -> tuple[Tensor, bool]:
 def _blocks(node: nw.Blocks, v: Map, width: int) -> Map:
     bias, slack, most = node.bias, torch.zeros_like(node.bias), node.bias.abs()
     total: Tensor | None = None
-    terms = len(node.parts)
+    terms, repeated = len(node.parts), len(v.entries) - len(torch.unique(v.entries))
     for part in node.parts:
         whole = torch.from_numpy(part.dense()).to(bias)
         made = _placed(whole, v.entries, width)[0] if v.matrix is None else whole @ v.matrix
         total = made if total is None else total.add_(made)
         bias = bias + whole @ v.bias
-        terms += 2 * part.most_read + (0 if v.matrix is None else whole.shape[1])
+        terms += 2 * part.most_read + (repeated if v.matrix is None else whole.shape[1])
         slack, most = slack + _absolute(part, v.slack), most + _absolute(part, v.most)
     assert total is not None
     return _made(total, bias, slack, most, terms)

@@ -133,7 +133,10 @@ def range_linear(f: Network, where: Box | Family, *, device: torch.device | str 
         wide = wide + (made.slack + roundoff) * OUT
         low, high = middle - wide, middle + wide
         slack = 4.0 * UNIT * (middle.abs() + wide)
-        low, high = (low - slack).nan_to_num(nan=-torch.inf), (high + slack).nan_to_num(nan=torch.inf)
+        low, high = (
+            torch.where(torch.isfinite(slack), end, end.new_tensor(far))
+            for end, far in ((low - slack, -torch.inf), (high + slack, torch.inf))
+        )
     return Range(low.cpu().numpy(), high.cpu().numpy())
 
 

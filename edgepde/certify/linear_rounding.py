@@ -28,6 +28,8 @@ from .linear import Reach
 from .network import Network
 from .rules._enclosure import gamma
 
+ROOM = 0.99
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -48,15 +50,18 @@ def rounding_linear(g: Network, how: Arithmetic, where: Box | Family) -> Roundin
     began = time.monotonic()
     with torch.no_grad():
         size = Reach.of(where).size
-        made = [Sized(size, torch.zeros_like(size))]
+        made = [_representable(Sized(size, torch.zeros_like(size)), how)]
         for node in parted(g).nodes[1:]:
-            made.append(_step(node, how, [made[s] for s in node.sources]))
-        last = made[-1]
-        grown = 1.0 + gamma(8 * sum(g.widths) + 512)
-        off = torch.where(last.computed * grown < how.largest, last.off * grown, torch.inf)
-        value = torch.nan_to_num(off, nan=torch.inf).cpu().numpy()
+            made.append(_representable(_step(node, how, [made[s] for s in node.sources]), how))
+        off = made[-1].off * (1.0 + gamma(8 * sum(g.widths) + 512))
+        value = torch.nan_to_num(off, nan=torch.inf, posinf=torch.inf).cpu().numpy()
     none = np.zeros_like(value)
     return RoundingBound(value, none, np.stack([value, none]), 1, time.monotonic() - began)
+
+
+def _representable(made: Sized, how: Arithmetic) -> Sized:
+    """Off by infinity where a sum or a term of it may overflow."""
+    return Sized(made.size, torch.where(made.computed < ROOM * how.largest, made.off, torch.inf))
 
 
 def _step(node: nw.Node, how: Arithmetic, given: list[Sized]) -> Sized:
@@ -104,7 +109,7 @@ def _blocks(part: PackedBlocks, how: Arithmetic, h: Sized) -> Sized:
         product, carried = r @ size[within], r @ off[within]
         made = how.rounded(_roundings(how, r.shape[1])) * (product + carried) + (2 * r.shape[1] + 2) * how.tiny
         thin_size.append(product)
-        thin_off.append(carried + made)
+        thin_off.append(np.where(product + carried + made < ROOM * how.largest, carried + made, np.inf))
     s, e = np.concatenate([*thin_size, size]), np.concatenate([*thin_off, off])
     y, carried, terms = (np.zeros(part.rows) for _ in range(3))
     count, longest = np.zeros(part.rows), np.zeros(part.rows)

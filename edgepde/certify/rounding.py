@@ -127,12 +127,19 @@ def _check(g: Network, how: Arithmetic, box: Box | Family) -> None:
     if g.dimension != box.dimension:
         raise InputError(f"g: expected {box.dimension} inputs as in the box, got {g.dimension}")
     for place, node in enumerate(g.nodes):
-        if isinstance(node, nw.Affine | nw.Scale):
-            for name, values in (("weight", node.weight), ("bias", node.bias)):
+        if isinstance(node, nw.Affine | nw.Scale | nw.Blocks):
+            for name, values in _numbers(node):
                 if not bool((values.to(getattr(torch, how.dtype)).double() == values).all()):
                     raise InputError(
                         f"network: node {place} {name} expected {how.dtype} numbers, as the device holds them"
                     )
+
+
+def _numbers(node: nw.Affine | nw.Scale | nw.Blocks) -> list[tuple[str, Tensor]]:
+    if not isinstance(node, nw.Blocks):
+        return [("weight", node.weight), ("bias", node.bias)]
+    named = [(name, getattr(part, name)) for part in node.parts for name in ("right", "left")]
+    return [*((name, torch.from_numpy(values).double()) for name, values in named), ("bias", node.bias)]
 
 
 def analyse(

@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from edgepde_runtime.blocks import PackedBlocks
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError
 from hypothesis import given, settings
@@ -15,8 +16,9 @@ from support.block_matrices import random_blocks
 
 from edgepde.certify.engine import bound_difference, bound_range
 from edgepde.certify.family import Family
-from edgepde.certify.linear import bound_linear
+from edgepde.certify.linear import bound_linear, range_linear
 from edgepde.certify.network import Affine, Blocks, Concat, Gather, Input, Network, Node, Pointwise, Scale, Sum, tensor
+from edgepde.certify.rounding import Arithmetic, bound_rounding
 from edgepde.certify.sensor import Accuracy, bound_sensitivity
 
 Rows = list[list[Fraction]]
@@ -223,3 +225,49 @@ def test_infinite_numbers_have_no_bound() -> None:
     made = bound_linear(Network(nodes), other, Box([-1.0, -1.0], [1.0, 1.0]))
     assert np.isinf(made.value).all()
     assert not made.found.any()
+
+
+def one_block(right: list[float], left: float, dtype: type) -> PackedBlocks:
+    """y = left right^T x."""
+    groups = [np.array([[0, size, 1]], np.int64) for size in (len(right), 1)]
+    factors = [np.array(values, dtype) for values in (right, [left])]
+    return PackedBlocks(1, len(right), groups[0], factors[0], groups[1], np.zeros(1, np.int64), factors[1])
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_what_overflows_on_the_way_has_no_rounding_bound(inside: bool) -> None:
+    """The result is small, but what it is made of is beyond float32."""
+    none = tensor(np.zeros(1))
+    big, small = (float(np.float32(v)) for v in (1e30, 1e-30))
+    within: list[Node] = [Blocks((0,), (one_block([big], small, np.float32),), none)]
+    between: list[Node] = [Affine((0,), tensor([[big]]), none), Affine((1,), tensor([[small]]), none)]
+    net = Network((Input(1), *(within if inside else between)))
+    assert bound_rounding(net, Box((-1e8,), (1e8,))).rounding[0] < 1e3
+    assert bound_rounding(net, Box((-1e9,), (1e9,))).rounding[0] == np.inf
+    assert bound_rounding(net, Box((-1e9,), (1e9,)), Arithmetic("float64")).rounding[0] < 1e3
+
+
+def test_factors_are_numbers_of_the_arithmetic() -> None:
+    """What is proved of float64 factors says nothing of a float32 device."""
+    net = Network((Input(1), Blocks((0,), (one_block([0.1], 1.0, np.float64),), tensor(np.zeros(1)))))
+    bound_rounding(net, Box((-1.0,), (1.0,)), Arithmetic("float64"))
+    with pytest.raises(InputError, match="node 1 right expected float32 numbers"):
+        bound_rounding(net, Box((-1.0,), (1.0,)))
+
+
+def test_blocks_that_read_one_entry_often_are_sums() -> None:
+    """A thousand columns of one block that read the same input are added up, and float64 rounds."""
+    right = [2.0**40, *np.random.default_rng(0).uniform(0.5, 1.0, 999) * 2.0**-13]
+    repeated = Gather((0,), torch.zeros(len(right), dtype=torch.int64))
+    f = Network((Input(1), repeated, Blocks((1,), (one_block(right, 1.0, np.float64),), tensor(np.zeros(1)))))
+    g = Network((Input(1), Affine((0,), tensor([[0.0]]), tensor([0.0]))))
+    bound, exact = bound_linear(f, g, Box((-1.0,), (1.0,))), sum(map(Fraction, right))
+    assert Fraction(float(bound.found[0])) <= exact <= Fraction(float(bound.value[0]))
+
+
+def test_a_range_beyond_float64_is_unbounded() -> None:
+    """No finite end stands for an infinite one."""
+    net = Network((Input(1), Affine((0,), tensor([[1e200]]), tensor([0.0]))))
+    made = range_linear(net, Box((-1e200,), (1e200,)))
+    assert made.low[0] == -np.inf
+    assert made.high[0] == np.inf
