@@ -16,7 +16,7 @@ from support.small_nets import plain
 from torch import nn
 
 import edgepde
-from edgepde.certify.network import Blocks
+from edgepde.certify.network import Affine, Blocks
 from edgepde.compress import Compressed
 from edgepde.compress.blocked import Formed, Placed, blocked, placed
 from edgepde.compress.unpacking import unpacked
@@ -24,6 +24,7 @@ from edgepde.hmatrix.clusters import from_points
 from edgepde.hmatrix.compressing import compress
 from edgepde.hmatrix.config import HConfig
 from edgepde.hmatrix.hmatrix import HMatrix
+from edgepde.hmatrix.layer import HLinear
 from edgepde.network.module import NetworkModule
 from edgepde.network.reading import read_module
 
@@ -182,3 +183,17 @@ def test_where_affine_maps_are_is_told() -> None:
     assert np.array_equal(at.rows, made.row_order)
     x = torch.randn(5, N, dtype=torch.float64)
     torch.testing.assert_close(h(x), x @ torch.from_numpy(made.dense()).T)
+
+
+def test_blocks_that_were_there_before_are_not_taken_for_new_ones() -> None:
+    made = compress(kernel(AT), HConfig(eps=1e-2), from_points(AT), from_points(AT))
+    net = nn.Sequential(HLinear(N, N, HConfig(leaf=8)), operator(kernel(AT)))
+    network = read_module(net, cube(N)).network
+    (place,) = (i for i, node in enumerate(network.nodes) if isinstance(node, Affine))
+    formed = {place: Formed(made, torch.zeros(N, dtype=torch.float64))}
+    h = blocked(network, formed)
+    (at,) = placed(h, formed, network).values()
+    node = h.nodes[at.node]
+    assert isinstance(node, Blocks)
+    assert sum(part.numbers for part in node.parts) == made.numbers
+    assert placed(network, {}, network) == {}
