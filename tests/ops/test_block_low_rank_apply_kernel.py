@@ -14,7 +14,7 @@ from support.packed_blocks import Packed, ladder, packed
 from support.rooms import cases_of, tolerance
 
 ROOM = Room("block_low_rank_apply")
-BUILDS = [(compiler, isa) for compiler in ("gcc", "clang") for isa in ("scalar", "soft", "avx2", "avx512")]
+BUILDS = [("gcc", isa) for isa in ("scalar", "soft", "avx2", "avx512")] + [("clang", "avx512")]
 
 
 @pytest.fixture(scope="module", params=BUILDS, ids="-".join)

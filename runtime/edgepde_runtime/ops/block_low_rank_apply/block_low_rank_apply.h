@@ -47,16 +47,17 @@ typedef struct {
 #define EP_READ(p) EP_(load_half)(p)
 #endif
 
-/* sum += `chains` chunks of terms, in order, the last of `last` terms, for `vectors` vectors of outputs. */
+/* sum += `chains` chunks of terms, in order, the last of `last` terms, for `vectors` vectors of outputs; term k is that
+ * of x[at[k]], or of x[k] where `at` is NULL. */
 EP_INLINE void EP_FULL_NAME(_chunks)(const int vectors, const int chains, const size_t last, const EP_NUMBER *x,
-                                     const EP_WEIGHT *w, size_t wk, EP_LANES *sum) {
+                                     const EP_INDEX *at, const EP_WEIGHT *w, size_t wk, EP_LANES *sum) {
     EP_LANES a[EP_BLOCKS_CHAINS];
     size_t j = 0;
     for (int i = 0; i < vectors * chains; i++) a[i] = EP_(set)(0);
 #define EP_TERM(count) \
     for (int c = 0; c < (count); c++) { \
         const size_t k = (size_t)c * EP_CHUNK + j; \
-        const EP_LANES p = EP_(set)(x[k]); \
+        const EP_LANES p = EP_(set)(x[at ? (size_t)at[k] : k]); \
         for (int v = 0; v < vectors; v++) \
             a[c * vectors + v] = EP_(fma)(p, EP_READ(w + k * wk + v * EP_WIDTH), a[c * vectors + v]); \
     }
@@ -67,32 +68,47 @@ EP_INLINE void EP_FULL_NAME(_chunks)(const int vectors, const int chains, const 
         for (int v = 0; v < vectors; v++) sum[v] = sum[v] + a[c * vectors + v];
 }
 
-/* y [N] = sum_k x[k] w[k, n] where `vectors` vectors hold all outputs; `chains` chunks at a time keep the units busy. */
+/* The sums of K products where `vectors` vectors hold all outputs; `chains` chunks at a time keep the units busy. */
 EP_INLINE void EP_FULL_NAME(_narrow)(const int vectors, const int chains, size_t K, size_t N, const EP_NUMBER *x,
-                                     const EP_WEIGHT *w, EP_NUMBER *y) {
+                                     const EP_INDEX *at, const EP_WEIGHT *w, EP_LANES *sum) {
     const size_t step = (size_t)chains * EP_CHUNK;
-    EP_LANES sum[EP_BLOCKS_CHAINS];
+    size_t k = 0;
     for (int v = 0; v < vectors; v++) sum[v] = EP_(set)(0);
-    for (; K >= step; K -= step, x += step, w += step * N)
-        EP_FULL_NAME(_chunks)(vectors, chains, EP_CHUNK, x, w, N, sum);
-    const size_t rest = (K + EP_CHUNK - 1) / EP_CHUNK, last = K - (rest ? rest - 1 : 0) * EP_CHUNK;
-    if (rest == 1) EP_FULL_NAME(_chunks)(vectors, 1, last, x, w, N, sum);
-    if (chains >= 2 && rest == 2) EP_FULL_NAME(_chunks)(vectors, chains >= 2 ? 2 : 1, last, x, w, N, sum);
-    if (chains >= 4 && rest == 3) EP_FULL_NAME(_chunks)(vectors, chains >= 4 ? 3 : 1, last, x, w, N, sum);
-    if (chains >= 4 && rest == 4) EP_FULL_NAME(_chunks)(vectors, chains >= 4 ? 4 : 1, last, x, w, N, sum);
-    for (int v = 0; v < vectors; v++) EP_(store)(y + v * EP_WIDTH, sum[v]);
+#define EP_CHUNKS(c, last) \
+    EP_FULL_NAME(_chunks)(vectors, chains < (c) ? 1 : (c), last, at ? x : x + k, at ? at + k : NULL, w + k * N, N, sum)
+    for (; K - k >= step; k += step) EP_CHUNKS(chains, EP_CHUNK);
+    const size_t rest = (K - k + EP_CHUNK - 1) / EP_CHUNK, last = K - k - (rest ? rest - 1 : 0) * EP_CHUNK;
+    if (rest == 1) EP_CHUNKS(1, last);
+    if (chains >= 2 && rest == 2) EP_CHUNKS(2, last);
+    if (chains >= 4 && rest == 3) EP_CHUNKS(3, last);
+    if (chains >= 4 && rest == 4) EP_CHUNKS(4, last);
+#undef EP_CHUNKS
 }
 
+/* thin: y = the sums, y written up to a vector past its end; wide: y += the sums of x[at[k]]. */
 #define EP_NARROW(vectors, chains) \
-    EP_APART void EP_JOIN(EP_FULL_NAME(_narrow), vectors)(size_t K, size_t N, const EP_NUMBER *x, const EP_WEIGHT *w, \
-                                                          EP_NUMBER *y) { \
-        EP_FULL_NAME(_narrow)(vectors, chains, K, N, x, w, y); \
+    EP_APART void EP_JOIN(EP_FULL_NAME(_thin), vectors)(size_t K, size_t N, const EP_NUMBER *x, const EP_WEIGHT *w, \
+                                                        EP_NUMBER *y) { \
+        EP_LANES sum[vectors]; \
+        EP_FULL_NAME(_narrow)(vectors, chains, K, N, x, NULL, w, sum); \
+        for (int v = 0; v < vectors; v++) EP_(store)(y + v * EP_WIDTH, sum[v]); \
+    } \
+    EP_APART void EP_JOIN(EP_FULL_NAME(_wide), vectors)(size_t K, size_t N, const EP_NUMBER *x, const EP_INDEX *at, \
+                                                        const EP_WEIGHT *w, EP_NUMBER *y) { \
+        const size_t left = N - (vectors - 1) * EP_WIDTH; \
+        EP_LANES sum[vectors]; \
+        EP_FULL_NAME(_narrow)(vectors, chains, K, N, x, at, w, sum); \
+        for (int v = 0; v < vectors - 1; v++, y += EP_WIDTH) EP_(store)(y, EP_(load)(y) + sum[v]); \
+        if (left == EP_WIDTH) EP_(store)(y, EP_(load)(y) + sum[vectors - 1]); \
+        else EP_(store_some)(y, EP_(load_some)(y, left) + sum[vectors - 1], left); \
     }
 #if EP_VECTOR_BYTES
 EP_NARROW(1, 4) EP_NARROW(2, 4) EP_NARROW(3, 2) EP_NARROW(4, 2) EP_NARROW(5, 1) EP_NARROW(6, 1) EP_NARROW(7, 1)
 EP_NARROW(8, 1)
+#define EP_EACH_CASE EP_CASE(1) EP_CASE(2) EP_CASE(3) EP_CASE(4) EP_CASE(5) EP_CASE(6) EP_CASE(7) EP_CASE(8)
 #else
 EP_NARROW(1, 1) EP_NARROW(2, 1) EP_NARROW(3, 1) EP_NARROW(4, 1)
+#define EP_EACH_CASE EP_CASE(1) EP_CASE(2) EP_CASE(3) EP_CASE(4)
 #endif
 #undef EP_NARROW
 
@@ -101,7 +117,7 @@ EP_INLINE void EP_FULL_NAME(_panel)(const int vectors, size_t terms, const EP_NU
                                     EP_NUMBER *y) {
     EP_LANES sum[EP_BLOCKS_CHAINS];
     for (int v = 0; v < vectors; v++) sum[v] = EP_(load)(y + v * EP_WIDTH);
-    EP_FULL_NAME(_chunks)(vectors, 1, terms, x, w, wk, sum);
+    EP_FULL_NAME(_chunks)(vectors, 1, terms, x, NULL, w, wk, sum);
     for (int v = 0; v < vectors; v++) EP_(store)(y + v * EP_WIDTH, sum[v]);
 }
 
@@ -124,22 +140,33 @@ EP_APART void EP_FULL_NAME(_broad)(size_t K, size_t N, const EP_NUMBER *x, const
 /* y [N] = sum_k x[k] w[k, n], w [K, N]; w is readable, and y may be written, up to one vector past the end. */
 static inline void EP_FULL_NAME(_sums)(size_t K, size_t N, const EP_NUMBER *x, const EP_WEIGHT *w, EP_NUMBER *y) {
 #define EP_CASE(vectors) \
-    case vectors: EP_JOIN(EP_FULL_NAME(_narrow), vectors)(K, N, x, w, y); break;
-    switch ((N + EP_WIDTH - 1) / EP_WIDTH) {
-        EP_CASE(1) EP_CASE(2) EP_CASE(3) EP_CASE(4)
-#if EP_VECTOR_BYTES
-        EP_CASE(5) EP_CASE(6) EP_CASE(7) EP_CASE(8)
-#endif
-        default: EP_FULL_NAME(_broad)(K, N, x, w, y);
-    }
+    case vectors: EP_JOIN(EP_FULL_NAME(_thin), vectors)(K, N, x, w, y); return;
+    switch ((N + EP_WIDTH - 1) / EP_WIDTH) { EP_EACH_CASE }
 #undef EP_CASE
+    EP_FULL_NAME(_broad)(K, N, x, w, y);
+}
+
+/* y [N] += sum_k x[at[k]] w[k, n]; whether it did: N is small, and w readable up to one vector past its end. */
+static inline int EP_FULL_NAME(_added)(size_t K, size_t N, const EP_NUMBER *x, const EP_INDEX *at, const EP_WEIGHT *w,
+                                       EP_NUMBER *y) {
+#define EP_CASE(vectors) \
+    case vectors: EP_JOIN(EP_FULL_NAME(_wide), vectors)(K, N, x, at, w, y); return 1;
+    switch ((N + EP_WIDTH - 1) / EP_WIDTH) { EP_EACH_CASE }
+#undef EP_CASE
+    return 0;
+}
+#undef EP_EACH_CASE
+
+/* Whether a product of w [K, N] reads nothing that it may not, up to `end`. */
+static inline int EP_FULL_NAME(_readable)(size_t K, size_t N, const EP_WEIGHT *w, const EP_WEIGHT *end) {
+    const size_t over = N % EP_WIDTH ? EP_WIDTH - N % EP_WIDTH : 0;
+    return !K || !N || (size_t)(end - w) - K * N >= over;
 }
 
 /* The same where w may not be read past `end`: the last chunk of terms from a copy in `spare`. */
 EP_APART void EP_FULL_NAME(_product)(size_t K, size_t N, const EP_NUMBER *x, const EP_WEIGHT *w, const EP_WEIGHT *end,
                                      EP_WEIGHT *spare, EP_NUMBER *y) {
-    const size_t over = N % EP_WIDTH ? EP_WIDTH - N % EP_WIDTH : 0;
-    if (!spare || !K || !N || (size_t)(end - w) - K * N >= over) {
+    if (!spare || EP_FULL_NAME(_readable)(K, N, w, end)) {
         EP_FULL_NAME(_sums)(K, N, x, w, y);
         return;
     }
@@ -168,11 +195,14 @@ EP_APART void EP_FULL_NAME(_row)(const ep_blocks *a, const EP_NUMBER *x, const E
     for (size_t h = 0; h < a->row_groups; h++) {
         const size_t size = (size_t)row_groups[3 * h + 1], count = (size_t)row_groups[3 * h + 2];
         EP_NUMBER *const out = y + row_groups[3 * h];
-        size_t i = 0;
-        for (size_t k = 0; k < count; k++) read[k] = s[index[k]];
-        EP_FULL_NAME(_product)(count, size, read, left, left_end, spare, sums);
-        for (; i + EP_WIDTH <= size; i += EP_WIDTH) EP_(store)(out + i, EP_(load)(out + i) + EP_(load)(sums + i));
-        for (; i < size; i++) out[i] = out[i] + sums[i];
+        if (!(!spare || EP_FULL_NAME(_readable)(count, size, left, left_end)) ||
+            !EP_FULL_NAME(_added)(count, size, s, index, left, out)) {
+            size_t i = 0;
+            for (size_t k = 0; k < count; k++) read[k] = s[index[k]];
+            EP_FULL_NAME(_product)(count, size, read, left, left_end, spare, sums);
+            for (; i + EP_WIDTH <= size; i += EP_WIDTH) EP_(store)(out + i, EP_(load)(out + i) + EP_(load)(sums + i));
+            for (; i < size; i++) out[i] = out[i] + sums[i];
+        }
         left += count * size;
         index += count;
     }

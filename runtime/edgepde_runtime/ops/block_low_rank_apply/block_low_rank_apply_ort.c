@@ -37,16 +37,17 @@ static const ep_ort_attribute ATTRIBUTES[] = {{"rows", 1, EP_ORT_REQUIRED, 'Y'}}
 
 /* Whether groups [count, 3] lie in 0 .. most and have `numbers` numbers in all; the sum and the most of what they read. */
 static int fit(const int64_t *groups, size_t count, size_t most, size_t numbers, size_t *sum, size_t *reads, size_t *size) {
-    *sum = *reads = *size = 0;
-    for (size_t g = 0; g < count; g++) {
-        const uint64_t start = (uint64_t)groups[3 * g], own = (uint64_t)groups[3 * g + 1], read = (uint64_t)groups[3 * g + 2];
-        if (start > most || own > most - start || (own && read > numbers / own) || read > SIZE_MAX / 4 - *sum) return 0;
-        numbers -= (size_t)(own * read);
-        *sum += (size_t)read;
-        if (*reads < read) *reads = (size_t)read;
-        if (*size < own) *size = (size_t)own;
+    uint64_t own_most = 0, read_most = 0, reads_sum = 0, used = 0;
+    for (size_t g = 0; g < count; g++, groups += 3) {
+        const uint64_t start = (uint64_t)groups[0], own = (uint64_t)groups[1], read = (uint64_t)groups[2];
+        uint64_t product;
+        if (start > most || own > most - start || __builtin_mul_overflow(own, read, &product)) return 0;
+        if (__builtin_add_overflow(used, product, &used) || __builtin_add_overflow(reads_sum, read, &reads_sum)) return 0;
+        if (own_most < own) own_most = own;
+        if (read_most < read) read_most = read;
     }
-    return !numbers;
+    *sum = (size_t)reads_sum, *reads = (size_t)read_most, *size = (size_t)own_most;
+    return used == numbers && reads_sum < SIZE_MAX / 4;
 }
 
 /* What is wrong with groups and index; the sizes of the matrix where nothing is, and the widest of a group's rows. */
