@@ -57,14 +57,14 @@ class Nodes:
         return made
 
     def shaped(self, x: str, *sizes: int) -> str:
-        """x with another shape."""
+        """x with another shape, as Reshape has it: 0 keeps a size, -1 is what is left."""
         return self.node("Reshape", x, self.constant(np.array(sizes, np.int64)))
 
 
 def block_nodes(
     blocks: PackedBlocks, x: str, y: str, prefix: str, *, dtype: str = "float32", many: bool = False
 ) -> tuple[list[onnx.NodeProto], dict[str, Array]]:
-    """Nodes and constants that compute y [B, m] = x A^T from x [B, n] of dtype, opset 13 or newer.
+    """Nodes and constants that compute y [B, m] = x A^T from x [B, n], B >= 1, of dtype, opset 13 or newer.
 
     many: one product per group for all rows of x together, which pays from a few rows on; else row by row.
     """
@@ -139,7 +139,7 @@ def _product(made: Nodes, source: str, width: int, some: Sequence[Group], dtype:
         product = made.node("MatMul", _stored(made, np.ascontiguousarray(factor.transpose(0, 2, 1)), dtype), entries)
         return made.shaped(product, count * size, -1), size
     product = made.node("MatMul", entries, _stored(made, factor, dtype))
-    return made.shaped(product, -1, count * size), size
+    return made.shaped(product, 0, count * size), size
 
 
 def _entries(made: Nodes, source: str, width: int, index: NDArray[np.int64]) -> str:
@@ -153,9 +153,9 @@ def _entries(made: Nodes, source: str, width: int, index: NDArray[np.int64]) -> 
         cut = source if run == 1 else made.shaped(source, width // run, -1)
         return made.shaped(made.node("Gather", cut, made.constant(places), axis=0), count, read, -1)
     if np.array_equal(index.ravel(), np.arange(width)):
-        return made.shaped(source, -1, count, 1, read)
-    cut = source if run == 1 else made.shaped(source, -1, width // run, run)
-    return made.shaped(made.node("Gather", cut, made.constant(places), axis=1), -1, count, 1, read)
+        return made.shaped(source, 0, count, 1, read)
+    cut = source if run == 1 else made.shaped(source, 0, width // run, run)
+    return made.shaped(made.node("Gather", cut, made.constant(places), axis=1), 0, count, 1, read)
 
 
 def _run(index: NDArray[np.int64], width: int) -> int:
