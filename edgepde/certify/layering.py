@@ -132,10 +132,13 @@ class _Region:
 
     def _mapped(self, place: int, matrix: Tensor, bias: Tensor, v: _Vector) -> _Vector | None:
         entries = self._entries(v)
-        if entries is None or len(torch.unique(entries)) < len(entries):
+        if entries is None:
             return None
         weight = matrix.new_zeros(len(matrix), self.n + len(self.shift))
-        weight[:, entries] = matrix
+        often = torch.zeros_like(weight).index_add_(1, entries, (matrix != 0.0).to(matrix.dtype))
+        if bool((often > 1.0).any()):
+            return None
+        weight.index_add_(1, entries, matrix)
         return _Vector(weight, bias, self._origin(place, len(bias)))
 
     def _entries(self, v: _Vector) -> Tensor | None:

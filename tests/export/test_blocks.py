@@ -65,7 +65,7 @@ def test_every_way_is_the_same_function_and_proved(way: str, small: NetworkModul
     made = export(small, tmp_path / "b", domain=BOX, blocks=way, prove_seconds=4.0, log=quiet)
     entry = reader.read(made).certificate.outputs["y"]
     assert entry.terms["quantisation"].class_ == "sound"
-    assert (entry.terms["quantisation"].value or 0.0) <= (1e-3 if way == "plain" else 2e-6)
+    assert (entry.terms["quantisation"].value or 0.0) <= (1e-12 if way == "plain" else 2e-6)
     assert (entry.terms["quantisation"].value == 0.0) == (way == "op")
     assert ("block_low_rank_apply" in _ops(made)) == (way == "op")
     ledger = json.loads((made / "ledger.json").read_text())

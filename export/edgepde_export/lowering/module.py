@@ -12,7 +12,7 @@ import onnx
 import torch
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import UnsupportedModel
-from edgepde_runtime.manifest import Column, InputSpec, OutputSpec
+from edgepde_runtime.manifest import SHOWN, Column, InputSpec, OutputSpec
 from numpy.typing import NDArray
 
 from edgepde.certify.from_module import from_module
@@ -118,4 +118,10 @@ def columns(box: Box) -> tuple[Column, ...]:
 
 def _problem(module: torch.nn.Module, box: Box) -> str:
     count = sum(p.numel() for p in module.parameters())
-    return f"A network of class {type(module).__name__} with {count} parameters, of {', '.join(box.names)}."
+    return f"A network of class {type(module).__name__} with {count} parameters, of {named(box)}."
+
+
+def named(box: Box) -> str:
+    """The columns of a box, the first of many."""
+    more = box.dimension - SHOWN
+    return ", ".join(box.names[:SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -23,7 +23,7 @@ from ..passes.clean import serialize
 from ..passes.retype import retype
 from . import measured
 from .graph import IR_VERSION, OPSET
-from .module import ROWS, columns
+from .module import ROWS, columns, named
 from .options import Naming, Options
 from .plain import Plain, content
 from .prepare import prepare
@@ -62,7 +62,7 @@ def lower(path: Path, box: Box, options: Options | None = None) -> BundleContent
             values=measured.Networks(wide, wide, False, _evaluated(model, naming, "float32")),
             networks=networks,
             reference=lambda: retype(given, "float64"),
-            problem=f"The network of {path.name}, of {', '.join(box.names)}.",
+            problem=f"The network of {path.name}, of {named(box)}.",
         ),
         box,
         options,
