@@ -13,7 +13,6 @@ from matplotlib.patches import Rectangle
 
 from .clusters import Range
 from .hmatrix import HMatrix
-from .unpacking import pieces
 
 READABLE, POINTS, VECTORS = 4.0, 72.0, 3000
 DENSE, LOW, LINE, TEXT = "#3b4f63", "#dbe7f2", "#8aa0b5", "#22303d"
@@ -25,10 +24,10 @@ def blocks_of(matrix: HMatrix | PackedBlocks | Sequence[PackedBlocks]) -> tuple[
         return tuple(Block(b.rows, b.columns, b.rank) for b in matrix.blocks), matrix.shape
     parts = [matrix] if isinstance(matrix, PackedBlocks) else list(matrix)
     ranks: dict[tuple[Range, Range], int | None] = {}
-    for piece in (piece for part in parts for piece in pieces(part)):
-        place = piece.rows, piece.columns
+    for block in (block for part in parts for block in part.blocks()):
+        place = block.rows, block.columns
         before = ranks.get(place, 0)
-        ranks[place] = None if piece.left is None or before is None else before + piece.left.shape[1]
+        ranks[place] = None if block.rank is None or before is None else before + block.rank
     found = tuple(Block(*place, rank) for place, rank in sorted(ranks.items(), key=lambda item: item[0]))
     return found, (parts[0].rows, parts[0].columns)
 

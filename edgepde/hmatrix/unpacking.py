@@ -31,7 +31,7 @@ def unpacked(
     found: dict[Place, list[tuple[Piece, bool]]] = {}
     for part in parts:
         half = part.left.dtype == np.float16
-        for piece in pieces(part, tree):
+        for piece in _pieces(part, tree):
             found.setdefault((piece.rows, piece.columns), []).append((piece, half))
     made = [_block(place, held, (errors or {}).get(place, math.nan)) for place, held in found.items()]
     if tree is not None:
@@ -39,7 +39,7 @@ def unpacked(
     return tuple(sorted(made, key=lambda block: (block.rows, block.columns)))
 
 
-def pieces(part: PackedBlocks, tree: BlockTree | None = None) -> list[Piece]:
+def _pieces(part: PackedBlocks, tree: BlockTree | None) -> list[Piece]:
     """What every group of rows reads of every group of columns, and of x itself."""
     rights = list(part.right_factors())
     starts = np.array([first for _, first, _ in rights] + [part.ranks])
