@@ -9,7 +9,9 @@ from ..building import Builder, Call
 from ..code import Axis
 from ..dims import dim, features, symbols
 from ..operations import Copy, Take
-from ..value import Value
+from ..value import Value, constant
+
+MOST_COPIES = 64  # beyond it a loop over the index, which a compiler takes in a fraction of the time
 
 
 def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
@@ -40,6 +42,9 @@ def _chosen(call: Call, builder: Builder, x: Value, picks: np.ndarray, axis: int
     if picks.size == 1 and outer == 1:
         return Value(x.store, shape, x.offset + int(picks.reshape(())) * inner)
     output = builder.new(x.code, shape, varying=x.varying)
+    if picks.size > MOST_COPIES and x.code != "u8":
+        index = constant(picks.ravel().astype(np.int32))
+        return builder.add(Take((x, index), output, call.label, outer, size, picks.size, inner))
     for place, pick in enumerate(picks.ravel().tolist()):
         axes: list[Axis] = [(outer, (size * inner, picks.size * inner)), (inner, (1, 1))]
         builder.add(Copy((x,), output, call.label, axes, pick * inner, place * inner))
