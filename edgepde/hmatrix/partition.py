@@ -20,7 +20,9 @@ from .spectra import Spectra
 Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
 DENSE, LOW, SPLIT, KEPT = 0, 1, 2, 3
-STEPS, FIRST, STRIDE, MOST = 20, 30.0, 8.0, 60
+STEPS, FIRST, STRIDE, MOST = 24, 30.0, 8.0, 60
+APART = 1e-5
+"""By so much costs of equal blocks are told apart: all of them would change at one multiplier, tolerance unused."""
 HALF, HALF_BYTES = 2.0**-23, 2
 """Squared relative error of a product of two factors rounded to float16, expected; and what such a number takes."""
 
@@ -61,7 +63,8 @@ class Partition:
         self.itemsize, self.max_rank, self.half = itemsize, max_rank, half
         self.missed = False
         self.area = (self.tree.heights * self.tree.widths).astype(np.float64)
-        self.unit = itemsize * (self.tree.heights + self.tree.widths).astype(np.float64)
+        apart = 1.0 + APART * np.random.default_rng(0).random(self.area.size)
+        self.unit = itemsize * (self.tree.heights + self.tree.widths) * apart
         self.roundoff = 2.0 ** (-48 if itemsize == 4 else -106)
         self.fixed = dict(fixed or {})
         self.forced = _above(self.tree.parents(), self.fixed)
