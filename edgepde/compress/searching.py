@@ -50,7 +50,9 @@ class Search(Hunt):
         for loser in ranked[1:]:
             self.note(loser, f"larger than {ranked[0].form} at this error")
         for candidate in ranked:
-            if self.smaller(candidate) and (self.consider(candidate) or self._careful(candidate)):
+            if self.smaller(candidate) and (
+                self.consider(candidate) or self._roomier(candidate) or self._careful(candidate)
+            ):
                 break
         first = [c.form for c in ranked] + [name for name in names if len(self._paths(name)) > 1]
         first = [name for name in first if self._form(name).refitted]
@@ -101,7 +103,7 @@ class Search(Hunt):
             self._known_paths[name] = path(form.parts, form.size) if form.parts else []
         return self._known_paths[name]
 
-    def _plain(self, name: str) -> Candidate | None:
+    def _plain(self, name: str, most: float = ROOM) -> Candidate | None:
         """The smallest candidate of a form, not fitted again, whose sampled error leaves room for the proof."""
         choices = self._paths(name)
         low, high, best = 0, len(choices) - 1, None
@@ -109,13 +111,21 @@ class Search(Hunt):
             middle = (low + high + 1) // 2
             made = self._made(name, choices[middle])
             self.say(f"{name}: {choices[middle].size} bytes, error {made.sampled:.2e}")
-            if made.sampled <= ROOM:
+            if made.sampled <= most:
                 low, best = middle, made
             else:
                 high = middle - 1
         if best is None:
             self.tried.append({"form": name, "outcome": self._form(name).nothing})
         return best
+
+    def _roomier(self, refused: Candidate) -> bool:
+        """Once more with room for the device's arithmetic, which was not known before."""
+        most = ROOM**2 * (1.0 - self.last_device / self.judge.allowed.tightest)
+        if not 0.0 < most < refused.sampled / ROOM:
+            return False
+        made = self._plain(refused.form, most)
+        return made is not None and self.smaller(made) and self.consider(made)
 
     def _careful(self, refused: Candidate) -> bool:
         """Bisect towards larger choices of a form, every one searched for its worst point: samples missed it."""
