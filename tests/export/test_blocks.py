@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from edgepde_export.exporting import export
@@ -99,20 +100,20 @@ def test_the_fastest_is_taken_where_clearly_so(way: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(blocks, "_rewritten", lambda model, name, kind: kind)
     monkeypatch.setattr(blocks, "_timed", lambda kind, layer: seconds[kind])
     monkeypatch.setattr(blocks.native, "library", lambda: Path("here"))
-    assert blocks._fastest(_Named(), False, quiet)[0] == way
-    assert blocks._fastest(_Named(), True, quiet)[0] == ("op" if way == "plain" else way)
+    assert blocks._fastest(_layer(), False, quiet)[0] == way
+    assert blocks._fastest(_layer(), True, quiet)[0] == ("op" if way == "plain" else way)
     monkeypatch.setattr(blocks, "CLEARLY", 4.0)
-    assert blocks._fastest(_Named(), False, quiet)[0] == "op"
+    assert blocks._fastest(_layer(), False, quiet)[0] == "op"
 
 
-class _Named:
-    name = "y"
-    model = None
+def _layer() -> blocks._Layer:
+    part = random_blocks(np.random.default_rng(0), 4, 4)
+    return blocks._Layer("y", onnx.ModelProto(), part, "float32")
 
 
 def test_nothing_is_measured_without_our_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks.native, "library", lambda: None)
-    assert blocks._fastest(_Named(), False, quiet) == (
+    assert blocks._fastest(_layer(), False, quiet) == (
         "op",
         "not measured: this installation has no library of kernels",
     )

@@ -23,6 +23,7 @@ from ..certificate import OutputCertificate
 from ..difference import Difference
 from ..errors import BundleError, EdgePDEError
 from ..inputspace import InputSpace
+from ..manifest import SHOWN
 from ..subbox import SubBox, words
 from ..term import Totals, ratio
 from ..verdict import FAIL, NOT_VERIFIED, PASS, Check
@@ -143,7 +144,7 @@ class _Attack:
             inputs: Mapping[str, NDArray[np.floating]] = alone
             if bound is not None and found > bound + slack and not self._difference.at(alone)[0, i] > bound + slack:
                 inputs, _ = self._space.inputs(worst.calls[i])
-            place = "; ".join(f"{key} = ({', '.join(f'{v:.9g}' for v in a[0])})" for key, a in alone.items())
+            place = "; ".join(f"{key} = ({_few(a[0])})" for key, a in alone.items())
             about = f"worst of {worst.tried} inputs in {self._spent:.3g} s on {self._backend}, at {place}"
             yield _Finding(self._target.row(name), entry.unit, found, bound, slack, inputs, about)
 
@@ -153,6 +154,12 @@ class _Attack:
         values = [terms[term].value or 0.0 for term in ("rounding", "activation")]
         (dtype,) = (spec.dtype for spec in self._bundle.manifest.outputs if spec.name == name)
         return REFERENCE_SHARE * sum(values) * float(np.finfo(np.float64).eps / np.finfo(dtype).eps)
+
+
+def _few(values: NDArray[np.floating]) -> str:
+    """The first of many numbers."""
+    more = len(values) - SHOWN
+    return ", ".join(f"{v:.9g}" for v in values[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def check_attack(bundle: Bundle, backend: str, options: AttackOptions, trust: bool = False) -> list[Check]:
