@@ -139,7 +139,10 @@ def _numbers(node: nw.Affine | nw.Scale | nw.Blocks) -> list[tuple[str, Tensor]]
     if not isinstance(node, nw.Blocks):
         return [("weight", node.weight), ("bias", node.bias)]
     named = [(name, getattr(part, name)) for part in node.parts for name in ("right", "left")]
-    return [*((name, torch.tensor(values).double()) for name, values in named), ("bias", node.bias)]
+    return [
+        *((name, torch.from_numpy(np.array(values, dtype=np.float64))) for name, values in named),
+        ("bias", node.bias),
+    ]
 
 
 def analyse(
