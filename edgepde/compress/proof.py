@@ -21,7 +21,7 @@ from edgepde.compress.allowance import Allowance
 from edgepde.compress.area import Area
 from edgepde.compress.derived import Measured, measure
 
-ROUNDING_SECONDS = 20.0
+ROUNDING_SECONDS = 60.0
 LEAST_SECONDS = 0.5
 Tell = Callable[[float, int], None]
 
@@ -92,10 +92,10 @@ class Judge:
 
         return NetworkModule(h, None, self.dtype).network()
 
-    def device(self, h: Network) -> float:
+    def device(self, h: Network, seconds: float = ROUNDING_SECONDS) -> float:
         """The bound on rounding and activation of the C99 code; infinite where it has none."""
         how = Arithmetic("float64" if self.dtype == torch.float64 else "float32")
-        made = bound_rounding(h, self.box, how, seconds=ROUNDING_SECONDS)
+        made = bound_rounding(h, self.box, how, seconds=seconds)
         return float((made.rounding + made.activation).max())
 
     def found(self, h: Network, seed: int = 0) -> tuple[float, Tensor]:
