@@ -13,6 +13,22 @@ from native.build import OPS, isas, shared_library
 from numpy.typing import NDArray
 
 PADDING, TILE = 64, 16
+HEADER = "block_low_rank_apply.h"
+CHANGES = (
+    ("EP_READ(w + k * wk + v * EP_WIDTH)", "EP_PART(w + k * wk + v * EP_WIDTH, wk - v * EP_WIDTH)"),
+    (
+        "#define EP_READ(p) EP_(load)(p)\n",
+        "#define EP_READ(p) EP_(load)(p)\n"
+        "#define EP_PART(p, n) (v == vectors - 1 && (n) < EP_WIDTH ? ep_part(p, n) : EP_READ(p))\n"
+        "static inline ep_f32 ep_part(const float *p, size_t n) {\n"
+        "    ep_f32 v = ep_set_f32(0);\n    __builtin_memcpy(&v, p, n * sizeof *p);\n    return v;\n}\n",
+    ),
+    (
+        "#define EP_READ(p) EP_(load_half)(p)\n",
+        "#define EP_READ(p) EP_(load_half)(p)\n#define EP_PART(p, n) EP_READ(p)\n",
+    ),
+    ("#undef EP_READ\n", "#undef EP_READ\n#undef EP_PART\n"),
+)
 
 
 @dataclass(frozen=True)
@@ -36,19 +52,36 @@ class Kernel:
         y = np.empty((len(x), blocks.rows), np.float32)
         used = (x, places[0], right, None, places[1], places[2], left, None, y, scratch, tile)
         ends = {3: right.ctypes.data + right.nbytes, 7: left.ctypes.data + left.nbytes}
-        pointers = [ctypes.c_void_p(ends[i] if v is None else v.ctypes.data) for i, v in enumerate(used)]
+        # data_as keeps the array alive
+        pointers = [
+            ctypes.c_void_p(ends[i]) if v is None else v.ctypes.data_as(ctypes.c_void_p) for i, v in enumerate(used)
+        ]
         rows = ctypes.c_size_t(len(x))
 
         def run() -> NDArray[np.float32]:
             function(rows, sizes, *pointers)
-            return used[8] if used[8] is not None else y
+            return y
 
         return run
 
 
-def built(folder: Path) -> Kernel:
-    """The library, in a folder."""
+def built(folder: Path, *, copying: bool = False) -> Kernel:
+    """The library, in a folder; copying: partial vectors of factors go through memcpy into zeroed ones."""
     source = Path(__file__).with_suffix(".c")
     flags = isas()[0].flags if isas() else ()
-    room = OPS / "block_low_rank_apply"
-    return Kernel(shared_library([source], flags, folder / "blocks.so", [room]))
+    place = OPS / "block_low_rank_apply"
+    if copying:
+        changed = _copying((place / HEADER).read_text(encoding="utf-8"))
+        place = folder / "copying"
+        place.mkdir()
+        (place / HEADER).write_text(changed, encoding="utf-8")
+    return Kernel(shared_library([source], flags, folder / f"blocks{int(copying)}.so", [place]))
+
+
+def _copying(text: str) -> str:
+    """The kernel with every read of factors of less than a vector replaced; RuntimeError where it is not as it was."""
+    for old, new in CHANGES:
+        if text.count(old) != 1:
+            raise RuntimeError(f"{HEADER}: expected {old!r} once")
+        text = text.replace(old, new)
+    return text

@@ -187,8 +187,8 @@ def _asserts(program: Program) -> str:
     blocks = [op for part in program.parts for op in part.operations if isinstance(op, BlockProduct)]
     for i, product in enumerate(blocks):
         _, _, columns, _, ranks, entries, size = product.sizes
-        planned = f"EP_BLOCKS_SCRATCH({ranks}, {columns}, {entries}, {size}) <= {product.scratch.count}"
-        lines.append(f"typedef char ep_blocks_{i}_as_planned[{planned} ? 1 : -1];\n")
+        fits = f"EP_BLOCKS_SCRATCH({ranks}, {columns}, {entries}, {size}) <= {product.scratch.count}"
+        lines.append(f"typedef char ep_blocks_{i}_as_planned[{fits} ? 1 : -1];\n")
     return "".join(lines)
 
 

@@ -35,8 +35,9 @@ def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     shape = (*x.shape[:-1], dim(rows))
     output = builder.new(x.code, shape, varying=x.varying)
     most = [int(row_groups[:, i].max(initial=0)) for i in (2, 1)]
-    sizes = (len(column_groups), len(row_groups), columns, rows, int(column_groups[:, 2].sum()), *most)
-    scratch = builder.new(x.code, (dim(scratch_numbers(*sizes[4:5], columns, *most)),), varying=x.varying)
+    ranks = int(column_groups[:, 2].sum())
+    sizes = (len(column_groups), len(row_groups), columns, rows, ranks, *most)
+    scratch = builder.new(x.code, (dim(scratch_numbers(ranks, columns, most[0], most[1])),), varying=x.varying)
     inputs = (x, places[0], factors[0], places[1], places[2], factors[1])
     product = BlockProduct(inputs, output, call.label, features(x.shape[:-1]), sizes, scratch)
     return (builder.add(product),)
