@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 import torch
 from _harness import OURS, Row, say
+from edgepde_runtime.blocks import Block
 from edgepde_runtime.box import Box
 from torch import Tensor, nn
 
@@ -17,6 +18,7 @@ from edgepde.hmatrix.clusters import ClusterTree, in_order
 from edgepde.hmatrix.compressing import Compressor
 from edgepde.hmatrix.config import HConfig
 from edgepde.hmatrix.layer import HLinear
+from edgepde.hmatrix.layout import Layout
 from edgepde.hmatrix.seriation import from_activations
 from edgepde.problems.burgers import cole_hopf
 
@@ -44,6 +46,7 @@ def rows(quick: bool, seed: int) -> list[Row]:
         ),
         ("blocks of fixed rank 2", lambda: _net(width, lambda: HLinear(width, width, config, rank=2)), plain),
         ("low rank", lambda: _net(width, lambda: low_rank(width, width, most)), plain),
+        ("block diagonal", lambda: _net(width, lambda: _block_diagonal(width, most)), plain),
         (f"dense of width {narrow}", lambda: _net(narrow, lambda: nn.Linear(narrow, narrow)), plain),
         ("dense, all numbers", lambda: _net(width, lambda: nn.Linear(width, width)), plain),
     ]
@@ -72,16 +75,21 @@ def _compressed(
     case: str, dense: Callable[[], nn.Module], how: How, config: HConfig, most: int, seeds: list[int]
 ) -> list[Row]:
     """A dense net for half of the steps, then each form."""
-    found: dict[str, list[float]] = {"low rank": [], "blocks": [], "blocks, units re-ordered": []}
-    for seed in seeds:
-        say(f"training: {case}: dense at first, seed {seed}")
-        half = _trained(dense, how.part(0.0, 0.5), seed)
-        for name, errors in found.items():
-            net = _shrunk(half, name, config, most)
-            train(net, _loss(_data(seed), seed + 1), how.part(0.5, 1.0))
-            errors.append(_error(net))
-    note = "dense for half of the steps, then hidden layers of as many numbers as above"
-    return [row(case, f"dense, then {name}", errors, note) for name, errors in found.items()]
+    say(f"training: {case}: dense at first")
+    halves = [_trained(dense, how.part(0.0, 0.5), seed) for seed in seeds]
+
+    def ended(name: str, i: int, rate: float) -> float:
+        net = _shrunk(halves[i], name, config, most)
+        train(net, _loss(_data(seeds[i]), seeds[i] + 1), replace(how, rate=rate).part(0.5, 1.0))
+        return _error(net)
+
+    made = []
+    for name in ("low rank", "blocks", "blocks, units re-ordered"):
+        first, rate = min((ended(name, 0, rate), rate) for rate in RATES)
+        errors = [first, *(ended(name, i, rate) for i in range(1, len(seeds)))]
+        note = f"dense for half of the steps, then hidden layers of as many numbers as above, rate {rate:g}"
+        made.append(row(case, f"dense, then {name}", errors, note))
+    return made
 
 
 def _net(width: int, hidden: Callable[[], nn.Module]) -> nn.Sequential:
@@ -89,6 +97,18 @@ def _net(width: int, hidden: Callable[[], nn.Module]) -> nn.Sequential:
     for _ in range(HIDDEN):
         layers += [hidden(), nn.Tanh()]
     return nn.Sequential(*layers, nn.Linear(width, 1))
+
+
+def _block_diagonal(width: int, most: int) -> HLinear:
+    """Dense blocks on the diagonal, of as many numbers as there may be, and nothing else: no hierarchy."""
+    size = most // width
+    layer, starts = HLinear(width, width), range(0, width, size)
+    spans = [(start, min(start + size, width)) for start in starts]
+    layer.arrange(Layout(width, width, tuple(Block(r, c, None if r == c else 0) for r in spans for c in spans)))
+    layer.reset_parameters()
+    with torch.no_grad():
+        layer.left *= (width / size) ** 0.5
+    return layer
 
 
 @cache
