@@ -14,11 +14,12 @@ from edgepde.compress.blocked import Formed
 from edgepde.compress.budget import Choice
 from edgepde.compress.geometry import Geometry
 from edgepde.compress.joints import layout, numbers
-from edgepde.compress.proof import Judge, Proof
+from edgepde.compress.proof import ROUNDING_SECONDS, Judge, Proof
 
 # Whoever certifies the network again may find a little worse than we did.
 ROOM = 0.95
 LEAST_PROOF, LEAST_SHARE = 3.0, 0.15
+ROUNDING_SHARE = 0.1
 Tell = Callable[[float, str], None]
 Changes = dict[int, tuple[str, int]]
 
@@ -117,11 +118,13 @@ class Hunt(ABC):
     def consider(self, candidate: Candidate) -> bool:
         """Prove the candidate; the smallest one proved is kept."""
         h = self.judge.rounded(candidate.network)
-        device = self.last_device = self.judge.device(h)
+        device = self.last_device = self.judge.device(h, max(ROUNDING_SECONDS, ROUNDING_SHARE * self.seconds))
         if candidate.form != "dense":
             found = self.worst_found(h)
-            if found / self.room + device / self.judge.allowed.tightest > 1.0:
-                self.note(candidate, f"a search found {found:.3g} of what is allowed, too near to prove twice")
+            arithmetic = device / self.judge.allowed.tightest
+            if found / self.room + arithmetic > 1.0:
+                taken = f"a search found {found:.3g} of what is allowed, the device's arithmetic takes {arithmetic:.3g}"
+                self.note(candidate, f"{taken}: too near to prove twice")
                 return False
         measured = self.judge.measured(h, self.seed)
         over = [one.text for one in measured if one.share > 1.0]
