@@ -160,11 +160,17 @@ def trees(
 
 
 def in_cluster_order(given: Array, rows: ClusterTree, columns: ClusterTree) -> Scaled:
-    """The matrix in the order of its clusters, scaled."""
+    """The matrix in the order of its clusters, scaled; raises InputError where its norm is beyond float64."""
     ordered = np.ascontiguousarray(given[np.ix_(rows.order, columns.order)])
     exponent = 2 * (int(np.frexp(np.abs(ordered).max())[1]) // 2)
     values = np.ldexp(np.ldexp(ordered, -exponent // 2), -exponent + exponent // 2)
-    return Scaled(values, exponent, float(np.linalg.norm(values)))
+    norm = float(np.linalg.norm(values))
+    with np.errstate(over="ignore"):
+        if not np.isfinite(np.ldexp(norm, exponent)):
+            raise InputError(
+                f"hmatrix matrix: expected a norm within float64, got entries up to {np.abs(given).max():.3g}"
+            )
+    return Scaled(values, exponent, norm)
 
 
 def settled(

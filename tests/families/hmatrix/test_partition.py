@@ -184,6 +184,18 @@ def test_a_tolerance_of_zero_or_below_rounding_is_dense_and_says_so() -> None:
     assert not compress(matrix, HConfig(eps=1e-12), dtype="float64").note
 
 
+@pytest.mark.parametrize("scale", [1e-320, 1e-300, 1e-170, 1e170, 1e300])
+@pytest.mark.parametrize("half", [False, True])
+def test_scales_beyond_float32(scale: float, half: bool) -> None:
+    """Neither squares nor factors leave float64; what float32 cannot hold stays dense and says so."""
+    matrix = np.outer(np.arange(1.0, 41), np.arange(1.0, 51)) / 2000.0 * scale
+    lost, norm = truth(matrix, compress(matrix, HConfig(eps=1e-2), dtype="float64", half=half))
+    assert lost <= 1e-2 * norm
+    single = compress(matrix, HConfig(eps=1e-2), half=half)
+    assert single.dtype == "float64"
+    assert "below the rounding" in single.note
+
+
 def test_a_matrix_of_zeros_takes_nothing() -> None:
     made = compress(np.zeros((50, 70)), HConfig(eps=0.0))
     assert (made.numbers, made.storage_ratio, made.note) == (0, 0.0, "")
@@ -262,6 +274,8 @@ def test_inputs_that_do_not_fit() -> None:
         compress(np.zeros((5, 6)), columns=in_order(5))
     with pytest.raises(InputError, match="expected one leaf size, got 4 for rows, 8"):
         compress(np.zeros((5, 6)), rows=in_order(5, 4), columns=in_order(6, 8))
+    with pytest.raises(InputError, match=r"expected a norm within float64, got entries up to 1.7e\+308"):
+        compress(np.full((3, 3), 1.7e308))
     with pytest.raises(InputError, match="dtype: expected float32 or float64"):
         compress(np.zeros((5, 6)), dtype="float16")
 
