@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError
+from edgepde_runtime.manifest import SHOWN
 from torch import Tensor
 
 from . import network as nw
@@ -88,7 +89,7 @@ def parse_accuracies(text: str, columns: Sequence[str]) -> dict[str, Accuracy]:
             raise InputError(f"input accuracy: expected column=number or column=number%, got {part.strip()!r}")
         name, number, percent = read.groups()
         if name not in known and name != EVERY:
-            raise InputError(f"input accuracy: no column {name}; there are {', '.join(columns)}")
+            raise InputError(f"input accuracy: no column {name}; there are {', '.join(columns[:SHOWN])}")
         if name in made:
             raise InputError(f"input accuracy: column {name} expected once")
         try:
@@ -183,7 +184,7 @@ class _Given:
         places = {name: place for place, name in enumerate(names)}
         for name, value in accuracy.items():
             if name not in places:
-                raise InputError(f"input accuracy: no column {name}; there are {', '.join(names)}")
+                raise InputError(f"input accuracy: no column {name}; there are {', '.join(names[:SHOWN])}")
             rows[int(value.relative), places[name]] = value.value
         absolute, relative = torch.tensor(rows, dtype=torch.float64, device=device)
         return _Given(absolute, relative)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError, UnsupportedModel
+from edgepde_runtime.manifest import SHOWN
 
 
 def parameter_dtype(module: torch.nn.Module) -> torch.dtype:
@@ -43,7 +44,7 @@ def row_shape(module: torch.nn.Module, box: Box, dtype: torch.dtype) -> tuple[in
             y = module(rows)
     except (RuntimeError, IndexError, ValueError, TypeError) as error:
         raise InputError(
-            f"domain: the box has {box.dimension} columns ({', '.join(box.names)}); "
+            f"domain: the box has {box.dimension} columns ({', '.join(box.names[:SHOWN])}); "
             f"the module does not take x [M, {box.dimension}]: {first_line(error)}"
         ) from error
     if not isinstance(y, torch.Tensor):
