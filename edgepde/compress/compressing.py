@@ -70,23 +70,17 @@ def compress(
     derivatives are measured to be off. output: its name. points: where outputs and inputs lie, one array [n, k] for
     both, a pair (rows, columns), or a file; they order the clusters of the hmatrix form. previous: a compressed module
     of the same architecture, whose blocks are kept where they still hold; max_error is then by default its own.
-    method: "auto" or one of the forms. seconds: for search and proofs.
-    keep(known) is called with every smaller form that is proved; given back as `known` the search goes on from it.
-    Raises UnsupportedModel naming the node or parameter, InputError for a box, points or previous module that does not
-    fit, BudgetError for an error or method that cannot be understood, NotVerified with the best bound where nothing is
-    proved.
+    method: "auto" or one of the forms. seconds: for search and proofs. keep(known) is called with every smaller form
+    that is proved; given back as `known` the search goes on from it.
+    Raises UnsupportedModel naming node or parameter, InputError for a box, points or previous module that does not fit,
+    BudgetError for an error or method nobody understands, NotVerified with the best bound where nothing is proved.
     """
-    if not isinstance(domain, Box):
-        raise InputError(f"domain: expected an edgepde.Box, got {type(domain).__name__}")
-    asked = _asked(max_error, previous)
-    allowed = allowance(asked, domain, output)
-    class_name(min_class, "min_class")
-    names = methods(method)
+    asked = _asked(domain, max_error, previous, min_class)
+    allowed, names = allowance(asked, domain, output), methods(method)
     read = read_module(module, domain)
     at = geometry(points).checked(read.network)
     with one_thread(), progress("compressing", seconds) as bar, torch.no_grad():
-        tell = partial(_tell, bar, seconds)
-        given = (judge(read.network, allowed, read.dtype), seconds, seed, tell, keep, at)
+        given = (judge(read.network, allowed, read.dtype), seconds, seed, partial(_tell, bar, seconds), keep, at)
         search, told = _searched(given, names, known) if previous is None else _updated(previous, domain, given, names)
     if search.best is None:
         raise NotVerified(_unproved(search))
@@ -95,7 +89,10 @@ def compress(
     return Compressed(read.rebuilt(search.best.network), module, {**document, **told}, blocks, at)
 
 
-def _asked(max_error: MaxError | None, previous: Compressed | None) -> MaxError:
+def _asked(domain: Any, max_error: MaxError | None, previous: Compressed | None, min_class: str) -> MaxError:
+    class_name(min_class, "min_class")
+    if not isinstance(domain, Box):
+        raise InputError(f"domain: expected an edgepde.Box, got {type(domain).__name__}")
     if max_error is not None:
         return max_error
     if previous is None or "max_error" not in previous.ledger:

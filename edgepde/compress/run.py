@@ -40,23 +40,26 @@ def compress_run(
     module = family_compressor(run)
     minimum = class_name(min_class or "sound", "--min-class")
     if hasattr(module, "compress_to"):
-        target = _target(out)
-        made = module.compress_to(
-            module.of_run(run),
-            target,
-            _limit(max_error) if previous is None else max_error,
-            min_class=minimum,
-            method=method,
-            seconds=seconds,
-            seed=seed,
-            command=command,
-            points=points,
-            previous=previous,
-        )
-        print(module.summary(target, made))
+        limit = _limit(max_error) if previous is None else max_error
+        how = {"min_class": minimum, "method": method, "seconds": seconds, "seed": seed, "command": command}
+        made = module.compress_to(module.of_run(run), _target(out), limit, **how, points=points, previous=previous)
+        print(module.summary(out, made))
         return
     if points is not None or previous is not None:
         raise BudgetError(f"{run}: --points and --from are for runs of the family network")
+    _measured(module, run, out, max_error, sweep, minimum, method)
+
+
+def _measured(
+    module: Any,
+    run: Path,
+    out: Path | None,
+    max_error: str | float | None,
+    sweep: str | None,
+    minimum: str,
+    method: str,
+) -> None:
+    """Compress a run whose family measures its error, or print its table."""
     if method not in ("auto", "tucker"):
         raise BudgetError(f"--method expected auto or tucker, got {method!r}")
     if minimum != "measured":

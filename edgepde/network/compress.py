@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,8 @@ def compress_to(
 ) -> Compressed:
     """Write the compressed run `out`; the best form proved so far is kept while it goes, the same command resumes.
 
-    points: see compress(); where None those of the source. previous: a compressed run whose blocks are kept where they
-    still hold. Raises what compress() raises; RunError for a folder that is in use or cannot be written. Where nothing
-    was proved the folder is removed again.
+    points: as of compress(), else the source's. previous: a compressed run whose blocks are kept where they still hold.
+    Where nothing was proved the folder is removed again. Raises what compress() raises; RunError for a folder in use.
     """
     identity = {**source.identity, "max_error": str(max_error), "method": method, "min_class": min_class, "seed": seed}
     identity |= {} if previous is None else {"from": previous.name}
@@ -81,20 +81,10 @@ def compress_to(
     existed = out.exists()
     with Run.start(out, identity, command=command) as run:
         try:
-            made = compress(
-                source.module,
-                source.box,
-                max_error,
-                output=source.names["output"],
-                min_class=min_class,
-                method=method,
-                seconds=SECONDS if seconds is None else seconds,
-                seed=seed,
-                points=at,
-                previous=old,
-                keep=lambda known: _keep(run, known),
-                known=_known(run),
-            )
+            how: dict[str, Any] = {"min_class": min_class, "method": method, "seed": seed, "points": at}
+            how |= {"output": source.names["output"], "seconds": SECONDS if seconds is None else seconds}
+            how |= {"keep": partial(_keep, run), "known": _known(run), "previous": old}
+            made = compress(source.module, source.box, max_error, **how)
             write(run, source, made)
         except BaseException:
             _leave(run, existed)

@@ -166,7 +166,7 @@ class TestRefusals:
             edgepde.compress(plain(), domain=BOX, max_error=error)  # type: ignore[arg-type]
 
     def test_an_unknown_method_or_class(self) -> None:
-        with pytest.raises(BudgetError, match=r"auto, low-rank, merge, got 'prune'"):
+        with pytest.raises(BudgetError, match=r"auto, hmatrix, low-rank, merge, got 'prune'"):
             edgepde.compress(plain(), domain=BOX, max_error=E, method="prune")
         with pytest.raises(BudgetError, match="min_class"):
             edgepde.compress(plain(), domain=BOX, max_error=E, min_class="proved")
