@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 from edgepde_runtime.box import Box
+from support.block_matrices import random_blocks
 from support.small_nets import Gated, Residual, Shared, plain, seeded
 from torch import nn
 
 from edgepde.certify import rules
 from edgepde.certify.from_module import from_module
-from edgepde.certify.network import Affine, Concat, Gather, Input, Network, Pointwise, Product, Scale, Sum
+from edgepde.certify.network import Affine, Blocks, Concat, Gather, Input, Network, Pointwise, Product, Scale, Sum
 from edgepde.errors import RunError, SettingError
 from edgepde.network import pinn, store
 from edgepde.network.module import NetworkModule
@@ -50,7 +51,8 @@ def every_kind() -> Network:
             Sum((3, 4, 5)),
             Pointwise((6,), "power", 3),
             Concat((7, 0)),
-            Affine((8,), numbers(2, 7), numbers(2)),
+            Affine((8,), numbers(12, 7), numbers(12)),
+            Blocks((9,), (random_blocks(np.random.default_rng(0), 2, 12, dtype=np.float64),), numbers(2)),
         )
     )
 
