@@ -197,7 +197,9 @@ def _width(node: Node, widths: list[int], place: int) -> int:
     if isinstance(node, Blocks):
         shapes = {(part.rows, part.columns) for part in node.parts}
         if shapes != {(len(node.bias), widths[0])} or not bool(torch.isfinite(node.bias).all()):
-            raise InputError(f"network: node {place} blocks expected [{len(node.bias)}, {widths[0]}], got {shapes}")
+            raise InputError(
+                f"network: node {place} blocks expected [{len(node.bias)}, {widths[0]}] and a finite bias, got {shapes}"
+            )
         return len(node.bias)
     if isinstance(node, Gather):
         if len(node.index) and not 0 <= int(node.index.min()) <= int(node.index.max()) < widths[0]:

@@ -28,7 +28,8 @@ def stored(spectra: Spectra, choice: Choice, exponent: int, dtype: str) -> list[
         else:
             left, right, halves = balanced(spectra.factors[node], kept, exponent, dtype)
             values = None
-            lost = np.ldexp(left, -exponent // 2) @ np.ldexp(right, -exponent // 2).T - block
+            with np.errstate(over="ignore", invalid="ignore"):
+                lost = np.ldexp(left, -exponent // 2) @ np.ldexp(right, -exponent // 2).T - block
         error = math.ldexp(float(np.linalg.norm(lost)), exponent)
         made.append(HBlock((a, b), (c, d), values, left, right, error, halves))
     return made
@@ -37,7 +38,8 @@ def stored(spectra: Spectra, choice: Choice, exponent: int, dtype: str) -> list[
 def dense_values(block: Array, halves: int, exponent: int, dtype: str) -> tuple[Array, int]:
     """The rounded values, and how many of their columns are halves: all, or none where float16 does not hold them."""
     values = np.ldexp(block, exponent)
-    if halves and _holds(values, HALF_ERROR * float(np.linalg.norm(values))):
+    limit = HALF_ERROR * math.ldexp(float(np.linalg.norm(block)), exponent)
+    if halves and _holds(values, limit):
         return rounded(values, "float16"), values.shape[1]
     return rounded(values, dtype), 0
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from edgepde.certify.network import Affine
 from edgepde.compress.blocked import Placed
 from edgepde.compress.compressing import Compressed
 from edgepde.compress.geometry import Geometry
@@ -106,6 +107,10 @@ def _placed(loaded: store.Loaded) -> dict[int, Placed]:
         for side, order in zip(SIDES, orders, strict=True):
             if order.dtype != torch.int64 or not torch.equal(order.sort().values, torch.arange(order.numel())):
                 raise RunError(f"{where}.{place}.{side}: expected every index once")
+        node = dict(enumerate(loaded.reference.nodes if loaded.reference is not None else ())).get(numbers[0])
+        sizes = tuple(order.numel() for order in orders)
+        if not isinstance(node, Affine) or tuple(node.weight.shape) != sizes:
+            raise RunError(f"{where}.{place}: expected an affine map of the original, {sizes[0]} x {sizes[1]}")
         if not 0 <= numbers[1] < len(loaded.module.nodes) or numbers[2] < 1:
             raise RunError(f"{where}.{place}: expected a node of the network and a leaf size, got {numbers[1:]}")
         made[numbers[0]] = Placed(numbers[1], orders[0].numpy(), orders[1].numpy(), numbers[2])

@@ -281,9 +281,15 @@ class TestBlocks:
         folder = tmp_path / "damaged"
         shutil.copytree(plate / "green-small", folder)
         spec = json.loads((folder / "spec.json").read_text())
-        for change, said in (({"node": 99}, "expected a node"), ({"rows": "points_rows"}, "every index once")):
+        for place, change, said in (
+            ("1", {"node": 99}, "expected a node"),
+            ("1", {"rows": "points_rows"}, "every index once"),
+            ("0", {}, "expected an affine map"),
+            ("7", {}, "expected an affine map"),
+            ("-1", {}, "expected an affine map"),
+        ):
             entry = {**spec["network"]["hmatrix"]["1"], **change}
-            changed = {**spec, "network": {**spec["network"], "hmatrix": {"1": entry}}}
+            changed = {**spec, "network": {**spec["network"], "hmatrix": {place: entry}}}
             (folder / "spec.json").write_text(json.dumps(changed))
             found = run("compress", plate / "green", "--from", folder, "--out", tmp_path / "r")
             assert found.exit_code == 2, found.output

@@ -307,3 +307,24 @@ def test_blocks_that_do_not_tile() -> None:
         check_tiling((4, 4), [block((0, 4), (0, 4)), block((0, 1), (0, 1))])
     with pytest.raises(InputError, match="expected within"):
         check_tiling((4, 4), [block((0, 5), (0, 4))])
+
+
+@pytest.mark.parametrize("eps", [4.86e-4, 4.5e-4, 4e-4, 3.5e-4, 3e-4])
+def test_halves_that_are_rounded_the_worst_way_keep_the_tolerance(eps: float) -> None:
+    """Every number lies midway between two of float16, so that twice as much is lost as one expects."""
+    rng = np.random.default_rng(0)
+    matrix = rng.choice([-1.0, 1.0], (64, 64)) * (1.0 + 2.0**-11) * np.exp2(rng.integers(-3, 3, (64, 64)))
+    made = compress(matrix, HConfig(eps=eps), half=True)
+    assert np.linalg.norm(matrix - made.dense()) <= eps * np.linalg.norm(matrix)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_numbers_beyond_float32_make_no_noise(dtype: str) -> None:
+    matrix = 1e200 / (1.0 + np.abs(np.subtract.outer(np.arange(100.0), np.arange(100.0))))
+    for half in (False, True):
+        made = compress(matrix, HConfig(), dtype=dtype, half=half)
+        assert made.dtype == "float64"
+        assert made.is_dense == (dtype == "float32")
+        assert np.linalg.norm(1e-200 * (matrix - made.dense())) <= 1e-3 * np.linalg.norm(1e-200 * matrix)
+    with pytest.raises(InputError, match="a norm that float64 holds"):
+        compress(matrix * 1e108, dtype=dtype)
