@@ -188,3 +188,19 @@ def test_what_does_not_fit() -> None:
     new, change = update(old, kernel() + bump(0.3), tree, tree)
     check(old, new, change, kernel() + bump(0.3))
     assert change.kept > 0
+
+
+@pytest.mark.parametrize("eps", [4e-4, 3.5e-4, 3e-4])
+def test_what_kept_blocks_lose_counts_where_new_ones_lose_more_than_expected(eps: float) -> None:
+    """Every number lies midway between two of float16: new blocks lose twice what one expects."""
+    rng = np.random.default_rng(0)
+
+    def midway(n: int) -> Array:
+        return rng.choice([-1.0, 1.0], (n, n)) * (1.0 + 2.0**-11) * np.exp2(rng.integers(-3, 3, (n, n)))
+
+    matrix = midway(64)
+    old = compress(matrix, HConfig(eps=eps, leaf=16), half=True)
+    matrix[:32, :32] = 2.0 * midway(32)
+    new, change = update(old, matrix)
+    assert change.kept > 0
+    assert np.linalg.norm(matrix - new.dense()) <= eps * np.linalg.norm(matrix)
