@@ -181,8 +181,7 @@ def _document(manifest: Manifest) -> dict[str, object]:
         "files": {name: {"sha256": e.sha256, "bytes": e.bytes} for name, e in manifest.files.items()},
         "tools": dict(manifest.tools),
         "inputs": [
-            {"name": s.name, "dtype": s.dtype, "shape": list(s.shape), "columns": listed(s)}
-            for s in manifest.inputs
+            {"name": s.name, "dtype": s.dtype, "shape": list(s.shape), "columns": listed(s)} for s in manifest.inputs
         ],
         "outputs": [output(spec) for spec in manifest.outputs],
     }

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from edgepde_export.exporting import export
-from edgepde_export.lowering import network
+from edgepde_export.lowering import certified, network
 from edgepde_export.lowering.options import Options
 from edgepde_runtime import bundle as reader
 
+from edgepde.certify.prove import prove
 from edgepde.compress import compress_run
 from edgepde.errors import RunError
 from edgepde.recipes import pinn_burgers
@@ -48,6 +50,21 @@ def test_a_compressed_run_is_proved_again_at_export(run: Path, tmp_path: Path) -
     assert entry.sound_total is not None
     assert 0.0 < entry.sound_total <= 5e-2
     assert entry.terms["compression"].class_ == "sound"
+
+
+def test_the_error_it_was_compressed_to_is_what_the_proof_aims_at(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compress_run(run, tmp_path / "small", "5e-2", None, None, "auto", seconds=10.0)
+    aims: list[float | None] = []
+
+    def recorded(*args: Any) -> Any:
+        aims.append(args[4])
+        return prove(*args)
+
+    monkeypatch.setattr(certified, "prove", recorded)
+    export(tmp_path / "small", tmp_path / "b", log=quiet)
+    assert aims == [5e-2]
 
 
 def test_a_damaged_note_is_named(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,9 @@ import onnx
 from edgepde_runtime.backends import Backend
 from edgepde_runtime.box import Box
 from edgepde_runtime.certificate import BoxEntry, Certificate
-from edgepde_runtime.errors import UnsupportedModel
+from edgepde_runtime.errorlimits import ErrorLimits
+from edgepde_runtime.errors import BudgetError, UnsupportedModel
+from edgepde_runtime.limits import max_error as limits_of
 from edgepde_runtime.manifest import InputSpec, OutputSpec
 from edgepde_runtime.onnxfile import parse
 
@@ -81,6 +83,19 @@ def content(plain: Plain, box: Box, options: Options) -> BundleContent:
     )
 
 
+def _aims(ledger: Mapping[str, Any] | None, output: str, options: Options) -> ErrorLimits | None:
+    """What the proof is to reach: the limits asked for, else those the network was compressed to."""
+    if options.limits is not None or not isinstance((ledger or {}).get("max_error"), str):
+        return options.limits
+    try:
+        stated = limits_of(dict(ledger or {})["max_error"], "ledger.json: max_error")
+    except BudgetError as error:
+        options.log(f"not aimed at: {error}")
+        return None
+    whole = stated.of(output)
+    return None if whole is None else ErrorLimits({output: whole})
+
+
 def _ledger(plain: Plain, lowered: blocks.Chosen) -> Mapping[str, Any] | None:
     """What was chosen in compression and, for layers in blocks, here."""
     if not lowered.ledger:
@@ -115,6 +130,7 @@ def _proved(
     if no_c:
         options.log(f"measured, not proved: sums and functions of ort and reference; {no_c}")
     on = certified.Device(plain.signature, plain.values, backends, has_c=not no_c)
-    made = certified.certificate(seen, lineage, on, box, options)
+    aimed = replace(options, limits=_aims(plain.ledger, output.name, options))
+    made = certified.certificate(seen, lineage, on, box, aimed)
     where = options.family or box
     return made, costliest(made.outputs[output.name], lineage, where) if options.limits is not None else ""
