@@ -64,3 +64,22 @@ def test_factors_must_be_finite(name: str) -> None:
 def test_a_group_of_no_columns_has_no_rank() -> None:
     with pytest.raises(InputError, match="no rank for a group of no columns"):
         PackedBlocks(2, 2, np.array([[0, 0, 2**60]]), np.zeros(0), np.zeros((0, 3), int), np.zeros(0, int), np.zeros(0))
+
+
+@pytest.mark.parametrize("wrong", [-1, -(2**62), 5, 2**62])
+def test_an_index_is_a_place_of_t_or_x(wrong: int) -> None:
+    """A place counted from the end, as numpy does, is none either."""
+    groups, one = np.array([[0, 4, 1]]), np.ones(4)
+    right = PackedBlocks(1, 4, groups, one, np.array([[0, 1, 2]]), np.array([0, 4]), np.ones(2))
+    assert right.dense().tolist() == [[1.0, 1.0, 1.0, 2.0]]
+    for place in (0, 1):
+        index = np.array([0, 4])
+        index[place] = wrong
+        with pytest.raises(InputError, match=r"blocks: index: expected 0 \.\. 4"):
+            PackedBlocks(1, 4, groups, one, np.array([[0, 1, 2]]), index, np.ones(2))
+
+
+def test_most_read_counts_every_group_of_rows_that_meets_an_output() -> None:
+    rows = np.array([[0, 3, 2], [2, 2, 1], [1, 2, 3], [3, 1, 0]])
+    made = PackedBlocks(4, 5, np.zeros((0, 3), np.int64), np.zeros(0), rows, np.zeros(6, np.int64), np.ones(14))
+    assert made.most_read == 6

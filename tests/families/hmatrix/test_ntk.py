@@ -200,3 +200,20 @@ def test_points_and_residuals_that_do_not_fit_are_refused() -> None:
         ntk_check(one, one, x, lambda network, at: network(at).sum())
     with pytest.raises(InputError, match="one row a point"):
         ntk_check(one, one, x, lambda network, at: network(at[:2])[:, 0])
+
+
+def test_every_verdict_has_its_limit() -> None:
+    """A distance of sigma_min, or within rounding of it, guarantees nothing."""
+
+    def check(distance: float, least: tuple[float, float]) -> NtkCheck:
+        return NtkCheck("outputs", 3, 2.0, distance, 0.5, least, 1e-3)
+
+    assert check(0.998, (1.0, 0.5)).verdict == "guaranteed"
+    for distance in (0.9995, 1.0, 1.4):
+        assert check(distance, (1.0, 0.5)).verdict == "observed"
+    assert check(1.4, (1.0, 1e-3)).verdict == "lost"
+    assert check(0.0, (1e-3, 0.5)).verdict == "absent"
+    near = (1.0 - 1e-3) ** 2
+    root = math.sqrt(4.0 + near) - 2.0
+    assert check(root * (1.0 - 1e-9), (1.0, 0.5)).by_kernel
+    assert not check(root * (1.0 + 1e-9), (1.0, 0.5)).by_kernel
