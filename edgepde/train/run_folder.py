@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, final
@@ -32,7 +32,8 @@ class Run:
     """A training in its folder: save and restore parts, finish once. Made by `Run.start`; a context manager.
 
     path: the folder. identity: what this training is (recipe, config, seed). data: held-out data, if given.
-    resumed: whether an earlier, unfinished training of this identity was found.
+    resumed: whether an earlier, unfinished training of this identity was found. Where an error ends the training before
+    a part is saved, nothing stays behind.
     """
 
     def __init__(self, path: Path, identity: dict[str, Any], lock: Lock, data: HeldOut | None, resumed: bool) -> None:
@@ -143,7 +144,13 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        held = {entry.name for entry in self.path.iterdir()} if kind is not None else set()
+        empty = held == {CHECKPOINT} and not self.names()
+        if empty:
+            (self.path / IDENTITY).unlink(missing_ok=True)
         self.close()
+        if empty:
+            _remove_empty(self.path / CHECKPOINT, self.path)
 
     def _checkpoint(self, name: str) -> Path:
         if not NAME.fullmatch(name):
@@ -161,6 +168,12 @@ class Run:
             "weights_sha256": hashlib.sha256(data).hexdigest(),
         }
         return text.check({**defaults, **given, **made}, self.path / SPEC)
+
+
+def _remove_empty(*folders: Path) -> None:
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def _refuse_foreign(folder: Path) -> None:

@@ -86,8 +86,9 @@ def main() -> int:
     worst = worst_error(model, problem, 200, args.seed)
     met = worst <= TARGET
     proved = model.certificate.outputs["u"].terms["compression"].value
-    print(f"200 sources: at most {worst:.1e} K from the finite elements (of compressing {proved:.1e}, proved; to reach {TARGET:g}): "
-          f"{'met' if met else 'MISSED'}")  # fmt: skip
+    verdict = "met" if met else "MISSED"
+    print(f"200 sources: at most {worst:.1e} K from the finite elements, to reach {TARGET:g}: {verdict}")
+    print(f"compressing costs at most {proved:.1e} K, proved for every source of the box")
     print(f"and within {model.certificate.total:.1e} K of the exact solution for sources linear on the triangles")
     if args.picture:
         draw(problem, u, args.picture)

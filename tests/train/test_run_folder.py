@@ -109,6 +109,27 @@ def test_another_identity_is_refused(tmp_path: Path, change: dict[str, object], 
     Run.start(tmp_path / "run", IDENTITY).close()
 
 
+def test_what_fails_before_a_part_is_saved_leaves_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(ValueError, match="wrong"), Run.start(folder, {"mesh": "wrong"}):
+        raise ValueError("wrong")
+    assert not folder.exists()
+    with Run.start(folder, {"mesh": "right"}) as run:
+        assert not run.resumed
+
+
+def _saved_then_failing(run: Run) -> None:
+    run.save("part", {"x": torch.zeros(2)}, {})
+    run.save("not/allowed", {}, {})
+
+
+def test_what_fails_after_a_part_is_saved_is_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(RunError, match="not/allowed"), Run.start(folder, {"seed": 1}) as run:
+        _saved_then_failing(run)
+    assert Run.start(folder, {"seed": 1}).resumed
+
+
 def test_resume_can_be_refused(tmp_path: Path) -> None:
     Run.start(tmp_path / "run", IDENTITY, resume=False).close()
     with pytest.raises(RunError, match="unfinished"):

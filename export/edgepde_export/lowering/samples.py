@@ -24,7 +24,7 @@ def dense_rows(width: int) -> int:
 
 
 def corners(box: Box, most: int = MOST_CORNERS, seed: int = 0) -> NDArray[np.float64]:
-    """Corners of the box [min(2^d, most), d], the all-low one first; of many columns that and the all-high one, random."""
+    """Corners of the box [min(2^d, most), d], the all-low one first; of many columns also the all-high one and some."""
     if box.dimension <= ALL_CORNERS:
         choices = zip(box.low, box.high, strict=True)
         return np.array(list(itertools.islice(itertools.product(*choices), MOST_CORNERS)), dtype=np.float64)
