@@ -138,8 +138,6 @@ def checked(matrix: Any, dtype: str) -> Array:
     if not np.isfinite(given).all():
         i, j = np.argwhere(~np.isfinite(given))[0].tolist()
         raise InputError(f"hmatrix matrix: entry ({i}, {j}): expected a finite number, got {given[i, j]}")
-    if float(np.abs(given).max()) > np.finfo(np.float64).max / math.sqrt(given.size):
-        raise InputError(f"hmatrix matrix: expected a norm that float64 holds, got numbers up to {np.abs(given).max()}")
     if dtype not in DTYPES:
         raise InputError(f"hmatrix dtype: expected {' or '.join(DTYPES)}, got {dtype!r}")
     return given
