@@ -20,7 +20,7 @@ from edgepde.certify import align, propagate
 from edgepde.certify.engine import bound_difference, bound_range, same
 from edgepde.certify.expanding import expanded, factors, parted
 from edgepde.certify.from_module import from_module
-from edgepde.certify.layering import layers
+from edgepde.certify.layering import Layer, layers
 from edgepde.certify.network import Affine, Blocks, Gather, Input, Network, Node, Pointwise, Scale, Sum, tensor
 from edgepde.certify.rounding import Arithmetic, bound_rounding
 from edgepde.network.module import NetworkModule
@@ -235,3 +235,24 @@ def test_blocks_that_do_not_fit_are_refused() -> None:
 
     with pytest.raises(UnsupportedModel, match="expected constant blocks"):
         from_module(Moving().double(), 3)
+
+
+def as_layers(net: Network, x: torch.Tensor) -> torch.Tensor:
+    made = layers(net)
+    assert made is not None
+    for step in made:
+        x = step(x) if isinstance(step, Layer) else torch.tanh(x)
+    return x
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_bias_before_a_matrix_is_not_lost(inside: bool) -> None:
+    """An entry that was only shifted is none of the vector's own."""
+    rng = np.random.default_rng(0)
+    ones, shift = tensor(np.ones(3)), tensor([0.5, 0.0, -2.0])
+    first: list[Node] = [Input(3), Affine((0,), numbers(rng, 3, 3), numbers(rng, 3)), Pointwise((1,), "tanh")]
+    begin: list[Node] = first if inside else [Input(3)]
+    at = len(begin) - 1
+    net = Network((*begin, Scale((at,), ones, shift), Affine((at + 1,), numbers(rng, 2, 3), numbers(rng, 2))))
+    x = torch.from_numpy(rng.standard_normal((7, 3)))
+    assert torch.allclose(as_layers(net, x), net(x), rtol=1e-13, atol=1e-13)

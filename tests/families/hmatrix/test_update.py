@@ -204,3 +204,13 @@ def test_what_kept_blocks_lose_counts_where_new_ones_lose_more_than_expected(eps
     new, change = update(old, matrix)
     assert change.kept > 0
     assert np.linalg.norm(matrix - new.dense()) <= eps * np.linalg.norm(matrix)
+
+
+def test_new_blocks_are_halves_where_the_old_ones_were() -> None:
+    old = compress(kernel(), HConfig(eps=1e-3), half=True)
+    new, change = update(old, kernel() + 5.0 * bump(0.3))
+    before = {(b.rows, b.columns) for b in old.blocks if b.halves}
+    assert before
+    made = [b for b in new.blocks if not any(np.array_equal(b.dense(), a.dense()) for a in old.blocks)]
+    assert 0 < len(made) == change.made
+    assert any(b.halves for b in made)
