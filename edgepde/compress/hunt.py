@@ -19,7 +19,7 @@ from edgepde.compress.proof import ROUNDING_SECONDS, Judge, Proof
 # Whoever certifies the network again may find a little worse than we did.
 ROOM = 0.95
 LEAST_PROOF, LEAST_SHARE = 3.0, 0.15
-ROUNDING_SHARE = 0.1
+ROUNDING_SHARE = 0.25
 Tell = Callable[[float, str], None]
 Changes = dict[int, tuple[str, int]]
 
@@ -118,7 +118,8 @@ class Hunt(ABC):
     def consider(self, candidate: Candidate) -> bool:
         """Prove the candidate; the smallest one proved is kept."""
         h = self.judge.rounded(candidate.network)
-        device = self.last_device = self.judge.device(h, max(ROUNDING_SECONDS, ROUNDING_SHARE * self.seconds))
+        seconds = min(ROUNDING_SECONDS, max(LEAST_PROOF, ROUNDING_SHARE * self.left))
+        device = self.last_device = self.judge.device(h, seconds)
         if candidate.form != "dense":
             found = self.worst_found(h)
             arithmetic = device / self.judge.allowed.tightest
