@@ -144,7 +144,8 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        held = {entry.name for entry in self.path.iterdir()} if kind is not None else set()
+        failed = kind is not None and self.path.is_dir()  # who failed may have removed it
+        held = {entry.name for entry in self.path.iterdir()} if failed else set()
         empty = held == {CHECKPOINT} and not self.names()
         if empty:
             (self.path / IDENTITY).unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,18 @@ def test_what_fails_before_a_part_is_saved_leaves_nothing(tmp_path: Path) -> Non
     assert not folder.exists()
     with Run.start(folder, {"mesh": "right"}) as run:
         assert not run.resumed
+
+
+def _removed_then_failing(run: Run) -> None:
+    run.close()
+    shutil.rmtree(run.path)
+    raise ValueError("wrong")
+
+
+def test_what_fails_after_removing_its_folder_says_why(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="wrong"), Run.start(tmp_path / "run", IDENTITY) as run:
+        _removed_then_failing(run)
+    assert not (tmp_path / "run").exists()
 
 
 def _saved_then_failing(run: Run) -> None:
