@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from edgepde_runtime.blocks import PackedBlocks
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError, UnsupportedModel
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from support import longer
 from support.adverse import LESS, _power
 from support.block_matrices import random_blocks
+from support.blocks_kernel import defined
 
 from edgepde.certify import align, propagate
 from edgepde.certify.engine import bound_difference, bound_range, same
@@ -256,3 +258,29 @@ def test_a_bias_before_a_matrix_is_not_lost(inside: bool) -> None:
     net = Network((*begin, Scale((at,), ones, shift), Affine((at + 1,), numbers(rng, 2, 3), numbers(rng, 2))))
     x = torch.from_numpy(rng.standard_normal((7, 3)))
     assert torch.allclose(as_layers(net, x), net(x), rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("function", [False, True])
+@pytest.mark.parametrize("kind", ["groups that meet", "a long group of columns", "a long group of rows"])
+def test_sums_that_lose_every_term_stay_within_the_bound(kind: str, function: bool) -> None:
+    """1 and then chunks of a little less than half a unit in its last place, each of which is lost."""
+    chunks = 60
+    little = 0.99 * UNIT / (1 if kind == "groups that meet" else 16)
+    x = np.array([1.0, *[little] * (chunks if kind == "groups that meet" else 16 * chunks)], np.float32)
+    x = np.insert(x[1:], 0, [x[0], *[0.0] * 15])
+    n, one = len(x), np.ones(1, np.float32)
+    every, none = np.arange(n), np.zeros((0, 3), np.int64)
+    if kind == "groups that meet":
+        part = PackedBlocks(1, n, none, one[:0], np.array([[0, 1, 1]] * n), every, np.ones(n, np.float32))
+    elif kind == "a long group of rows":
+        part = PackedBlocks(1, n, none, one[:0], np.array([[0, 1, n]]), every, np.ones(n, np.float32))
+    else:
+        groups = np.array([[0, n, 1]]), np.array([[0, 1, 1]])
+        part = PackedBlocks(1, n, groups[0], np.ones(n, np.float32), groups[1], np.zeros(1, np.int64), one)
+    nodes: list[Node] = [Input(n), Blocks((0,), (part,), tensor([0.0]))]
+    nodes += [Pointwise((1,), "relu")] if function else []
+    box = Box([float(v) * (1.0 - 2.0**-20) - 1e-30 for v in x], [float(v) for v in x])
+    computed = float(defined([x[None], *part.arrays], 1)[0, 0])
+    lost = float(x.astype(np.float64).sum()) - computed
+    assert lost > 50.0 * UNIT
+    assert lost <= float(bound_rounding(Network(tuple(nodes)), box, seconds=2.0).rounding[0]) < 4.0 * lost
