@@ -258,3 +258,15 @@ def test_leading_values_are_those_of_the_decomposition(rank: int, n: int) -> Non
     left, right = leading(matrix, rank, 0)
     lost = np.linalg.norm(matrix - left @ right, 2)
     assert lost <= 1.05 * np.linalg.svd(matrix, compute_uv=False)[rank]
+
+
+def test_halves_that_a_scale_takes_out_of_float16_are_none() -> None:
+    """What is packed is what its error was measured of."""
+    at = points(96)
+    trees = from_points(at, 32), from_points(at, 32)
+    scales = np.where(np.arange(96) % 2, 1.0, 2.0**30), np.ones(96)
+    made = InScales(kernel(at), trees, scales, "float32").at(1e-2)
+    whole = np.zeros(made.shape)
+    for part in made.packed(half=True):
+        whole += part.dense()
+    assert np.abs(whole - made.in_cluster_order()).max() <= 1e-12

@@ -83,3 +83,16 @@ def test_most_read_counts_every_group_of_rows_that_meets_an_output() -> None:
     rows = np.array([[0, 3, 2], [2, 2, 1], [1, 2, 3], [3, 1, 0]])
     made = PackedBlocks(4, 5, np.zeros((0, 3), np.int64), np.zeros(0), rows, np.zeros(6, np.int64), np.ones(14))
     assert made.most_read == 6
+
+
+@pytest.mark.parametrize("wrong", [(-1, 2, 1), (0, -2, -1), (2, -2, -1), (0, 2, -1), (3, -1, 1), (-(2**62), 2, 1)])
+def test_groups_are_not_negative(wrong: tuple[int, int, int]) -> None:
+    """Also where two signs cancel out in the numbers that a group says it has."""
+    numbers = max(0, wrong[1] * wrong[2])
+    none, bad = np.zeros((0, 3), np.int64), np.array([wrong])
+    for name in ("column_groups", "row_groups"):
+        column_groups, row_groups = (bad, none) if name == "column_groups" else (none, bad)
+        right, left = np.ones(len(column_groups) * numbers), np.ones(len(row_groups) * numbers)
+        index = np.zeros(max(0, wrong[2]) * len(row_groups), np.int64)
+        with pytest.raises(InputError, match=rf"blocks: {name}: expected groups within 0 \.\. 4"):
+            PackedBlocks(4, 4, column_groups, right, row_groups, index, left)
