@@ -45,7 +45,8 @@ class Previous:
         """Raise InputError where its original is of another architecture than the new network."""
         old = self.reference.nodes
         if len(old) != len(new.nodes):
-            raise InputError(f"--from {self.where}: expected its {len(old)} nodes, got {len(new.nodes)}")
+            counts = f"expected its {len(old)} nodes, got {len(new.nodes)}"
+            raise InputError(f"--from {self.where}: another architecture: {counts}")
         for place, (a, b) in enumerate(zip(old, new.nodes, strict=True)):
             if _kind(a) != _kind(b):
                 raise InputError(f"--from {self.where}: node {place}: expected {_kind(a)} as there, got {_kind(b)}")

@@ -78,11 +78,15 @@ class Partition:
     def within(self, tolerance: float) -> Choice:
         """The cheapest choice found whose expected error is within the tolerance; raises ValueError below rounding."""
         target = tolerance**2
-        high = self.itemsize * self.area[0] / (FIRST * target)
+        if not FIRST * target > np.finfo(float).tiny:
+            raise ValueError("the tolerance is below what rounding leaves")
+        high = float(self.itemsize * self.area[0] / (FIRST * target))
         good = self.at(high)
         for _ in range(MOST):
             if good.error2 <= target:
                 break
+            if high > np.finfo(float).max / STRIDE:
+                raise ValueError("the tolerance is below what rounding leaves")
             high *= STRIDE
             good = self.at(high)
         else:

@@ -141,7 +141,7 @@ def read_mesh(path: Path) -> tuple[Mesh, Array | None]:
     try:
         held = meshio.read(path)
     except (Exception, SystemExit) as error:
-        raise ProblemError(f"{path}: cannot be read as a mesh: {error or type(error).__name__}") from None
+        raise ProblemError(f"{path}: cannot be read as a mesh: {_why(error)}") from None
     kinds = [block.type for block in held.cells]
     if "triangle" not in kinds:
         raise ProblemError(f"{path}: expected triangles, got {', '.join(sorted(set(kinds))) or 'no cells'}")
@@ -159,6 +159,11 @@ def write_mesh(path: Path, mesh: Mesh, k: Array | None = None) -> None:
     points = np.column_stack([mesh.points, np.zeros(len(mesh.points))])
     data: dict[str, Any] = {} if k is None else {"k": [k]}
     meshio.Mesh(points, [("triangle", mesh.triangles)], cell_data=data).write(path)
+
+
+def _why(error: BaseException) -> str:
+    """What a reader that gave up says; one that asks Python to exit says nothing of use."""
+    return "its reader gave up" if isinstance(error, SystemExit) else str(error) or type(error).__name__
 
 
 def _of_file(path: Path, points: Array, triangles: NDArray[np.int64]) -> Mesh:

@@ -182,6 +182,9 @@ def test_a_tolerance_of_zero_or_below_rounding_is_dense_and_says_so() -> None:
         assert made.note.startswith("dense, in float64: the tolerance")
         assert np.array_equal(made.dense(), matrix)
     assert not compress(matrix, HConfig(eps=1e-12), dtype="float64").note
+    for eps in (1e-150, 1e-160, 1e-300):  # whose squares are barely numbers, or none
+        with np.errstate(divide="raise", over="raise", invalid="raise"):
+            assert compress(matrix, HConfig(eps=eps)).error == 0.0
 
 
 @pytest.mark.parametrize("scale", [1e-320, 1e-300, 1e-170, 1e170, 1e300])
