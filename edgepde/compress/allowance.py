@@ -11,6 +11,7 @@ from edgepde_runtime.certificate import BoxEntry
 from edgepde_runtime.errorlimits import EVERY, ErrorLimits
 from edgepde_runtime.errors import BudgetError
 from edgepde_runtime.limits import max_error as limits_of
+from edgepde_runtime.manifest import SHOWN
 from edgepde_runtime.subbox import place
 from torch import Tensor
 
@@ -74,6 +75,10 @@ def allowance(max_error: MaxError, box: Box, output: str = "y", column_input: st
 def _derivatives(limits: ErrorLimits, box: Box, output: str) -> dict[str, tuple[int, ...]]:
     names = dict.fromkeys((*limits.outputs, *(region.output for region in limits.regions)))
     found = {name: columns_of(name, output, box.names) for name in names if name not in (EVERY, output)}
+    for name, columns in found.items():
+        if columns is None and name.startswith(f"{output}_"):
+            among = ", ".join(map(repr, box.names[:SHOWN])) + (", ..." if box.dimension > SHOWN else "")
+            raise BudgetError(f"--max-error: {name!r} is no derivative of {output!r}; expected columns among {among}")
     return {name: columns for name, columns in found.items() if columns}
 
 

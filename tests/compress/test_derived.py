@@ -64,6 +64,14 @@ def test_what_is_no_limit(text: str) -> None:
         allowance(text, BOX, "u")
 
 
+def test_a_derivative_by_no_column_names_the_columns() -> None:
+    with pytest.raises(BudgetError, match="'u_y' is no derivative of 'u'; expected columns among 'x'"):
+        allowance("u=1e-3,u_y=1", BOX, "u")
+    many = Box([0.0] * 99, [1.0] * 99, [f"c{i}" for i in range(99)])
+    with pytest.raises(BudgetError, match=r"'c0', 'c1', .*, \.\.\.$"):
+        allowance("u=1e-3,u_y=1", many, "u")
+
+
 @settings(max_examples=20, deadline=None)
 @given(
     st.integers(0, 1000),
