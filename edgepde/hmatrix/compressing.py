@@ -132,6 +132,8 @@ class Compressor:
 
 def checked(matrix: Any, dtype: str) -> Array:
     """The matrix in float64; raises InputError."""
+    if np.iscomplexobj(matrix):
+        raise InputError("hmatrix matrix: expected real numbers, got complex ones")
     given = np.asarray(matrix, dtype=np.float64)
     if given.ndim != 2 or given.size == 0:
         raise InputError(f"hmatrix matrix: expected [m, n], got {list(given.shape)}")

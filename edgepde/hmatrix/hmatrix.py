@@ -143,6 +143,8 @@ class HMatrix:
 
     def __matmul__(self, x: Any) -> Array:
         """A x for x [n] or [n, B], in float64."""
+        if np.iscomplexobj(x):
+            raise InputError("hmatrix: x: expected real numbers, got complex ones")
         given = np.asarray(x, dtype=np.float64)
         if given.ndim not in {1, 2} or given.shape[0] != self.shape[1]:
             raise InputError(f"hmatrix: x: expected [{self.shape[1]}] or [{self.shape[1]}, B], got {list(given.shape)}")

@@ -36,7 +36,8 @@ def previous_of(path: Path) -> Compressed:
     """A compressed run as compress() gave it; raises RunError naming what does not fit."""
     loaded = store.load(path)
     if loaded.reference is None or loaded.run.ledger is None:
-        raise RunError(f"--from {path}: expected a compressed run, it has no original")
+        missing = "original" if loaded.reference is None else "ledger.json"
+        raise RunError(f"--from {path}: expected a compressed run, it has no {missing}")
     ledger = {**loaded.run.ledger, "name": str(path)}
     return Compressed(loaded.module, loaded.reference, ledger, _placed(loaded))
 

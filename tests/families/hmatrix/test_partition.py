@@ -267,6 +267,14 @@ def test_entries_that_are_not_finite(value: float) -> None:
         compress(matrix)
 
 
+def test_complex_numbers_are_refused() -> None:
+    made = compress(np.eye(4), HConfig())
+    with pytest.raises(InputError, match="matrix: expected real numbers"):
+        compress(np.eye(4) * 1j, HConfig())
+    with pytest.raises(InputError, match="x: expected real numbers"):
+        made @ (np.ones(4) * 1j)
+
+
 def test_inputs_that_do_not_fit() -> None:
     for shape in ((0, 5), (5,), (2, 2, 2)):
         with pytest.raises(InputError, match=r"expected \[m, n\]"):
