@@ -1,8 +1,11 @@
-"""The box as text: low:high per column, names optional, as in `-1:1,0:1` or `x=-1:1,t=0:1`."""
+"""The box as text: low:high per column, names optional, `-1:1,0:1` or `x=-1:1,t=0:1`; `f=-1:1*600` is f0 to f599."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from edgepde_runtime.box import Box
+from edgepde_runtime.columns import MOST
 from edgepde_runtime.errors import InputError
 
 
@@ -11,19 +14,37 @@ def parse_domain(text: str) -> Box:
     names: list[str] = []
     low: list[float] = []
     high: list[float] = []
-    for i, part in enumerate(text.split(",")):
-        name, named, bounds = part.strip().rpartition("=")
-        a, colon, b = bounds.partition(":")
-        if not colon or (named and not name.strip()):
-            raise InputError(f"--domain: column {i} expected low:high or name=low:high, got {part.strip()!r}")
-        names.append(name.strip() or f"x{i}")
-        low.append(_number(a, i, part))
-        high.append(_number(b, i, part))
+    for part in text.split(","):
+        for name, a, b in _columns(part.strip(), len(names)):
+            names.append(name)
+            low.append(a)
+            high.append(b)
     return Box(low, high, names)
+
+
+def _columns(part: str, first: int) -> Iterator[tuple[str, float, float]]:
+    """Name, low and high of the columns that one part stands for, the first of them column `first`."""
+    name, named, bounds = part.rpartition("=")
+    ends, times, count = bounds.partition("*")
+    a, colon, b = ends.partition(":")
+    if not colon or (named and not name.strip()):
+        raise InputError(f"--domain: column {first} expected low:high or name=low:high, got {part!r}")
+    low, high = _number(a, first, part), _number(b, first, part)
+    if not times:
+        yield name.strip() or f"x{first}", low, high
+        return
+    for place in range(_count(count, first, part)):
+        yield f"{name.strip()}{place}" if named else f"x{first + place}", low, high
+
+
+def _count(text: str, column: int, part: str) -> int:
+    if not text.strip().isdecimal() or len(text) > len(str(MOST)) or not 0 < int(text) <= MOST:
+        raise InputError(f"--domain: column {column} expected low:high*count, a count of 1 to {MOST}, got {part!r}")
+    return int(text)
 
 
 def _number(text: str, column: int, part: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise InputError(f"--domain: column {column} expected numbers, got {part.strip()!r}") from None
+        raise InputError(f"--domain: column {column} expected numbers, got {part!r}") from None

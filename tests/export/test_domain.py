@@ -25,6 +25,13 @@ def test_names_are_optional_per_column() -> None:
     assert tuple(box.high) == (1.0, 2.0, 1e-3)
 
 
+def test_a_count_stands_for_that_many_columns() -> None:
+    box = parse_domain("t=0:1,f=-1:1*3,0:2*2")
+    assert tuple(box.names) == ("t", "f0", "f1", "f2", "x4", "x5")
+    assert tuple(box.low) == (0.0, -1.0, -1.0, -1.0, 0.0, 0.0)
+    assert tuple(box.high) == (1.0, 1.0, 1.0, 1.0, 2.0, 2.0)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -34,6 +41,10 @@ def test_names_are_optional_per_column() -> None:
         ("0:1,a:b", "column 1 expected numbers"),
         ("=0:1", "column 0"),
         ("0:1:2", "column 0 expected numbers"),
+        ("0:1,0:1*0", "column 1 expected low:high"),
+        ("0:1*x", "count of 1 to"),
+        ("0:1*-2", "count of 1 to"),
+        ("0:1*99999999999999", "count of 1 to"),
         ("1:0", "low < high"),
         ("0:inf", "finite"),
         ("0:nan", "finite"),

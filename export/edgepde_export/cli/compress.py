@@ -73,7 +73,8 @@ MinClass = Annotated[
     ),
 ]
 Domain = Annotated[
-    str | None, typer.Option("--domain", metavar="LOW:HIGH,...", help="Box of inputs of a module of your own.")
+    str | None,
+    typer.Option("--domain", metavar="LOW:HIGH,...", help="Box of a module's inputs; f=-1:1*600: 600 columns."),
 ]
 Method = Annotated[
     str, typer.Option("--method", help="auto takes the smallest; or one: hmatrix, low-rank, merge; s2gpt: tucker.")

@@ -102,7 +102,9 @@ def command(
     out: Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="Folder to write; an older bundle is replaced.")],
     domain: Annotated[
         str | None,
-        typer.Option("--domain", metavar="LOW:HIGH,...", help="Box of inputs, per column; x=-1:1,t=0:1 names them."),
+        typer.Option(
+            "--domain", metavar="LOW:HIGH,...", help="Box of inputs: x=-1:1,t=0:1; f=-1:1*600 is 600 columns."
+        ),
     ] = None,
     name: Name = None,
     target: TargetList = None,

@@ -87,7 +87,7 @@ def drawn(found: Sequence[Layer]) -> list[Drawn]:
     for place, layer in enumerate(found[:MOST]):
         blocks, (m, n) = blocks_of(layer.parts)
         title = f"{layer.name.capitalize()}: {m} × {n} in {words.counted(len(blocks), 'block', 'blocks')}"
-        stored = f"{words.count(layer.bytes)} of {words.count(layer.dense)} bytes"
+        stored = f"{words.count(layer.bytes)} of {words.count(layer.dense)} bytes in factors and dense blocks"
         figures = f"{stored}: storage ratio {words.number(layer.bytes / layer.dense)} of the dense float32 matrix"
         with axes(WIDE, HIGH) as plot:
             draw_blocks(plot, layer.parts, dense=MUTED, low=ACCENT, line=GRID, text=INK, strength=0.5)
