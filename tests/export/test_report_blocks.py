@@ -107,7 +107,10 @@ def test_the_page_shows_blocks_ranks_and_storage(tmp_path: Path) -> None:
     write(bundle, tmp_path / "page.html", Asked(seconds="0.03", backend="reference"))
     page = (tmp_path / "page.html").read_text("utf-8")
     assert '<h2 id="blocks">' in page
-    assert f"{words.count(made.nbytes)} of {words.count(4 * N * N)} bytes in factors and dense blocks: storage ratio 0." in page
+    assert (
+        f"{words.count(made.nbytes)} of {words.count(4 * N * N)} bytes in factors and dense blocks: storage ratio 0."
+        in page
+    )
     picture = page[page.index('id="blocks0-') :]
     written = [int(rank) for rank in re.findall(r">(\d+)</text>", picture[: picture.index("how many blocks")])]
     for rank in {block.rank for block in made.blocks if block.rank}:
