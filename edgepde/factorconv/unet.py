@@ -1,0 +1,61 @@
+"""The U-Net: past frames -> next frames, to be fed its own frames by a rollout."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from .convolving import Convolved, Finer, rank_of
+from .description import UNet
+from .scaling import Scaled
+
+
+def build(description: UNet) -> UNetModule:
+    """The module of a description."""
+    return UNetModule(description)
+
+
+@final
+class UNetModule(Scaled):
+    """frames [M, k Y X], the oldest first -> [M, j, Y, X]; inputs and outputs are of one scale."""
+
+    def __init__(self, description: UNet) -> None:
+        super().__init__(1)
+        self.description = how = description
+        ranks = rank_of(how)
+
+        def stage(inputs: int, outputs: int, count: int) -> nn.Sequential:
+            sizes = [inputs, *[outputs] * count]
+            return nn.Sequential(
+                *(Convolved(how, 2, n, m, next(ranks)) for n, m in zip(sizes, sizes[1:], strict=False))
+            )
+
+        downs, ups, before = [], [], how.past
+        for channels in how.channels:
+            downs.append(stage(before, channels, 1 + how.repeats))
+            before = channels
+        for channels in reversed(how.channels[:-1]):
+            ups.append(stage(before + channels, channels, 1 + how.repeats))
+            before = channels
+        self.downs, self.ups = nn.ModuleList(downs), nn.ModuleList(ups)
+        self.pool, self.finer = nn.AvgPool2d(2), Finer((2, 2), how.upsampling)
+        self.last = Convolved(how, 2, before, how.future, next(ranks), last=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[M, j, Y, X] in the field's unit."""
+        how = self.description
+        frames = self.scaled(x).reshape(-1, how.past, how.rows, how.columns)
+        h, skips = frames, []
+        for level, down in enumerate(self.downs):
+            h = down(self.pool(h) if level else h)
+            skips.append(h)
+        for up, skip in zip(self.ups, reversed(skips[:-1]), strict=True):
+            h = up(torch.cat([self.finer(h), skip], dim=1))
+        change = self.last(h)
+        newest = frames[:, -1:]
+        if how.order:
+            steps = torch.arange(1, how.future + 1, dtype=x.dtype, device=x.device)[:, None, None]
+            newest = newest + steps * (newest - frames[:, -2:-1])
+        return self.field(newest + change)
