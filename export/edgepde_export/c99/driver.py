@@ -10,7 +10,7 @@ from .code import Code, pointer
 from .dims import flat, numbers
 from .entry import Entry, Input, Output, after, product
 from .functions import Functions
-from .memory import TILE, Plan
+from .memory import SINGLE, Plan
 from .operations import Operation
 from .value import BYTES, C_TYPES, Store
 
@@ -194,13 +194,16 @@ class Driver:
             rest = ", ".join([f"{size} - m", *uniform, *places, *outputs, "s"])
             name = self._name("tile")
             code.line("int found;")
-            code.lines.append("#if EP_VECTOR_BYTES")
-            code.line(f"n = {size} - m < EP_FEW ? 1 : {size} - m < {TILE} ? {size} - m : {TILE};")
-            code.line(f"found = n == 1 ? {name}(1, {rest}) : {name}({TILE}, {rest});")
-            code.lines.append("#else")
+            tile = self.tiled.lanes
+            if tile > SINGLE:
+                code.lines.append("#if EP_VECTOR_BYTES")
+                code.line(f"n = {size} - m < EP_FEW ? 1 : {size} - m < {tile} ? {size} - m : {tile};")
+                code.line(f"found = n == 1 ? {name}(1, {rest}) : {name}({tile}, {rest});")
+                code.lines.append("#else")
             code.line("n = 1;")
             code.line(f"found = {name}(1, {rest});")
-            code.lines.append("#endif")
+            if tile > SINGLE:
+                code.lines.append("#endif")
             if entry.outer is None:
                 self._blank_rows(code)
             code.line("flags |= found;")

@@ -12,6 +12,8 @@ from .value import BYTES, Store, Value
 TILE, SINGLE = 16, 1
 ALIGNMENT = 64
 SLACK = 64
+# Bytes of scratch per row above which rows run one by one: a tile of them would leave the caches.
+WIDE = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,12 @@ def plan(life: Mapping[Store, Life], lanes: int) -> Plan:
         placed.append((store, at, at + need))
     total = max((end for _, _, end in placed), default=0)
     return Plan(lanes, {store: begin for store, begin, _ in placed}, total + SLACK)
+
+
+def plans(life: Mapping[Store, Life]) -> tuple[Plan, Plan]:
+    """For tiles and for single rows; the same plan twice where one row needs more than WIDE bytes."""
+    tiled, single = plan(life, TILE), plan(life, SINGLE)
+    return (tiled if tiled.bytes - single.bytes <= (TILE - SINGLE) * WIDE else single), single
 
 
 def size(store: Store, lanes: int) -> int:

@@ -11,7 +11,7 @@ from .block_product import BlockProduct
 from .building import literal
 from .driver import Driver
 from .functions import Functions
-from .memory import SINGLE, TILE, Plan, lives, plan
+from .memory import TILE, Plan, lives, plans
 from .operations import Solve
 from .program import Part, Program
 from .rules.gauss_newton_solve import scratch_doubles
@@ -157,7 +157,7 @@ def _plans(part: Part) -> tuple[Plan, Plan]:
     inputs = [i.value for i in part.entry.inputs]
     life = lives(before, inside, inputs, [o.value for o in part.entry.outputs])
     life = {store: span for store, span in life.items() if store not in given}
-    return plan(life, TILE), plan(life, SINGLE)
+    return plans(life)
 
 
 def _limits(program: Program) -> str:
