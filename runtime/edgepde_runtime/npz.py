@@ -104,6 +104,11 @@ def check_finite(array: NDArray[Any], where: str, error: type[EdgePDEError]) -> 
         raise error(f"{where}: expected finite numbers, got {bad} NaN or infinite")
 
 
+def texts(longest: int) -> tuple[np.dtype[Any], ...]:
+    """The dtypes of texts of at most `longest` letters."""
+    return tuple(np.dtype(f"<U{length}") for length in range(1, longest + 1))
+
+
 def float_hint(dtype: np.dtype[Any], wanted: Collection[np.dtype[Any]] = FLOATS) -> str:
     """What to do with whole numbers where only floating-point ones are taken."""
     whole = dtype.kind in "iub" and not any(kind.kind in "iub" for kind in wanted)
@@ -180,7 +185,7 @@ def _array(
     except _NO_HEADER as cause:
         raise error(f"expected an npy header, got {cause}") from None
     if dtype not in dtypes:
-        names = ", ".join(dict.fromkeys(known.name for known in dtypes))
+        names = ", ".join(dict.fromkeys("text" if known.kind == "U" else known.name for known in dtypes))
         raise error(f"expected {' or '.join(names.rsplit(', ', 1))}, got {dtype}{float_hint(dtype, dtypes)}")
     if len(shape) > 8 or any(type(n) is not int or n < 0 for n in shape):
         raise error(f"expected at most 8 sizes, none negative, got shape {list(shape)}")
