@@ -1,0 +1,264 @@
+"""Convolutions whose kernels are factors from the start; they take the places of torch's layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, final
+
+import torch
+from edgepde_runtime.errors import InputError
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from .forms import form as form_of
+from .forms._form import Rank
+from .geometry import Geometry, each, geometry
+from .initial import GAIN, draw
+from .steps import Chain, as_dense, chain
+
+LOWERINGS = ("auto", "op", "plain", "dense")
+MAPS = 1 << 24  # numbers of the maps a per-kernel form may hold at a time
+
+
+class FactorConv(nn.Module):
+    """y = K * x + b with K [T, S, k_1..k_d] held as the factors of a form; x [B, S, n_1..n_d] -> y [B, T, m_1..m_d].
+
+    `rank` is a number, a fraction of the form's full rank, one number for each of the form's ranks, or None for what is
+    usual; `ranks` are the numbers it stands for. Training never makes K. `lower_as` says how the layer is exported:
+    "op" (form "shared" alone), "plain" (the chain), "dense" (K), "auto" (the chain). InputError for arguments that do
+    not fit, more than one group, and ranks larger than the kernel allows.
+    """
+
+    bias: nn.Parameter | None
+
+    def __init__(
+        self,
+        where: Geometry,
+        form: str,
+        rank: Rank,
+        bias: bool,
+        gain: float,
+        dtype: torch.dtype | None,
+        device: Any,
+    ) -> None:
+        super().__init__()
+        self.where, self.form = where, form_of(form)
+        self.ranks = self.form.ranks(where, rank)
+        self.gain, self.lower_as = gain, "auto"
+        for name, shape in self.form.shapes(where, self.ranks).items():
+            self.register_parameter(name, nn.Parameter(torch.empty(shape, dtype=dtype, device=device)))
+        held = nn.Parameter(torch.zeros(where.outputs, dtype=dtype, device=device)) if bias else None
+        self.register_parameter("bias", held)
+        self.reset_parameters()
+
+    @final
+    def reset_parameters(self) -> None:
+        """Draw the factors anew; the bias is 0."""
+        draw(self.form, self.where, self.factors, self.ranks, self.gain)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    @property
+    def factors(self) -> dict[str, Tensor]:
+        """The factors by name."""
+        return {name: getattr(self, name) for name in self.form.shapes(self.where, self.ranks)}
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the factors hold."""
+        return self.form.numbers(self.where, self.ranks)
+
+    @property
+    def dense_numbers(self) -> int:
+        """How many numbers K would have."""
+        return self.where.dense_numbers
+
+    @final
+    def kernel(self) -> Tensor:
+        """K as torch's layer of the same arguments holds it ([S, T, ..] where transposed); for export and tests."""
+        made = self.form.kernel(self.where, self.factors)
+        return made.transpose(0, 1) if self.where.transposed else made
+
+    @final
+    def chain(self) -> Chain:
+        """The layer as plain convolutions, its weights views of the factors."""
+        return self._rows(self.factors, self.bias, self.where.outputs)
+
+    @final
+    def merged(self) -> Chain:
+        """The layer as one convolution with K."""
+        return as_dense(self.where, self.form.kernel(self.where, self.factors), self.bias)
+
+    @final
+    def forward(self, x: Tensor) -> Tensor:
+        """K * x + b by the chain; in an export as `lower_as` says."""
+        if x.dim() != self.where.axes + 2 or x.shape[1] != self.where.inputs:
+            expected = ["B", self.where.inputs, *(f"n{a + 1}" for a in range(self.where.axes))]
+            raise InputError(f"factorconv: expected x {expected}, got {list(x.shape)}")
+        if torch.compiler.is_exporting():
+            return self._exported(x)
+        if self._copied:
+            return self._by_outputs(x)
+        return self.chain().run(x)
+
+    @property
+    def _copied(self) -> bool:
+        return self.form.per_kernel and self.where.axes > 1
+
+    def _rows(self, factors: Mapping[str, Tensor], bias: Tensor | None, outputs: int) -> Chain:
+        steps = self.form.steps(self.where, factors)
+        return chain(self.where, steps, bias, outputs if self._copied else 1)
+
+    def _exported(self, x: Tensor) -> Tensor:
+        if self.lower_as not in LOWERINGS:
+            raise InputError(f"factorconv: lower_as: expected one of {list(LOWERINGS)}, got {self.lower_as!r}")
+        if self.lower_as == "dense":
+            return self.merged().run(x)
+        if self.lower_as == "op":
+            from .fused import fused
+
+            return fused(self, x)
+        return self.chain().run(x)
+
+    def _by_outputs(self, x: Tensor) -> Tensor:
+        """A few outputs at a time, so that maps and what backward needs of them stay below MAPS numbers."""
+        names = list(self.factors)
+        maps = len(x) * math.prod(
+            max(a, b) for a, b in zip(x.shape[2:], self.where.grid_after(x.shape[2:]), strict=True)
+        )
+        maps *= self.where.inputs * math.prod(self.ranks)
+        count = max(1, min(self.where.outputs, MAPS // max(1, maps)))
+        x = self.chain().padded(x)
+
+        def some(x: Tensor, bias: Tensor | None, *held: Tensor) -> Tensor:
+            return self._rows(dict(zip(names, held, strict=True)), bias, len(held[0])).after_padding(x)
+
+        if count == self.where.outputs:
+            return some(x, self.bias, *self.factors.values())
+        parts = []
+        for start in range(0, self.where.outputs, count):
+            held = [factor[start : start + count] for factor in self.factors.values()]
+            bias = None if self.bias is None else self.bias[start : start + count]
+            parts.append(checkpoint(some, x, bias, *held, use_reentrant=False))
+        return torch.cat(parts, dim=1)
+
+    @final
+    def extra_repr(self) -> str:
+        """What nn.Module prints."""
+        where = self.where
+        return (
+            f"{where.inputs}, {where.outputs}, kernel_size={where.kernel}, stride={where.stride}, form={self.form.name}, "
+            f"ranks={self.ranks}, bias={self.bias is not None}, {self.numbers} of {self.dense_numbers} numbers"
+        )
+
+
+class _Plain(FactorConv):
+    axes = 0
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        *,
+        form: str = "shared",
+        rank: Rank = None,
+        gain: float = GAIN,
+    ) -> None:
+        _one_group(groups)
+        where = geometry(self.axes, in_channels, out_channels, kernel_size, stride, padding, dilation, padding_mode)
+        super().__init__(where, form, rank, bias, gain, dtype, device)
+
+
+class _Transposed(FactorConv):
+    axes = 0
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        *,
+        form: str = "shared",
+        rank: Rank = None,
+        gain: float = GAIN,
+    ) -> None:
+        _one_group(groups)
+        kernel, steps, pads, more, spread = (
+            each(self.axes, name, value)
+            for name, value in (
+                ("kernel_size", kernel_size),
+                ("stride", stride),
+                ("padding", padding),
+                ("output_padding", output_padding),
+                ("dilation", dilation),
+            )
+        )
+        pairs = tuple((p, p) for p in pads)
+        where = Geometry(in_channels, out_channels, kernel, steps, pairs, spread, more, True, padding_mode)
+        super().__init__(where, form, rank, bias, gain, dtype, device)
+
+
+@final
+class FactorConv1d(_Plain):
+    """torch.nn.Conv1d with its kernel in factors, see FactorConv."""
+
+    axes = 1
+
+
+@final
+class FactorConv2d(_Plain):
+    """torch.nn.Conv2d with its kernel in factors, see FactorConv."""
+
+    axes = 2
+
+
+@final
+class FactorConv3d(_Plain):
+    """torch.nn.Conv3d with its kernel in factors, see FactorConv."""
+
+    axes = 3
+
+
+@final
+class FactorConvTranspose1d(_Transposed):
+    """torch.nn.ConvTranspose1d with its kernel in factors, see FactorConv."""
+
+    axes = 1
+
+
+@final
+class FactorConvTranspose2d(_Transposed):
+    """torch.nn.ConvTranspose2d with its kernel in factors, see FactorConv."""
+
+    axes = 2
+
+
+@final
+class FactorConvTranspose3d(_Transposed):
+    """torch.nn.ConvTranspose3d with its kernel in factors, see FactorConv."""
+
+    axes = 3
+
+
+def _one_group(groups: int) -> None:
+    if groups != 1:
+        raise InputError(f"factorconv: groups: expected 1, got {groups}")
