@@ -27,24 +27,29 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 MODES = {"linear": {2: "bilinear", 3: "trilinear"}, "nearest": {2: "nearest", 3: "nearest"}}
 
 
-def convolution(dimension: int, inputs: int, outputs: int, kernel: int, form: str, rank: Any) -> nn.Module:
-    """A convolution [B, inputs, *n] -> [B, outputs, *n - kernel + 1] of a form; dense where the kernel is one cell."""
-    made: nn.Module = DENSE[dimension](inputs, outputs, kernel)
-    return made
+def convolution(how: Convolutional, dimension: int, inputs: int, outputs: int, rank: Any) -> nn.Module:
+    """A convolution [B, inputs, *n] -> [B, outputs, *n] of the description's form, padded as it says."""
+    arguments = {"padding": how.kernel // 2, "padding_mode": how.padding}
+    if how.form == "dense" or how.kernel == 1:
+        dense: nn.Module = DENSE[dimension](inputs, outputs, how.kernel, **arguments)
+        return dense
+    from . import layers
+
+    factored: nn.Module = getattr(layers, f"FactorConv{dimension}d")(
+        inputs, outputs, how.kernel, form=how.form, rank=rank, **arguments
+    )
+    return factored
 
 
 @final
 class Convolved(nn.Module):
-    """Padding of the description's kind, a convolution of its form, norm and activation: [B, S, *n] -> [B, T, *n]."""
+    """A convolution of the description's form, then norm and activation: [B, S, *n] -> [B, T, *n]."""
 
     def __init__(
         self, how: Convolutional, dimension: int, inputs: int, outputs: int, rank: Any, last: bool = False
     ) -> None:
         super().__init__()
-        reach = how.kernel // 2
-        self.pad = (reach,) * (2 * dimension) if reach else ()
-        self.mode = "constant" if how.padding == "zeros" else how.padding
-        self.convolution = convolution(dimension, inputs, outputs, how.kernel, how.form, rank)
+        self.convolution = convolution(how, dimension, inputs, outputs, rank)
         after: list[nn.Module] = []
         if not last:
             if how.norm != "none":
@@ -54,8 +59,7 @@ class Convolved(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, T, *n]."""
-        padded = nn.functional.pad(x, self.pad, mode=self.mode) if self.pad else x
-        out: Tensor = self.after(self.convolution(padded))
+        out: Tensor = self.after(self.convolution(x))
         return out
 
 

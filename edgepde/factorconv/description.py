@@ -23,6 +23,7 @@ Norm = Literal["none", "batch", "instance"]
 Upsampling = Literal["linear", "nearest"]
 Finish = Literal["linear", "nearest", "spline"]
 Ranks = tuple[int, ...]
+Rank = int | float | Ranks | None
 LARGEST, MOST_LAYERS, MOST_NUMBERS = 1 << 16, 64, 1 << 28
 
 
@@ -54,15 +55,16 @@ class Description(ABC):
     def to_json(self) -> dict[str, Any]:
         """kind and fields."""
         held = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {"kind": kind_of(type(self)), **{k: list(v) if isinstance(v, tuple) else v for k, v in held.items()}}
+        return {"kind": kind_of(type(self)), **{k: _plain(v) for k, v in held.items()}}
 
 
 @dataclass(frozen=True)
 class Convolutional(Description, ABC):
     """What every convolutional simulator says of its convolutions.
 
-    kernel: odd, of every axis. form, rank: how kernels are factorised, as the layers of edgepde.factorconv take them;
-    ranks: of each convolution in order, where they differ. padding: reflect suits a free edge.
+    kernel: odd, of every axis. form, rank: how kernels are factorised, as the layers of edgepde.factorconv take them:
+    a number, a fraction of the full rank, a number for each of the form's ranks, or what is usual (None). ranks: of each
+    convolution in order, where they differ. padding: reflect suits a free edge.
     """
 
     kernel: int = 3
@@ -70,19 +72,26 @@ class Convolutional(Description, ABC):
     activation: Activation = "silu"
     norm: Norm = "none"
     form: str = "dense"
-    rank: int | float = 1.0
-    ranks: Ranks = ()
+    rank: Rank = None
+    ranks: tuple[Ranks, ...] = ()
 
     def _check_convolutions(self) -> None:
         if not (0 < self.kernel <= 31 and self.kernel % 2):
             raise SettingError(f"kernel: expected an odd number of at most 31, got {self.kernel}")
+        from .forms import names
+
         for name, values in (("padding", Padding), ("activation", Activation), ("norm", Norm)):
             known = typing.get_args(values)
             if getattr(self, name) not in known:
                 raise SettingError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
-        if not (math.isfinite(self.rank) and self.rank > 0):
-            raise SettingError(f"rank: expected a number above 0, got {self.rank}")
-        several("ranks", self.ranks, least=0)
+        known = names()
+        if self.form not in known:
+            raise SettingError(f"form: expected one of {', '.join(known)}, got {self.form!r}")
+        for rank in (self.rank, *self.ranks):
+            if isinstance(rank, tuple):
+                several("rank", rank)
+            elif rank is not None and not (math.isfinite(rank) and rank > 0):
+                raise SettingError(f"rank: expected a number above 0, got {rank}")
 
     def _check_reach(self, name: str, grid: tuple[int, ...]) -> None:
         """Reflection needs more cells than it pads."""
@@ -96,7 +105,7 @@ class Generator(Convolutional):
     """Parameters -> field: an MLP writes channels[0] maps on a coarse grid, every further stage doubles it.
 
     dimension 3: convolutions over (t, y, x), one map at the end. 2: over (y, x), time in channels; modes > 0: the
-    channels are coordinates in a fixed time basis [times, modes]. finish: how the last grid becomes the zone's, by whole
+    channels are coordinates in a fixed time basis [modes, times]. finish: how the last grid becomes the zone, by whole
     factors. hidden: widths of the MLP. repeats: convolutions on each grid after the first.
     """
 
@@ -254,8 +263,15 @@ def several(name: str, values: tuple[int, ...], least: int = 1) -> None:
         raise SettingError(f"{name}: expected {least} to {MOST_LAYERS} sizes from 1 to {LARGEST}, got {values}")
 
 
+def _plain(value: Any) -> Any:
+    return [_plain(entry) for entry in value] if isinstance(value, tuple) else value
+
+
 def _read(kind: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (Union, types.UnionType) and isinstance(value, list):
+        kind = next((k for k in arguments if typing.get_origin(k) is tuple), kind)
+        origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple and isinstance(value, list) and len(value) <= MOST_LAYERS:
         return tuple(_read(arguments[0], entry, f"{where}[{i}]") for i, entry in enumerate(value))
     if origin is Literal and isinstance(value, str) and value in arguments:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .convolving import Convolved, Finer, rank_of
@@ -28,9 +31,7 @@ class UNetModule(Scaled):
 
         def stage(inputs: int, outputs: int, count: int) -> nn.Sequential:
             sizes = [inputs, *[outputs] * count]
-            return nn.Sequential(
-                *(Convolved(how, 2, n, m, next(ranks)) for n, m in zip(sizes, sizes[1:], strict=False))
-            )
+            return nn.Sequential(*(Convolved(how, 2, n, m, next(ranks)) for n, m in pairwise(sizes)))
 
         downs, ups, before = [], [], how.past
         for channels in how.channels:
@@ -42,6 +43,12 @@ class UNetModule(Scaled):
         self.downs, self.ups = nn.ModuleList(downs), nn.ModuleList(ups)
         self.pool, self.finer = nn.AvgPool2d(2), Finer((2, 2), how.upsampling)
         self.last = Convolved(how, 2, before, how.future, next(ranks), last=True)
+
+    def fit_scales(self, low: NDArray[np.float64], high: NDArray[np.float64], field: NDArray[np.float32]) -> None:
+        """One scale for what goes in and what comes out, that of the field."""
+        super().fit_scales(low[:1], high[:1], field)
+        for mine, theirs in (("centre", "offset"), ("width", "scale")):
+            self.get_buffer(mine).copy_(self.get_buffer(theirs))
 
     def forward(self, x: Tensor) -> Tensor:
         """[M, j, Y, X] in the field's unit."""
