@@ -19,6 +19,7 @@ from .rules import function
 
 CHUNK = 16
 UNPROVED_ULPS = 4.0
+MARGIN, LARGEST = 1.1, 1e300
 _ROOMS = {"gelu_tanh": "gelu"}
 Array = NDArray[np.float64]
 Order = Literal["c99", "any"]
@@ -115,3 +116,19 @@ def _room(name: str) -> Rounding:
 def power_of_two(x: Tensor) -> Tensor:
     """The largest power of two <= x, for x >= 0; 0 below the normal numbers of float64."""
     return (x.view(torch.int64) & 0x7FF0000000000000).view(torch.float64)
+
+
+def goal(least: Tensor, outputs: int) -> Tensor:
+    """MARGIN times the worst of single points, for the whole; what functions have of it does not ask for more boxes."""
+    wanted = (MARGIN * least).clamp(min=1e-300)
+    wanted[outputs:] = LARGEST
+    return wanted
+
+
+def parted(bounds: Tensor) -> Array:
+    """(rounding, activation) [2, m] that add up to the whole, rounded up; bounds [2 m]: the whole, then activation."""
+    whole, functions = bounds.reshape(2, -1).cpu().numpy()
+    functions = np.minimum(functions, whole)
+    with np.errstate(invalid="ignore"):
+        rest = np.where(np.isfinite(whole), np.nextafter(whole - functions, np.inf) * (1.0 + 2.0**-51), whole)
+    return np.stack([rest, functions])

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edgepde.errors import CertificateFault
+
+from .attack import Found
+from .bisect import Cover
 
 Array = NDArray[np.float64]
 
@@ -45,3 +52,15 @@ class Range:
 
     low: Array
     high: Array
+
+
+def bound_of(made: Cover, found: Found, target: float | Sequence[float] | None, how: str, began: float) -> Bound:
+    """The bound that boxes make; raises CertificateFault where something found is above it."""
+    low, high, per_box = (t.cpu().numpy() for t in (made.low, made.high, made.bound))
+    value, points = found.value.cpu().numpy(), found.points.cpu().numpy()
+    spent = time.monotonic() - began
+    most = per_box.max(axis=0)
+    if not (most >= value).all():
+        raise CertificateFault(f"the bound {most.tolist()} is below what was found, {value.tolist()}: a fault of ours")
+    reached = made.proved and (target is None or bool((most <= np.asarray(target)).all()))
+    return Bound(most, value, points, reached, made.analysed, spent, how, low, high, per_box, made.proved)

@@ -19,6 +19,7 @@ from edgepde_runtime.blocks import PackedBlocks
 from torch import Tensor
 
 from . import network as nw
+from .expanding import unrolled
 from .network import Network
 from .rules._enclosure import gamma
 
@@ -52,7 +53,7 @@ def linear(net: Network) -> bool:
 
 def collapsed(net: Network, size: Tensor) -> Map:
     """The whole network for inputs |x| <= size [d]."""
-    none = torch.zeros_like(size)
+    net, none = unrolled(net), torch.zeros_like(size)
     entries = torch.arange(len(size), device=size.device)
     made = [Map(None, entries, none, none, size)]
     last = {s: place for place, node in enumerate(net.nodes) for s in node.sources}

@@ -8,6 +8,7 @@ variables s of the polynomials (propagate.py); with the others, and with a famil
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -21,6 +22,7 @@ from .propagate import Enclosure
 from .rules._enclosure import Taylor, gamma
 
 INDEPENDENT, MOST_KEPT, COEFFICIENTS = 6, 24, 1 << 15
+PROBES = 48
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,3 +111,16 @@ def constant(x: Tensor, _: Tensor) -> Taylor:
     poly = torch.zeros(len(x), 3, x.shape[1], dtype=x.dtype, device=x.device)
     poly[:, 0] = x
     return Taylor(poly, torch.zeros_like(x))
+
+
+def influence(function: Callable[[Tensor], Tensor], domain: Domain, seed: int) -> Tensor:
+    """How much each coordinate of the domain moves the function, [n], from slopes at a few points; no bound."""
+    draw = torch.Generator().manual_seed(seed)
+    n = len(domain.low)
+    share = torch.rand(PROBES, n, generator=draw, dtype=torch.float64).to(domain.low.device)
+    with torch.enable_grad():
+        c = (domain.low + share * (domain.high - domain.low)).requires_grad_(True)
+        values = function(domain.inputs(c))
+        sign = (torch.rand(values.shape, generator=draw, dtype=torch.float64).to(c.device) < 0.5).to(values.dtype)
+        (slope,) = torch.autograd.grad(((2.0 * sign - 1.0) * values).sum(), c)
+    return torch.nan_to_num(slope.abs().mean(dim=0)) * (domain.high - domain.low)

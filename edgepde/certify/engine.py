@@ -13,20 +13,19 @@ from edgepde_runtime.errors import InputError
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edgepde.errors import CertificateFault
-
 from . import network as nw
 from . import propagate
 from .align import paired
 from .attack import SAMPLES, Found, attack
 from .bisect import Analyse, Cover, Limits, cover
-from .bound import Bound, Range
-from .domain import Domain, constant
-from .expanding import expanded, parted
+from .bound import Bound, Range, bound_of
+from .domain import Domain, constant, influence
+from .expanding import expanded, parted, wide
 from .family import Family
 from .linear import bound_linear, linear, range_linear
 from .network import Network
 from .propagate import Enclosure
+from .wide import bound_difference as bound_wide
 
 MARGIN = 1.1
 SECONDS, BOXES = 60.0, 4_000_000
@@ -57,6 +56,9 @@ def bound_difference(
     """
     began = time.monotonic()
     check(f, g, box)
+    if wide(f) or wide(g):
+        tell = partial(telling, progress, stop)
+        return bound_wide(f, g, box, seconds, boxes, same=same(f, g), target=target, tell=tell, seed=seed)
     if linear(f) and linear(g) and not same(parted(f), parted(g)):
         return bound_linear(f, g, box, target=target, device=device)
     f, g = expanded(f).to(device), expanded(g).to(device)
@@ -131,24 +133,13 @@ def _equal(a: nw.Node, b: nw.Node) -> bool:
     """Whether two nodes of one kind hold the same numbers."""
     if isinstance(a, nw.Affine | nw.Scale) and isinstance(b, nw.Affine | nw.Scale):
         return torch.equal(a.weight, b.weight) and torch.equal(a.bias, b.bias)
+    if isinstance(a, nw.Structured) and isinstance(b, nw.Structured):
+        return all(torch.equal(v, w) for (_, v), (_, w) in zip(a.numbers, b.numbers, strict=True))
     if not (isinstance(a, nw.Blocks) and isinstance(b, nw.Blocks)):
         return True
     pairs = zip(a.parts, b.parts, strict=False)
     whole = len(a.parts) == len(b.parts) and torch.equal(a.bias, b.bias)
     return whole and all(np.array_equal(v, w) for p, q in pairs for v, w in zip(p.arrays, q.arrays, strict=True))
-
-
-def influence(function: Callable[[Tensor], Tensor], domain: Domain, seed: int) -> Tensor:
-    """How much each coordinate of the domain moves the function, [n], from slopes at a few points; no bound."""
-    draw = torch.Generator().manual_seed(seed)
-    n = len(domain.low)
-    share = torch.rand(PROBES, n, generator=draw, dtype=torch.float64).to(domain.low.device)
-    with torch.enable_grad():
-        c = (domain.low + share * (domain.high - domain.low)).requires_grad_(True)
-        values = function(domain.inputs(c))
-        sign = (torch.rand(values.shape, generator=draw, dtype=torch.float64).to(c.device) < 0.5).to(values.dtype)
-        (slope,) = torch.autograd.grad(((2.0 * sign - 1.0) * values).sum(), c)
-    return torch.nan_to_num(slope.abs().mean(dim=0)) * (domain.high - domain.low)
 
 
 def telling(
@@ -238,14 +229,3 @@ def _none(f: Network, domain: Domain) -> Bound:
     zero = np.zeros(f.outputs)
     where = middle.cpu().numpy().repeat(f.outputs, axis=0)
     return Bound(zero, zero, where, True, 0, 0.0, "equal", low, high, zero[None], True)
-
-
-def bound_of(made: Cover, found: Found, target: float | Sequence[float] | None, how: str, began: float) -> Bound:
-    low, high, per_box = (t.cpu().numpy() for t in (made.low, made.high, made.bound))
-    value, points = found.value.cpu().numpy(), found.points.cpu().numpy()
-    spent = time.monotonic() - began
-    most = per_box.max(axis=0)
-    if not (most >= value).all():
-        raise CertificateFault(f"the bound {most.tolist()} is below what was found, {value.tolist()}: a fault of ours")
-    reached = made.proved and (target is None or bool((most <= np.asarray(target)).all()))
-    return Bound(most, value, points, reached, made.analysed, spent, how, low, high, per_box, made.proved)

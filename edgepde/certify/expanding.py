@@ -1,4 +1,6 @@
-"""Block low-rank maps as affine maps that the engine knows: exactly the same function, with the device's order of sums.
+"""Linear maps of other forms as affine maps that the engine knows: the same function, with the device's order of sums.
+
+Block low-rank maps, exactly:
 
 y = L concat(R x, x): R [T, n] the right factors, L [m, T + n] the left factors and the dense blocks. Every entry of R
 and L is a stored number. What the op adds in groups is kept as `groups` of the affine maps, for rounding.
@@ -6,6 +8,7 @@ and L is a stored number. What the op adds in groups is kept as `groups` of the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -15,19 +18,48 @@ from edgepde_runtime.blocks import PackedBlocks
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .network import Affine, Blocks, Concat, Gather, Group, Network, Node, Scale, Sum
+from .network import Affine, Blocks, Concat, Gather, Group, Network, Node, Pointwise, Product, Scale, Structured, Sum
 
+LARGEST, MANY, MOST = 1 << 20, 256, 2048
 Write = Callable[[list[Node], PackedBlocks, int], int]
 
 
 def expanded(net: Network) -> Network:
     """The network with every Blocks written as Affine, Concat, Affine, and Sum and Scale for parts and bias."""
+    return _rewritten(unrolled(net), _part)
+
+
+def wide(net: Network) -> bool:
+    """Whether a network is for forward.py: too many outputs for adjoints, or linear maps too large to write out."""
+    structured = [node for node in net.nodes if isinstance(node, Structured)]
+    if any(math.prod(node.shape_in) * math.prod(node.shape_out) > LARGEST for node in structured):
+        return True
+    moving = any(isinstance(node, Pointwise | Product) for node in net.nodes)
+    return net.outputs > (MANY if structured else MOST) and (moving or bool(structured))
+
+
+def unrolled(net: Network) -> Network:
+    """The network with every Structured node written out as Affine."""
+    if not any(isinstance(node, Structured) for node in net.nodes):
+        return net
+    return Network(tuple(_written(node) if isinstance(node, Structured) else node for node in net.nodes))
+
+
+def _written(node: Structured) -> Affine:
+    """Every entry of the matrix is a stored number or 0: a product with 1, sums with 0."""
+    unit = torch.eye(math.prod(node.shape_in), dtype=torch.float64, device=node.shift.device)
+    weight = node.times(unit).T.contiguous()
+    return Affine(node.sources, weight, node.shift, chained=False, terms=node.terms, computed=node.computed)
+
+
+def expanded_blocks(net: Network) -> Network:
+    """The network with every Blocks written as in `expanded`, Structured nodes as they are."""
     return _rewritten(net, _part)
 
 
 def parted(net: Network) -> Network:
     """The network with every Blocks of one part and without bias; Sum and Scale add what there is more."""
-    return _rewritten(net, _alone)
+    return _rewritten(unrolled(net), _alone)
 
 
 def _rewritten(net: Network, write: Write) -> Network:

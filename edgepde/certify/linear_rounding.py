@@ -84,7 +84,7 @@ def _step(node: nw.Node, how: Arithmetic, given: list[Sized]) -> Sized:
 def _affine(node: nw.Affine, how: Arithmetic, h: Sized) -> Sized:
     """As in rounding.py, with the roundings of the longest row."""
     weight, bias = node.weight.abs(), node.bias.abs()
-    n = weight.shape[1] if node.chained else int(node.weight.count_nonzero(dim=1).max())
+    n = weight.shape[1] if node.chained else max(node.terms, int(node.weight.count_nonzero(dim=1).max()))
     size = weight @ h.size
     carried = weight @ h.off
     made = how.gamma(n) * (size + carried + bias) + (2 * n + 2) * how.tiny

@@ -47,7 +47,7 @@ import torch
 from torch import Tensor
 
 from . import polynomial
-from .network import Affine, Gather, Network, Node, Pointwise
+from .network import Affine, Gather, Network, Node, Pointwise, Structured
 from .rules import _nodes
 from .rules._enclosure import UNIT, Slope, Step, Taylor, gamma
 from .rules._linear import fan_in
@@ -141,13 +141,21 @@ def alike(f: Network, g: Network) -> bool:
 
 def inflation(net: Network) -> float:
     """1 + more than the relative error of a sum of products of numbers >= 0 carried through the network."""
-    terms = sum(fan_in(n.weight) if isinstance(n, Affine) else 1 for n in net.nodes) + sum(net.widths)
+    terms = sum(_terms(n) for n in net.nodes) + sum(net.widths)
     return 1.0 + 4.0 * UNIT * (terms + 64 * len(net.nodes))
+
+
+def _terms(node: Node) -> int:
+    if isinstance(node, Structured):
+        return node.terms
+    return fan_in(node.weight) if isinstance(node, Affine) else 1
 
 
 def _same(a: Node, b: Node) -> bool:
     if type(a) is not type(b) or a.sources != b.sources:
         return False
+    if isinstance(a, Structured) and isinstance(b, Structured):
+        return a.like(b)
     if isinstance(a, Pointwise) and isinstance(b, Pointwise):
         return (a.function, a.exponent) == (b.function, b.exponent)
     return not (isinstance(a, Gather) and isinstance(b, Gather)) or bool(torch.equal(a.index, b.index))

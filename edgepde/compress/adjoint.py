@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from edgepde.certify.network import Affine, Input, Network, _value
+from edgepde.certify.network import Affine, Input, Network, value_of
 
 
 def values(network: Network, x: Tensor) -> list[Tensor]:
     """Every node's vector [N, width] at points x [N, d]."""
     made: list[Tensor] = []
     for node in network.nodes:
-        made.append(x if isinstance(node, Input) else _value(node, [made[s] for s in node.sources]))
+        made.append(x if isinstance(node, Input) else value_of(node, [made[s] for s in node.sources]))
     return made
 
 
@@ -22,7 +22,7 @@ def adjoints(network: Network, x: Tensor) -> tuple[list[Tensor], dict[int, Tenso
     probes: dict[int, Tensor] = {}
     with torch.enable_grad():
         for place, node in enumerate(network.nodes):
-            value = x if isinstance(node, Input) else _value(node, [made[s] for s in node.sources])
+            value = x if isinstance(node, Input) else value_of(node, [made[s] for s in node.sources])
             if isinstance(node, Affine):
                 probes[place] = torch.zeros_like(value, requires_grad=True)
                 value = value + probes[place]

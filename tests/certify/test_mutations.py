@@ -14,7 +14,7 @@ from support import adverse, longer
 from support.certified_pairs import Layers, network
 
 from edgepde.certify import network as nw
-from edgepde.certify import propagate, rounding, sensor
+from edgepde.certify import arithmetic, propagate, rounding_steps, sensor
 from edgepde.certify.attack import Found
 from edgepde.certify.engine import bound_difference
 from edgepde.certify.family import Family
@@ -187,12 +187,12 @@ def test_the_worst_device_keeps_to_the_rounding_bound_and_nearly_attains_it() ->
 
 
 ROUNDING_MUTATIONS: tuple[tuple[str, Any, str, Any], ...] = (
-    ("half of the sums' roundings", rounding, "_running", halved(rounding._running)),
-    ("half of the functions' errors", rounding.Arithmetic, "miss", halved(rounding.Arithmetic.miss)),
-    ("a binade too low", rounding, "power_of_two", lambda x: 0.5 * _POWER(x)),
+    ("half of the sums' roundings", rounding_steps, "_running", halved(rounding_steps._running)),
+    ("half of the functions' errors", arithmetic.Arithmetic, "miss", halved(arithmetic.Arithmetic.miss)),
+    ("a binade too low", rounding_steps, "power_of_two", lambda x: 0.5 * _POWER(x)),
     ("adjoints dropped", _nodes, "pull", dropped),
 )
-_POWER = rounding.power_of_two
+_POWER = rounding_steps.power_of_two
 
 
 @pytest.mark.parametrize("mutation", ROUNDING_MUTATIONS, ids=[m[0] for m in ROUNDING_MUTATIONS])

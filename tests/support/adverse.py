@@ -61,6 +61,6 @@ def _signs(net: nw.Network, x: NDArray[np.float64], output: int) -> list[NDArray
     """By node, the sign of the slope of the output."""
     values: list[torch.Tensor] = [torch.from_numpy(x).requires_grad_(True)]
     for node in net.nodes[1:]:
-        values.append(nw._value(node, [values[s] for s in node.sources]))
+        values.append(nw.value_of(node, [values[s] for s in node.sources]))
     made = torch.autograd.grad(values[-1][:, output].sum(), values, allow_unused=True)
     return [np.sign(np.zeros(v.shape) if g is None else g.numpy()) for v, g in zip(values, made, strict=True)]

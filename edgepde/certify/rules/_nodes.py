@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .. import network as nw
-from . import _linear, _product, _smooth, function
+from . import _linear, _product, _smooth, _structured, function
 from ._enclosure import Slope, Step, Taylor, gamma
 from ._pieced import Pieced
 from .relu import Relu
@@ -16,6 +16,8 @@ def single(node: nw.Node, given: list[Taylor]) -> Step:
     """A node of one network."""
     if isinstance(node, nw.Affine | nw.Scale):
         return _linear.single(node.weight, node.bias, given[0])
+    if isinstance(node, nw.Structured):
+        return _structured.single(node, given[0])
     if isinstance(node, nw.Product):
         return _product.single(given[0], given[1])
     if isinstance(node, nw.Pointwise):
@@ -28,6 +30,8 @@ def difference(f: nw.Node, g: nw.Node, given: list[tuple[Taylor, Taylor]]) -> tu
     """A node of two networks of one structure, for pairs (h_g, h_f - h_g)."""
     if isinstance(f, nw.Affine | nw.Scale) and isinstance(g, nw.Affine | nw.Scale):
         return _linear.difference((f.weight, f.bias), (g.weight, g.bias), given[0])
+    if isinstance(f, nw.Structured) and isinstance(g, nw.Structured):
+        return _structured.difference(f, g, given[0])
     if isinstance(f, nw.Product):
         return _product.difference(given[0], given[1])
     if isinstance(f, nw.Pointwise):

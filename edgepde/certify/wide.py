@@ -1,0 +1,149 @@
+"""sup |f - g| and sup |g computed - g| over a box for networks with very many outputs, one bound for all of them.
+
+forward.py says what holds in a box; boxes are split as everywhere (bisect.py), the outputs together being one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from edgepde_runtime.box import Box
+from edgepde_runtime.errors import InputError
+from torch import Tensor
+
+from . import forward, forward_rounding, propagate
+from .arithmetic import Arithmetic, RoundingBound, goal, parted
+from .attack import SAMPLES, STARTS, STEPS, Found, attack
+from .bisect import Analyse, Limits, cover
+from .bound import Bound, bound_of
+from .domain import Domain, constant, influence
+from .expanding import expanded_blocks
+from .family import Family
+from .network import Network
+from .propagate import Enclosure
+from .rules._enclosure import Taylor
+
+MARGIN = 1.1
+BOXES, WORK = 100_000, 1 << 30
+PROBES = 16
+Way = Callable[..., Taylor]
+
+
+def bound_difference(
+    f: Network,
+    g: Network,
+    box: Box | Family,
+    seconds: float,
+    boxes: int,
+    *,
+    same: bool,
+    target: float | Sequence[float] | None,
+    tell: Callable[[Tensor], Callable[..., bool]],
+    seed: int,
+) -> Bound:
+    """As in engine.py, value [1] and found [1] being those of the worst output; same: f and g are one network."""
+    began = time.monotonic()
+    f, g = expanded_blocks(f), expanded_blocks(g)
+    domain = Domain.of(box)
+    if same:
+        return _none(domain)
+    domain = domain.for_networks(max(f.widths), _influence(f, g, domain, seed))
+    found = _attacked(f, g, domain, seed)
+    with torch.no_grad():
+        how, way = _way(f, g)
+        found = _confirmed(way, found)
+        threshold = _threshold(target, found)
+        limits = Limits(
+            threshold,
+            max(0.0, seconds - (time.monotonic() - began)),
+            min(boxes, BOXES),
+            min(forward.batch(n, domain.variables) for n in (f, g)),
+        )
+        made = cover(analysing(way, domain), domain.low, domain.high, limits, tell(threshold))
+    return bound_of(made, found, target, how, began)
+
+
+def bound_rounding(
+    g: Network, box: Box | Family, how: Arithmetic, *, seconds: float, boxes: int, seed: int
+) -> RoundingBound:
+    """As in rounding.py, every array [1] being that of the worst output."""
+    began = time.monotonic()
+    g = expanded_blocks(g)
+    domain = Domain.of(box)
+    domain = domain.for_networks(max(g.widths), _influence(g, None, domain, seed))
+    size = forward.batch(g, domain.variables)
+    with torch.no_grad():
+        draw = torch.Generator().manual_seed(seed)
+        points = domain.low + torch.rand(PROBES, len(domain.low), generator=draw, dtype=torch.float64) * (
+            domain.high - domain.low
+        )
+        parts = [forward_rounding.analyse(g, how, x, x, constant).rest for x in domain.inputs(points).split(size)]
+        least = torch.cat(parts).amax(dim=0)
+        limits = Limits(goal(least, 1), max(0.0, seconds - (time.monotonic() - began)), min(boxes, BOXES), size)
+        way = partial(forward_rounding.analyse, g, how, begin=domain.begin)
+        made = cover(lambda low, high: domain.strained(way(low, high), low, high), domain.low, domain.high, limits)
+    value, at = parted(made.bound.amax(dim=0)), parted(least)
+    return RoundingBound(value[0], value[1], at, made.analysed, time.monotonic() - began)
+
+
+def analysing(way: Way, domain: Domain) -> Analyse:
+    """What bisect.py asks of a way to follow boxes."""
+
+    def analyse(low: Tensor, high: Tensor) -> Enclosure:
+        made = forward.worst(way(low, high, begin=domain.begin), domain.begin(low, high))
+        return domain.strained(made, low, high)
+
+    return analyse
+
+
+def _way(f: Network, g: Network) -> tuple[str, Way]:
+    if propagate.alike(f, g):
+        return "pair", partial(forward.difference, f, g)
+    return "apart", partial(forward.apart, f, g)
+
+
+def _threshold(target: float | Sequence[float] | None, found: Found) -> Tensor:
+    at_least = (MARGIN * found.value).clamp(min=1e-300)
+    if target is None:
+        return at_least
+    wanted = torch.as_tensor(target, dtype=torch.float64).min().reshape(1)
+    if not bool((wanted > 0.0).all()):
+        raise InputError(f"target: expected positive numbers, got {target}")
+    return torch.where(wanted > found.value, wanted, at_least)
+
+
+def _attacked(f: Network, g: Network, domain: Domain, seed: int) -> Found:
+    """The worst |f - g| of any output found by a search whose work is bounded; points [1, d]."""
+    each = sum(f.widths) + sum(g.widths)
+    rows = max(1, forward.NUMBERS // max(*f.widths, *g.widths))
+
+    def apart(c: Tensor) -> Tensor:
+        parts = [domain.inputs(some) for some in c.split(rows)]
+        return torch.cat([(f(x) - g(x)).abs().amax(dim=1, keepdim=True) for x in parts])
+
+    samples = max(64, min(SAMPLES, WORK // each))
+    steps = max(6, min(STEPS, WORK // (2 * STARTS * each)))
+    found = attack(apart, *domain.search(), seed=seed, samples=samples, steps=steps)
+    return Found(found.value, domain.inputs(found.points))
+
+
+def _confirmed(way: Way, found: Found) -> Found:
+    """What is reached at the point at least, roundoff taken off."""
+    return Found(forward.least(way(found.points, found.points, begin=constant)), found.points)
+
+
+def _influence(f: Network, g: Network | None, domain: Domain, seed: int) -> Tensor:
+    if len(domain.low) <= 6:
+        return torch.ones_like(domain.low)
+    return influence(f if g is None else lambda x: f(x) - g(x), domain, seed)
+
+
+def _none(domain: Domain) -> Bound:
+    low, high = domain.low.numpy()[None], domain.high.numpy()[None]
+    zero = np.zeros(1)
+    middle = domain.inputs((0.5 * domain.low + 0.5 * domain.high)[None]).numpy()
+    return Bound(zero, zero, middle, True, 0, 0.0, "equal", low, high, zero[None], True)
