@@ -68,7 +68,13 @@ def tolerance(
     rounding = room.rounding
     if rounding.settled_by:
         return _settled(room, inputs, attributes, y)
-    factor = rounding.relative(_terms(room, inputs, attributes), float(np.finfo(y.dtype).eps) / 2)
+    unit = float(np.finfo(y.dtype).eps) / 2
+    if rounding.reduction or rounding.cancels:
+        magnitude = getattr(cases_module(room), "magnitude", None)
+        if magnitude is not None:
+            terms, own = magnitude(inputs, complete(room.op, attributes))
+            return np.asarray(rounding.relative(terms, unit) * np.where(np.isfinite(own), own, 0.0))
+    factor = rounding.relative(_terms(room, inputs, attributes), unit)
     size = np.abs(y.astype(np.float64))
     if rounding.reduction or rounding.cancels:
         size = np.maximum(size, np.abs(room.run(_all(np.abs, inputs), _floats(room, attributes, abs))[0]))

@@ -1,4 +1,4 @@
-"""The input with a constant put around it; negative widths cut it."""
+"""The input with a constant, or elements of its own, put around it; negative widths cut it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from .._numpy import Inputs, Outputs, allocatable, normalised, optional, present
+from .places import places
 
 
-def run(inputs: Inputs, _: Mapping[str, Any]) -> Outputs:
+def run(inputs: Inputs, attributes: Mapping[str, Any]) -> Outputs:
     """pads = [before axis 0, before axis 1, ..., after axis 0, ...] of the axes named, or of all."""
     x, pads = present(inputs[:2])
     value, axes = optional(inputs, 2), optional(inputs, 3)
@@ -20,7 +21,16 @@ def run(inputs: Inputs, _: Mapping[str, Any]) -> Outputs:
     widths = [(0, 0)] * x.ndim
     for i, axis in enumerate(chosen):
         widths[axis] = (int(pads[i]), int(pads[i + len(chosen)]))
-    allocatable([n + before + after for n, (before, after) in zip(x.shape, widths, strict=True)])
-    kept = x[tuple(slice(max(-b, 0), n - max(-a, 0)) for n, (b, a) in zip(x.shape, widths, strict=True))]
+    allocatable([max(n + before + after, 0) for n, (before, after) in zip(x.shape, widths, strict=True)])
     fill = np.zeros((), x.dtype) if value is None else value
-    return (np.pad(kept, [(max(b, 0), max(a, 0)) for b, a in widths], constant_values=fill),)
+    y = x
+    for axis, (before, after) in enumerate(widths):
+        if (before, after) == (0, 0):
+            continue
+        at = places(x.shape[axis], before, after, attributes["mode"])
+        if not x.shape[axis]:
+            y = np.full((*y.shape[:axis], len(at), *y.shape[axis + 1 :]), fill, x.dtype)
+            continue
+        y = np.take(y, at, axis=axis, mode="wrap")
+        y[(slice(None),) * axis + (at < 0,)] = fill
+    return (y,)

@@ -1,8 +1,9 @@
-"""The input with a constant put around it; negative widths cut it."""
+"""The input with a constant, or elements of its own, put around it; negative widths cut it."""
 
 from __future__ import annotations
 
 from ..schema import Argument, Attribute, Op
+from .places import MODES
 
 OP = Op(
     domain="",
@@ -15,5 +16,5 @@ OP = Op(
         Argument("axes", "I", shape=("N",), optional=True),
     ),
     outputs=(Argument("output", "V"),),
-    attributes=(Attribute("mode", "string", default="constant", choices=("constant",)),),
+    attributes=(Attribute("mode", "string", default="constant", choices=MODES),),
 )

@@ -1,0 +1,5 @@
+"""AveragePool."""
+
+from .schema import OP
+
+__all__ = ["OP"]

@@ -1,0 +1,5 @@
+"""BatchNormalization."""
+
+from .schema import OP
+
+__all__ = ["OP"]

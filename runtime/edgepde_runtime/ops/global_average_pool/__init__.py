@@ -1,0 +1,5 @@
+"""GlobalAveragePool."""
+
+from .schema import OP
+
+__all__ = ["OP"]

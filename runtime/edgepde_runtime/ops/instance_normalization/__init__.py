@@ -1,0 +1,5 @@
+"""InstanceNormalization."""
+
+from .schema import OP
+
+__all__ = ["OP"]

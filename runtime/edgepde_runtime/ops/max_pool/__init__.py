@@ -1,0 +1,5 @@
+"""MaxPool."""
+
+from .schema import OP
+
+__all__ = ["OP"]

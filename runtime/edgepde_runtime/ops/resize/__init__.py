@@ -1,0 +1,5 @@
+"""Resize."""
+
+from .schema import OP
+
+__all__ = ["OP"]
