@@ -26,6 +26,7 @@ from .errors import SourceError
 from .family import family_of, hull
 from .limits import MaxError, check_limits, given_limits, smallest_limit
 from .lowering.blocks import check as check_blocks
+from .lowering.convolutions import check as check_convolutions
 from .lowering.module import Compression
 from .lowering.module import lower as lower_module
 from .lowering.options import Naming, Options
@@ -50,6 +51,7 @@ def export(
     max_flash_kb: str | float | None = None,
     precision: str = "f32",
     blocks: str = "auto",
+    convolutions: str = "auto",
     input_accuracy: str | None = None,
     family: str | Path | Family | None = None,
     with_reference: bool = False,
@@ -68,7 +70,7 @@ def export(
     given): 1e-3, u=1e-3,u_x=1e-2, or for a part of the box u=1e-2,u[x=0.4:0.6]=1e-4.
     precision: weights as they are (f32), as halves (f16w) or bytes with a scale per row (i8w); arithmetic stays.
     blocks: layers in block low-rank form ship as the fastest on this machine (auto), as our op (op), in standard nodes
-    (plain) or merged back (dense).
+    (plain) or merged back (dense); convolutions: the same choice for chains of convolutions.
     input_accuracy: how wrong inputs may be, nu=1%,x=1e-3; adds the term sensor. family: the inputs that are meant, for
     networks of many columns, or an .npz of one; the box is that of all its inputs where no domain is given.
     with_reference: ship the float64 reference, so that `verify --attack` can search on the device. prove_seconds: for
@@ -81,6 +83,7 @@ def export(
     check_targets(targets)
     check_precision(precision)
     check_blocks(blocks)
+    check_convolutions(convolutions)
     if naming is not None and not is_name(naming.name):
         raise InputError(f"--name expected letters, digits, ., _ and -, got {naming.name!a}")
     target = Path(target)
@@ -101,6 +104,7 @@ def export(
         c99=native is not None,
         precision=precision,
         blocks=blocks,
+        convolutions=convolutions,
         seconds=positive(prove_seconds, "--prove-seconds"),
         accuracy=input_accuracy,
         limits=given_limits(max_error),

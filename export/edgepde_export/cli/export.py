@@ -68,6 +68,14 @@ Blocks = Annotated[
         help="How layers in blocks ship: the fastest here, as our op, in standard nodes, merged back.",
     ),
 ]
+Convolutions = Annotated[
+    str,
+    typer.Option(
+        "--convolutions",
+        metavar="auto|op|plain|dense",
+        help="How factorised convolutions ship: the fastest here, as our op, in standard nodes, merged to a dense one.",
+    ),
+]
 Accuracy = Annotated[
     str | None,
     typer.Option(
@@ -113,6 +121,7 @@ def command(
     min_class: MinClass = None,
     precision: Precision = "f32",
     blocks: Blocks = "auto",
+    convolutions: Convolutions = "auto",
     input_accuracy: Accuracy = None,
     family: FamilyFile = None,
     prove_seconds: ProveSeconds = 60.0,
@@ -148,6 +157,7 @@ def command(
         min_class=min_class,
         precision=precision,
         blocks=blocks,
+        convolutions=convolutions,
         input_accuracy=input_accuracy,
         family=family,
         prove_seconds=prove_seconds,

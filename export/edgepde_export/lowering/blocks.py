@@ -165,14 +165,14 @@ def _rewritten(model: onnx.ModelProto, output: str, way: str) -> onnx.ModelProto
         del made.graph.node[:]
         made.graph.node.extend(every)
         made.graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in constants.items())
-        return _without_leftovers(made)
+        return without_leftovers(made)
     weight = f"{output}.dense"
     dense = np.ascontiguousarray(layer.blocks.dense().T).astype(layer.dtype)
     if not np.isfinite(dense).all():
         raise InputError(f"{output}: expected finite numbers in the dense matrix")
     made.graph.initializer.append(numpy_helper.from_array(dense, weight))
     made.graph.node[place].CopyFrom(helper.make_node("MatMul", [node.input[0], weight], [output]))
-    return _without_leftovers(made)
+    return without_leftovers(made)
 
 
 def _as_adds(node: onnx.NodeProto) -> list[onnx.NodeProto]:
@@ -190,7 +190,8 @@ def _as_adds(node: onnx.NodeProto) -> list[onnx.NodeProto]:
     return made
 
 
-def _without_leftovers(model: onnx.ModelProto) -> onnx.ModelProto:
+def without_leftovers(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph without constants and function bodies that no node reads."""
     graph = model.graph
     used = {name for node in graph.node for name in node.input}
     kept = [t for t in graph.initializer if t.name in used]

@@ -30,7 +30,7 @@ class Options:
     seconds: for proving the terms after `model`. accuracy: of the inputs, as text `nu=1%,x=1e-3`. limits: --max-error;
     its parts of the box get terms of their own. family: the inputs the terms hold for, where they are not all of it.
     reference: keep the float64 reference network for the search on the device. blocks: how layers in blocks ship: auto
-    (measured here), op, plain (standard nodes) or dense (merged back).
+    (measured here), op, plain (standard nodes) or dense (merged back); convolutions: the same for factorised ones.
     """
 
     naming: Naming | None = None
@@ -45,3 +45,4 @@ class Options:
     reference: bool = False
     limits: ErrorLimits | None = None
     blocks: str = "auto"
+    convolutions: str = "auto"

@@ -28,7 +28,7 @@ from ..bundle import BundleContent
 from ..card import Notes
 from ..passes.clean import serialize
 from ..passes.precision import store
-from . import blocks, certified, held_out, measured, stored
+from . import blocks, certified, convolutions, held_out, measured, stored
 from .costly import costliest
 from .options import Naming, Options
 from .prepare import prepare
@@ -57,9 +57,12 @@ def content(plain: Plain, box: Box, options: Options) -> BundleContent:
     """The bundle of a plain network; raises UnsupportedModel or DataError."""
     spec, output = plain.signature
     _check_questions(plain.signature, box, options)
-    lowered = blocks.chosen(plain.model, options.blocks, c99=options.c99, log=options.log)
-    plain = replace(plain, model=store(lowered.model, options.precision, options.log), ledger=_ledger(plain, lowered))
-    as_is = options.precision == "f32" and not lowered.merged
+    c99, log = options.c99, options.log
+    lowered = blocks.chosen(plain.model, options.blocks, c99=c99, log=log)
+    convolved = convolutions.chosen(lowered.model, options.convolutions, c99=c99, log=log)
+    ledger = _ledger(plain, {"blocks": lowered, "convolutions": convolved})
+    plain = replace(plain, model=store(convolved.model, options.precision, options.log), ledger=ledger)
+    as_is = options.precision == "f32" and not lowered.merged and not convolved.merged
     values = plain.values if as_is else stored.networks(plain.values, plain.model, plain.signature)
     truth = plain.recorded if options.data is None else held_out.read(options.data, box, output.shape)
     width = box.dimension + math.prod(n for n in output.shape if isinstance(n, int))
@@ -96,11 +99,10 @@ def _aims(ledger: Mapping[str, Any] | None, output: str, options: Options) -> Er
     return None if whole is None else ErrorLimits({output: whole})
 
 
-def _ledger(plain: Plain, lowered: blocks.Chosen) -> Mapping[str, Any] | None:
-    """What was chosen in compression and, for layers in blocks, here."""
-    if not lowered.ledger:
-        return plain.ledger
-    return {**(plain.ledger or {}), "blocks": [dict(row) for row in lowered.ledger]}
+def _ledger(plain: Plain, lowered: Mapping[str, blocks.Chosen]) -> Mapping[str, Any] | None:
+    """What was chosen in compression and, for layers in blocks and factorised convolutions, here."""
+    chosen = {name: [dict(row) for row in one.ledger] for name, one in lowered.items() if one.ledger}
+    return {**(plain.ledger or {}), **chosen} if chosen else plain.ledger
 
 
 def _check_questions(signature: tuple[InputSpec, OutputSpec], box: Box, options: Options) -> None:
