@@ -73,7 +73,10 @@ def test_body_in_onnxruntime(room: Room, case: Case) -> None:
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
     serialised = with_body(encoded, room).SerializeToString()
-    session = runtime.InferenceSession(serialised, options, providers=["CPUExecutionProvider"])
+    try:
+        session = runtime.InferenceSession(serialised, options, providers=["CPUExecutionProvider"])
+    except runtime.capi.onnxruntime_pybind11_state.NotImplemented as error:
+        pytest.skip(f"onnxruntime has no kernel for a node of the body: {error}")
     agree(room, case, session.run(None, inputs))
 
 
