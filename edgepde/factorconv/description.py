@@ -63,8 +63,8 @@ class Convolutional(Description, ABC):
     """What every convolutional simulator says of its convolutions.
 
     kernel: odd, of every axis. form, rank: how kernels are factorised, as the layers of edgepde.factorconv take them:
-    a number, a fraction of the full rank, a number for each of the form's ranks, or what is usual (None). ranks: of each
-    convolution in order, where they differ. padding: reflect suits a free edge.
+    a number, a fraction of the full rank, a number for each of the form's ranks, or what is usual (None). ranks: of
+    each convolution in order, where they differ. padding: reflect suits a free edge.
     """
 
     kernel: int = 3
@@ -136,9 +136,9 @@ class Generator(Convolutional):
         whole("modes", self.modes, least=0, most=self.times)
         if self.modes and self.dimension == 3:
             raise SettingError("modes: time is an axis of a generator of dimension 3; expected 0")
-        for name, values in (("upsampling", Upsampling), ("finish", Finish)):
-            if getattr(self, name) not in typing.get_args(values):
-                raise SettingError(f"{name}: expected {typing.get_args(values)}, got {getattr(self, name)!r}")
+        for name, words in (("upsampling", Upsampling), ("finish", Finish)):
+            if getattr(self, name) not in typing.get_args(words):
+                raise SettingError(f"{name}: expected {typing.get_args(words)}, got {getattr(self, name)!r}")
         self._check_reach("coarse", self.coarse)
         for size, last in zip(self.zone, self.grids[-1], strict=True):
             if size % last:
@@ -222,7 +222,7 @@ def kinds() -> dict[str, type[Description]]:
         if "\ndef build(" in path.read_text(encoding="utf-8"):
             importlib.import_module(f"{__package__}.{path.stem}")
     found: dict[str, type[Description]] = {}
-    waiting: list[type[Description]] = [Description]
+    waiting: list[Any] = [Description]
     while waiting:
         for kind in waiting.pop().__subclasses__():
             waiting.append(kind)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .convolving import ACTIVATIONS, Convolved, Finer, Splined, rank_of
@@ -38,6 +40,18 @@ class GeneratorModule(Scaled):
         factors = tuple(size // n for size, n in zip(zone, last, strict=True))
         self.finish: nn.Module = Splined(last, zone) if how.finish == "spline" else Finer(factors, how.finish)
 
+    def fit_basis(self, field: NDArray[np.float32]) -> None:
+        """Take the leading time modes of fields [N, T, Y, X], each as large as its coordinate in the root mean square."""
+        offset, scale = (float(self.get_buffer(name)) for name in ("offset", "scale"))
+        gram = np.zeros((field.shape[1],) * 2)
+        for case in field:
+            flat = (case.reshape(len(case), -1).astype(np.float64) - offset) / scale
+            gram += flat @ flat.T
+        values, modes = np.linalg.eigh(gram / (field.size / field.shape[1]))
+        size = np.sqrt(values.clip(min=0.0))
+        kept = (modes * size)[:, ::-1][:, : self.description.modes].T
+        self.get_buffer("basis").copy_(torch.from_numpy(kept.copy()))
+
     def forward(self, x: Tensor) -> Tensor:
         """u [M, T, Y, X] in the field's unit."""
         how = self.description
@@ -50,7 +64,8 @@ class GeneratorModule(Scaled):
 
 
 def _body(how: Generator) -> nn.Sequential:
-    ranks, made = rank_of(how), []
+    ranks = rank_of(how)
+    made: list[nn.Module] = []
     outputs = 1 if how.dimension == 3 else how.modes or how.times
     before = how.channels[0]
     for stage, channels in enumerate(how.channels):

@@ -114,7 +114,7 @@ def load(path: Path | str) -> Loaded:
     if not isinstance(units, list) or len(units) != len(AXES) or not all(isinstance(u, str) for u in units):
         raise RunError(f"{where}: {FAMILY}.axis_units: expected {len(AXES)} texts, got {units!r}")
     about = {k: v for k, v in section.items() if k not in ("input", "output", "axis_units", "reference")}
-    meant = {
+    meant: dict[str, Any] = {
         "box": box,
         **names,
         "unit": str(run.spec["units"].get(names["output"], "")),
@@ -139,8 +139,11 @@ def rebuilt(description: Description, held: Mapping[str, Tensor], box: Box, wher
 
     Raises RunError naming the tensor, and where a row of the box does not give finite numbers.
     """
-    with torch.device("meta"):
-        module = description.build()
+    try:
+        with torch.device("meta"):
+            module = description.build()
+    except InputError as error:
+        raise RunError(f"{where}: {error}") from None
     expected = module.state_dict()
     if sum(t.numel() for t in expected.values()) > MOST_NUMBERS:
         raise RunError(f"{where}: expected at most {MOST_NUMBERS} numbers")

@@ -41,7 +41,7 @@ class FieldTask(Task):
 @final
 @dataclass(frozen=True)
 class Unrolled:
-    """unroll: steps a loss looks ahead, reached after half the epochs. noise: added to frames, in parts of their size."""
+    """unroll: steps a loss looks ahead after half the epochs. noise: added to frames, in parts of their size."""
 
     epochs: int
     unroll: int = 4

@@ -163,7 +163,7 @@ def _judge(state: Fitted, task: Task, module: nn.Module, epoch: int, loss: float
         error = task.error(module)
     if not math.isfinite(loss):
         raise TrainingError(
-            f"epoch {epoch + 1}: the loss is {loss}; a lower --set rate helps; the best error before was {state.best:.3g}"
+            f"epoch {epoch + 1}: the loss is {loss}; a lower --set rate helps (best error before: {state.best:.3g})"
         )
     is_best = error < state.best
     if state.grown is None and not error <= GROWN * state.best:

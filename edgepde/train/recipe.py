@@ -27,7 +27,8 @@ DEFAULT = "edgepde.recipes.s2gpt"
 class Recipe:
     """What to train: its name, the type of its settings, train(config, run, device), its file, the file's sha256.
 
-    is_own: whether it is a user's file. problem: the PROBLEM of such a file, if it states one.
+    is_own: whether it is a user's file. problem: the PROBLEM of such a file, if it states one. read_data: how the recipe
+    reads --data and its sha256, where not as held-out data.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Recipe:
     sha256: str
     is_own: bool = False
     problem: Any = None
+    read_data: Callable[[Path], tuple[Any, str]] | None = None
 
     def config(self, quick: bool = False) -> Any:
         """The default settings, or those of a quick trial."""
@@ -161,4 +163,5 @@ def _checked(name: str, module: ModuleType, path: Path) -> Recipe:
             raise RecipeError(f"{path}: Config.{field.name}: expected a default, it has none")
     if not callable(getattr(config, "quick", None)):
         raise RecipeError(f"{path}: Config.quick: expected a method that returns the Config of a quick trial")
-    return Recipe(name, config, train, path, hashlib.sha256(path.read_bytes()).hexdigest())
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Recipe(name, config, train, path, sha256, read_data=getattr(module, "read_data", None))

@@ -17,7 +17,6 @@ from edgepde.train import spec as text
 from edgepde.train import tensor_file
 from edgepde.train.atomic import TEMPORARY, make_folder, remove_leftovers, write_file
 from edgepde.train.finished_run import FinishedRun, open_run
-from edgepde.train.holdout import HeldOut
 from edgepde.train.layout import CHECKPOINT, ENTRIES, IDENTITY, LEDGER, LOCK, REFERENCE, SPEC, WEIGHTS
 from edgepde.train.lock import Lock
 from edgepde.train.progress import Progress, progress
@@ -31,12 +30,12 @@ SUFFIX = ".safetensors"
 class Run:
     """A training in its folder: save and restore parts, finish once. Made by `Run.start`; a context manager.
 
-    path: the folder. identity: what this training is (recipe, config, seed). data: held-out data, if given.
-    resumed: whether an earlier, unfinished training of this identity was found. Where an error ends the training before
+    path: the folder. identity: what this training is (recipe, config, seed). data: held-out data, if given, or what the recipe
+    reads. resumed: whether an earlier, unfinished training of this identity was found. Where an error ends the training before
     a part is saved, nothing stays behind.
     """
 
-    def __init__(self, path: Path, identity: dict[str, Any], lock: Lock, data: HeldOut | None, resumed: bool) -> None:
+    def __init__(self, path: Path, identity: dict[str, Any], lock: Lock, data: Any, resumed: bool) -> None:
         self.path = path
         self.identity = identity
         self.data = data
@@ -50,7 +49,7 @@ class Run:
         path: Path | str,
         identity: Mapping[str, Any],
         resume: bool = True,
-        data: HeldOut | None = None,
+        data: Any = None,
         command: str = "",
     ) -> Run:
         """Create the folder, or resume what it holds if that is unfinished and of the same identity.

@@ -67,7 +67,10 @@ def command(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one field of the recipe's Config.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="FILE.npz", help="Held-out parameters, points and values.")
+        Path | None,
+        typer.Option(
+            "--data", metavar="FILE.npz", help="Held-out data, or what the recipe trains on: its docs say which."
+        ),
     ] = None,
 ) -> None:
     """Train a surrogate of a PDE and keep it in a folder.
@@ -102,9 +105,9 @@ def _train(order: Order) -> None:
     recipe = load_recipe(order.recipe)
     config = apply_settings(recipe.config(order.quick), order.settings)
     place = pick_device(order.device)
-    data = _held_out(order, recipe)
+    data, digest = _data(order, recipe)
     began = time.monotonic()
-    with Run.start(order.out, _identity(order, recipe, config, data), data=data, command=order.command) as run:
+    with Run.start(order.out, _identity(order, recipe, config, digest), data=data, command=order.command) as run:
         if run.resumed:
             typer.echo(f"resuming {order.out}: {len(run.names())} parts are there", err=True)
         seed_all(order.seed)
@@ -115,24 +118,32 @@ def _train(order: Order) -> None:
     _tell(order, time.monotonic() - began, str(place))
 
 
-def _held_out(order: Order, recipe: Recipe) -> HeldOut | None:
+def _data(order: Order, recipe: Recipe) -> tuple[Any, str | None]:
+    """What --data holds, as the recipe reads it, and its sha256."""
     if order.data is None:
-        return None
+        return None, None
+    if recipe.read_data is not None:
+        return recipe.read_data(order.data)
+    held = _held_out(order.data, recipe)
+    return held, held.sha256
+
+
+def _held_out(path: Path, recipe: Recipe) -> HeldOut:
     from edgepde.train.holdout import read_held_out
 
-    data = read_held_out(order.data)
+    data = read_held_out(path)
     if recipe.problem is not None:
         data.check_inside(recipe.problem.parameters, recipe.problem.coordinates)
     return data
 
 
-def _identity(order: Order, recipe: Recipe, config: Any, data: HeldOut | None) -> dict[str, Any]:
+def _identity(order: Order, recipe: Recipe, config: Any, digest: str | None) -> dict[str, Any]:
     return {
         "recipe": recipe.name,
         "recipe_sha256": recipe.sha256 if recipe.is_own else None,
         "config": config,
         "seed": order.seed,
-        "data_sha256": data.sha256 if data else None,
+        "data_sha256": digest,
     }
 
 
