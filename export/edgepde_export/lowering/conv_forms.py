@@ -100,7 +100,7 @@ def as_op(chain: Chain) -> Written:
         written.constant("write", write.kernel.reshape(-1, rank)),
         written.constant("bias", write.bias),
     ]
-    sizes = {"kernel_shape": kernel, "strides": strides, "pads": pads, "dilations": dilations}
+    sizes = {"kernel_shape": kernel, "strides": strides, "pads": pads, "dilations": dilations, "rank": rank}
     written.node(OP, chain.x, *inputs, output=chain.y, **sizes)
     return written
 

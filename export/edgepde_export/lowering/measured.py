@@ -45,11 +45,15 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What the training found: the largest |original network - `solution`|, and how many values were compared."""
+    """What the training found: the largest |original network - `solution`|, and how many values were compared.
+
+    where: on what, in words, where the search was no other.
+    """
 
     worst: float
     solution: str
     compared: int
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -209,7 +213,8 @@ def _model(
     if held_out is None:
         return Term.not_verified("no reference data; export with --data FILE"), None
     if isinstance(held_out, Recorded):
-        seen = f"found in training among {held_out.compared} points, local search included"
+        among = f"among {held_out.compared} points, local search included"
+        seen = f"found in training {held_out.where or among}"
         how = f"{MODEL_MARGIN:g} x the largest |original network - {held_out.solution}| {seen}"
         return Term(MODEL_MARGIN * held_out.worst, "measured", how), None
     x = held_out.x.astype(spec.dtype)
