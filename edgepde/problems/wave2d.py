@@ -47,11 +47,11 @@ class Wave2D:
 
     obstacle: Literal["inclusion", "hole"] = "inclusion"
     disk: tuple[float, float, float] = (0.42, 0.5, 0.12)
-    low: tuple[float, float, float, float, float, float] = (0.10, 0.40, 0.030, 2.4, 0.90, 0.55)
-    high: tuple[float, float, float, float, float, float] = (0.20, 0.60, 0.050, 3.2, 1.10, 0.75)
+    low: tuple[float, float, float, float, float, float] = (0.08, 0.35, 0.030, 2.5, 0.90, 0.55)
+    high: tuple[float, float, float, float, float, float] = (0.24, 0.65, 0.050, 3.5, 1.10, 0.75)
     zone_x: tuple[float, float] = (0.60, 0.95)
-    zone_y: tuple[float, float] = (0.25, 0.75)
-    zone_t: tuple[float, float] = (0.5, 1.3)
+    zone_y: tuple[float, float] = (0.15, 0.85)
+    zone_t: tuple[float, float] = (0.5, 1.4)
     nx: int = 32
     ny: int = 32
     nt: int = 32
