@@ -144,8 +144,7 @@ def _backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
     """Slopes by x and the factors; differentiable once more, as it is made of torch's own operations."""
     x, read, filters, write, bias = ctx.saved_tensors
     made = _window(x, *ctx.sizes)
-    wide = [v.to(x.dtype) for v in (read, filters, write)]
-    stages = list(chain(*wide, bias, made))
+    stages = list(chain(read.to(x.dtype), filters.to(x.dtype), write.to(x.dtype), bias, made))
     given = [x]
     for place, stage in enumerate(stages[:-1]):
         y = stage.apply(given[-1])

@@ -24,9 +24,9 @@ OP = Op(
     invariants=(
         "d = 1, 2 or 3 axes: x [B, S, n_1 .. n_d] -> y [B, T, m_1 .. m_d]; kernel_shape, strides, dilations [d], pads "
         "[2 d], zeros before every axis, then after. filters [R, K], K = k_1 + .. + k_d: row r is f_r^1, .., f_r^d one "
-        "after the other. rank = R, which a function body cannot read off a shape. "
-        "y_t = bias_t + sum_r write[t, r] (f_r^1 along axis 1 of .. f_r^d along axis d of (sum_s read[r, s] x_s)), each "
-        "1-way filter a cross-correlation, the last axis first; zeros around the mixed channels are terms like others. "
+        "after the other. rank = R, which a function body cannot read off a shape. y_t = bias_t + sum_r write[t, r] "
+        "(f_r^1 along axis 1 of .. f_r^d along axis d of (sum_s read[r, s] x_s)), each 1-way filter a "
+        "cross-correlation, the last axis first; zeros around the mixed channels are terms like others. "
         "float16 factors stand for the same numbers in x's type."
     ),
 )

@@ -1,0 +1,5 @@
+"""Conv."""
+
+from .schema import OP
+
+__all__ = ["OP"]

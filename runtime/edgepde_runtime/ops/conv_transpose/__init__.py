@@ -1,0 +1,5 @@
+"""ConvTranspose."""
+
+from .schema import OP
+
+__all__ = ["OP"]
