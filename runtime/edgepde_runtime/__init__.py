@@ -5,6 +5,7 @@ from .bundle import Bundle
 from .certificate import Certificate
 from .manifest import Manifest
 from .model import FallbackWarning, Model, OutOfBoxWarning, ResidualWarning, Result, RoundedWarning, load
+from .rollout import Rollout, roll, rollout
 
 __all__ = [
     "Box",
@@ -16,6 +17,9 @@ __all__ = [
     "OutOfBoxWarning",
     "ResidualWarning",
     "Result",
+    "Rollout",
     "RoundedWarning",
     "load",
+    "roll",
+    "rollout",
 ]

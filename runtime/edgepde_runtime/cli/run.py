@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..inputs import NOT_CONVERGED, POLICIES
+from ..verbs.rollout import RolloutReport, rollout
 from ..verbs.run import run
 from ..verdict import EXIT_FAIL, EXIT_PASS
 from ._common import add_backend, add_bundle
@@ -14,6 +15,10 @@ EXAMPLE = """%(prog)s bundle/ --input in.npz --output out.npz
 
 in.npz holds one array [rows, columns] per input, under the input's name; `inspect` lists them.
 Rows that did not converge are NaN in out.npz, and the exit code is 1.
+
+A model of frames, whose outputs feed its inputs, is fed with its own by --steps N: out.npz then holds all frames
+[rows, N j, ...]. Where in.npz also has an array `reference` of the true ones, the error of each frame is printed and
+kept as error_growth.
 
 Where any flag is set, out.npz also has a member flags/<input> for each input: an int32 per row, the sum of
 1 out of box, 2 not converged, 4 residual above threshold, 8 input rounded to the graph's dtype."""
@@ -31,12 +36,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="refuse inputs outside the box, or compute and flag them",
     )
     parser.add_argument("--strict", action="store_true", help="refuse inputs that the graph's dtype would round")
+    parser.add_argument("--steps", type=int, metavar="N", help="feed the model its own frames, N times")
     add_backend(parser)
 
 
 def execute(args: argparse.Namespace) -> int:
     """Evaluates, writes and prints what came out; 1 where a row did not converge."""
     how = {"backend": args.backend, "out_of_box": args.out_of_box, "strict": args.strict, "trust": args.trust}
+    if args.steps is not None:
+        made: RolloutReport = rollout(args.bundle, args.input, args.output, args.steps, **how)
+        print(made.table())
+        return EXIT_PASS
     report = run(args.bundle, args.input, args.output, **how)
     print(report.table())
     return EXIT_FAIL if report.result.flags & NOT_CONVERGED else EXIT_PASS
