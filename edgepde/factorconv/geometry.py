@@ -69,7 +69,7 @@ class Geometry:
 
     @property
     def fan_in(self) -> float:
-        """How many entries of K, on average, a value of the output sums: S k_1 ... k_d, by the strides if transposed."""
+        """How many entries of K a value of the output sums: S k_1 .. k_d; transposed: on average."""
         return self.inputs * self.points / (math.prod(self.stride) if self.transposed else 1)
 
     def pads_first(self) -> bool:

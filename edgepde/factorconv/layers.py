@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC
 from collections.abc import Mapping
 from typing import Any, final
 
@@ -21,13 +22,13 @@ LOWERINGS = ("auto", "op", "plain", "dense")
 MAPS = 1 << 24  # numbers of the maps a per-kernel form may hold at a time
 
 
-class FactorConv(nn.Module):
+class FactorConv(nn.Module, ABC):
     """y = K * x + b with K [T, S, k_1..k_d] held as the factors of a form; x [B, S, n_1..n_d] -> y [B, T, m_1..m_d].
 
     `rank` is a number, a fraction of the form's full rank, one number for each of the form's ranks, or None for what is
     usual; `ranks` are the numbers it stands for. Training never makes K. `lower_as` says how the layer is exported:
-    "op" (form "shared" alone), "plain" (the chain), "dense" (K), "auto" (the chain). InputError for arguments that do
-    not fit, more than one group, and ranks larger than the kernel allows.
+    "op" (form "shared" alone), "plain" (the chain), "dense" (K), "auto" (the chain; K for the per-kernel forms).
+    InputError for arguments that do not fit, more than one group, and ranks larger than the kernel allows.
     """
 
     bias: nn.Parameter | None
@@ -90,7 +91,6 @@ class FactorConv(nn.Module):
         """The layer as one convolution with K."""
         return as_dense(self.where, self.form.kernel(self.where, self.factors), self.bias)
 
-    @final
     def forward(self, x: Tensor) -> Tensor:
         """K * x + b by the chain; in an export as `lower_as` says."""
         if x.dim() != self.where.axes + 2 or x.shape[1] != self.where.inputs:
@@ -113,13 +113,27 @@ class FactorConv(nn.Module):
     def _exported(self, x: Tensor) -> Tensor:
         if self.lower_as not in LOWERINGS:
             raise InputError(f"factorconv: lower_as: expected one of {list(LOWERINGS)}, got {self.lower_as!r}")
-        if self.lower_as == "dense":
-            return self.merged().run(x)
         if self.lower_as == "op":
-            from .fused import fused
+            return self._fused(x)
+        if self.lower_as == "dense" or (self.lower_as == "auto" and self._copied):
+            return self.merged().run(x)
+        return self.chain().run(x, flat=False)
 
-            return fused(self, x)
-        return self.chain().run(x)
+    def _fused(self, x: Tensor) -> Tensor:
+        """The op of the device, which is the form "shared" with zeros around, not transposed."""
+        where = self.where
+        if self.form.name != "shared" or where.transposed:
+            raise InputError(f'factorconv: lower_as: expected form "shared", not transposed, for "op", got {self}')
+        from .factorized_conv import factorized_conv
+
+        pads = where.padding
+        if where.padding_mode != "zeros":
+            x, pads = self.chain().padded(x), ((0, 0),) * where.axes
+        bias = x.new_zeros(where.outputs) if self.bias is None else self.bias
+        ends = [before for before, _ in pads] + [after for _, after in pads]
+        sizes = (list(where.kernel), list(where.stride), ends, list(where.dilation))
+        made: Tensor = factorized_conv(x, self.read, self.filters, self.write, bias, *sizes)
+        return made
 
     def _by_outputs(self, x: Tensor) -> Tensor:
         """A few outputs at a time, so that maps and what backward needs of them stay below MAPS numbers."""
@@ -148,12 +162,13 @@ class FactorConv(nn.Module):
         """What nn.Module prints."""
         where = self.where
         return (
-            f"{where.inputs}, {where.outputs}, kernel_size={where.kernel}, stride={where.stride}, form={self.form.name}, "
-            f"ranks={self.ranks}, bias={self.bias is not None}, {self.numbers} of {self.dense_numbers} numbers"
+            f"{where.inputs}, {where.outputs}, kernel_size={where.kernel}, stride={where.stride}, "
+            f"form={self.form.name}, ranks={self.ranks}, bias={self.bias is not None}, "
+            f"{self.numbers} of {self.dense_numbers} numbers"
         )
 
 
-class _Plain(FactorConv):
+class _Plain(FactorConv, ABC):
     axes = 0
 
     def __init__(
@@ -179,7 +194,7 @@ class _Plain(FactorConv):
         super().__init__(where, form, rank, bias, gain, dtype, device)
 
 
-class _Transposed(FactorConv):
+class _Transposed(FactorConv, ABC):
     axes = 0
 
     def __init__(

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from .geometry import Geometry
 
-_CONV = (F.conv1d, F.conv2d, F.conv3d)
-_BACK = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
+_CONV = (functional.conv1d, functional.conv2d, functional.conv3d)
+_BACK = (functional.conv_transpose1d, functional.conv_transpose2d, functional.conv_transpose3d)
 
 
 @final
@@ -76,10 +76,20 @@ class Step:
         if copies > 1:
             weight = weight.repeat_interleave(copies, 0)
             bias = None if bias is None else bias.repeat_interleave(copies, 0)
-        parts = (
-            tuple(part[a] for a in kept) for part in (self.stride, self.padding, self.output_padding, self.dilation)
+
+        def two(values: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(values[a] for a in kept)
+
+        return replace(
+            self,
+            weight=weight,
+            bias=bias,
+            stride=two(self.stride),
+            padding=two(self.padding),
+            output_padding=two(self.output_padding),
+            dilation=two(self.dilation),
+            groups=self.groups * copies,
         )
-        return Step(weight, bias, *parts, self.groups * copies, self.transposed, self.axes)
 
 
 @final
@@ -97,7 +107,7 @@ class Chain:
 
     def padded(self, x: Tensor) -> Tensor:
         """The input as the steps take it, once."""
-        return x if self.pads is None else F.pad(x, self.pads, mode=self.padding_mode)
+        return x if self.pads is None else functional.pad(x, self.pads, mode=self.padding_mode)
 
     def run(self, x: Tensor, flat: bool = True) -> Tensor:
         """y [B, T, m_1..m_d] of x [B, S, n_1..n_d]."""

@@ -49,7 +49,7 @@ class CP(Form):
         return {f"filter{a + 1}": way for a, way in enumerate(split(factors["filters"], where.kernel))}
 
     def steps(self, where: Geometry, factors: Factors) -> list[Factor]:
-        """Of the inputs, repeated for every output: each filtered R times, along one axis after the other, then summed."""
+        """Of the inputs, repeated for every output: filtered R times, along one axis after the other, then summed."""
         t, s, r, _ = factors["filters"].shape
         if where.axes == 1:
             return [along(factors["filters"].sum(dim=2), 0, 1, 1)]

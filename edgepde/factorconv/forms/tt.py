@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import final
 
 import torch
@@ -51,7 +52,7 @@ class TT(Form):
     def links(self, where: Geometry) -> tuple[Link, ...]:
         """Every rank, between its neighbours."""
         names = ["read", *(f"way{a + 1}" for a in range(where.axes)), "write"]
-        return tuple(Link(((left, (0,)), (right, (1,)))) for left, right in zip(names[:-1], names[1:], strict=True))
+        return tuple(Link(((left, (0,)), (right, (1,)))) for left, right in pairwise(names))
 
     def component_norms(self, where: Geometry, factors: Factors) -> Tensor:
         """sum over all other ranks of the products of norms, by the last rank: [r_d]."""
