@@ -6,11 +6,12 @@ python -m edgepde.problems.wave_data --out wave.npz --cases 700
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict
 from multiprocessing import get_context
@@ -26,7 +27,8 @@ from edgepde.errors import DataError
 from edgepde.train.atomic import make_folder, remove_leftovers, write_file
 from edgepde.train.progress import progress
 
-from .wave2d import Plate, Wave2D, checked_plate
+from .wave2d import Wave2D
+from .wave2d_plate import Plate, checked_plate
 from .zone import ZoneData, read
 
 VERSION = 1
@@ -98,8 +100,6 @@ class Parts:
 
     def save(self, first: int, count: int, field: Field) -> None:
         """Keep a part in one step."""
-        import io
-
         held = io.BytesIO()
         np.savez(held, allow_pickle=False, field=field)
         write_file(self._path(first, count), held.getvalue())
@@ -169,8 +169,6 @@ def _here(config: Wave2D, seed: int, chunks: Chunks) -> Solved:
 
 
 def _in(pool: ProcessPoolExecutor, config: Wave2D, seed: int, chunks: Chunks) -> Solved:
-    from concurrent.futures import as_completed
-
     asked: dict[Future[Field], tuple[int, int]] = {
         pool.submit(_work, config.parameters(seed, *chunk)): chunk for chunk in chunks
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -76,7 +76,7 @@ class ZoneData:
 
     def take(self, cases: NDArray[np.int64] | slice) -> ZoneData:
         """Some cases, in the order given."""
-        return self._with(self.parameters[cases], self.field[cases])
+        return replace(self, parameters=self.parameters[cases], field=self.field[cases])
 
     def split(self, seed: int, test: int, validation: int) -> tuple[ZoneData, ZoneData, ZoneData]:
         """(training, validation, test) by case, drawn without replacement; training is what is left.
@@ -114,22 +114,18 @@ class ZoneData:
         np.savez(held, allow_pickle=False, **{name: getattr(self, name) for name in NUMBERS}, **texts)
         return held.getvalue()
 
-    def _with(self, parameters: Array, field: NDArray[np.float32]) -> ZoneData:
-        grid: dict[str, Any] = {name: getattr(self, name) for name in ("names", "units", "low", "high", *AXES)}
-        about = (self.field_name, self.field_unit, self.axis_units, self.source)
-        return ZoneData(parameters=parameters, field=field, **grid, **dict(zip(_ABOUT, about, strict=True)))
-
-
-_ABOUT = ("field_name", "field_unit", "axis_units", "source")
-
 
 def read(path: Path | str) -> ZoneData:
-    """Read an npz of the members NUMBERS and TEXTS, at most 2 GiB, without pickle.
+    """Read an npz of the members NUMBERS and TEXTS, at most 2 GiB, without pickle; or a folder (zone_meshes.py).
 
     Raises DataError naming file and member: not an npz, truncated, a member missing or unknown, of another kind, of
     shapes that disagree, not finite, without a unit.
     """
     source = Path(path)
+    if source.is_dir():
+        from .zone_meshes import read_folder
+
+        return read_folder(source)
     kinds = (*npz.REALS, *npz.texts(LONGEST_TEXT))
     arrays, _ = npz.read_file(source, LIMIT_BYTES, DataError, dtypes=kinds, members=(*NUMBERS, *TEXTS))
     for name in NUMBERS:
