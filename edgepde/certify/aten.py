@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from . import composing, contracting
+from .aten_grids import GRIDS, surrounded
+from .aten_norms import NORMS
 from .aten_views import VIEWS, Rule, operand
 from .building import Builder, Value
 from .composing import Operand, array
@@ -160,8 +162,16 @@ def _celu(b: Builder, x: Value, alpha: float) -> Value:
     return composing.scaled(b, composing.elu(b, composing.over(b, x, array(alpha)), 1.0), alpha)
 
 
+def _pad(b: Builder, x: Value, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Value:
+    made: Value = VIEWS["pad"](b, x, pad, mode, value) if mode == "constant" else surrounded(b, x, pad, mode)
+    return made
+
+
 READ: dict[str, Rule] = {
     **VIEWS,
+    **GRIDS,
+    **NORMS,
+    "pad": _pad,
     "linear": _linear,
     "block_low_rank_apply": _in_blocks,
     "addmm": _addmm,

@@ -31,26 +31,32 @@ def attack(
     seconds: float | None = None,
     samples: int = SAMPLES,
     steps: int = STEPS,
+    starts: int = STARTS,
 ) -> Found:
     """max |function| over the box [low, high] [d], function [N, d] -> [N, m]; repeated until `seconds` are over.
 
     Uniform points, points on faces and corners, then projected sign-gradient ascent from the best of every output.
     """
     began, draw = time.monotonic(), torch.Generator(device="cpu").manual_seed(seed)
-    found = _once(function, low, high, draw, samples, steps)
+    found = _once(function, low, high, draw, (samples, steps, starts))
     while seconds is not None and time.monotonic() - began < seconds:
-        found = _better(found, _once(function, low, high, draw, samples, steps))
+        found = _better(found, _once(function, low, high, draw, (samples, steps, starts)))
     return found
 
 
 def _once(
-    function: Callable[[Tensor], Tensor], low: Tensor, high: Tensor, draw: torch.Generator, samples: int, steps: int
+    function: Callable[[Tensor], Tensor],
+    low: Tensor,
+    high: Tensor,
+    draw: torch.Generator,
+    effort: tuple[int, int, int],
 ) -> Found:
+    samples, steps, most = effort
     points = _sample(low, high, draw, samples)
     with torch.no_grad():
         values = _magnitude(function(points))
     many = values.shape[1]
-    starts = values.topk(min(max(LEAST_STARTS, min(STARTS, TOGETHER // many)), len(points)), dim=0).indices
+    starts = values.topk(min(max(LEAST_STARTS, min(most, TOGETHER // many)), len(points)), dim=0).indices
     which = torch.arange(many, device=low.device).expand_as(starts)
     return _better(
         _best(values, points), _ascend(function, which.reshape(-1), points[starts.reshape(-1)], (low, high), steps)

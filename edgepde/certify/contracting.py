@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from .building import Builder, Value
 from .composing import Array, Operand, larger, over, plus, pointwise, smaller, times, value
+from .convolving import along
 from .network import Affine, Blocks, tensor
 
-LARGEST = 1 << 24
+LARGEST, WRITTEN = 1 << 24, 1 << 20
 
 
 def linear(b: Builder, x: Value, weight: Array, bias: Array | None = None) -> Value:
@@ -28,7 +29,8 @@ def linear(b: Builder, x: Value, weight: Array, bias: Array | None = None) -> Va
     shape = (*x.shape[:-1], len(w))
     if rows == 1:
         return b.add(Affine((b.flat(x),), w, c), shape)
-    _check_size(b, rows * len(w), rows * w.shape[1])
+    if rows * len(w) * rows * w.shape[1] > WRITTEN:
+        return along(b, x, -1, weight, np.asarray(c))
     whole = torch.from_numpy(np.kron(np.eye(rows), weight))
     return b.add(Affine((b.flat(x),), whole, c.repeat(rows), chained=False), shape)
 
@@ -73,7 +75,9 @@ def summed(b: Builder, x: Value, axes: Sequence[int], keepdims: bool) -> Value:
         together = gone == list(range(gone[0], gone[-1] + 1))
         w = torch.ones(1, terms, dtype=torch.float64)
         return b.add(Affine((b.flat(turned),), w, w.new_zeros(1), chained=together), shape)
-    _check_size(b, rows, rows * terms)
+    if rows * rows * terms > WRITTEN:
+        flat = Value(turned.node, turned.index.reshape(rows, terms))
+        return Value((made := along(b, flat, 1, np.ones((1, terms)))).node, made.index.reshape(shape))
     w = torch.from_numpy(np.kron(np.eye(rows), np.ones((1, terms))))
     return b.add(Affine((b.flat(turned),), w, w.new_zeros(rows), chained=False), shape)
 
@@ -110,7 +114,10 @@ def matrix_times(b: Builder, x: Operand, y: Operand) -> Value:
         right = y
         return linear(b, x, right.T) if right.ndim == 2 else applied(b, x, lambda unit: unit @ right)
     left = x
-    return applied(b, value(b, y), lambda unit: left @ unit)
+    held = value(b, y)
+    if left.ndim == 2 and held.index.size * left.shape[0] * held.index.size // left.shape[1] > WRITTEN:
+        return along(b, held, -2, left)
+    return applied(b, held, lambda unit: left @ unit)
 
 
 def matrix_product(b: Builder, x: Value, y: Value) -> Value:
@@ -126,6 +133,11 @@ def einsum(b: Builder, equation: str, operands: Sequence[Operand]) -> Value:
     left, right = _equation(b, equation.replace(" ", ""), len(operands))
     values = [o for o in operands if isinstance(o, Value)]
     if len(values) == 1:
+        at = next(i for i, o in enumerate(operands) if isinstance(o, Value))
+        if len(operands) == 2 and (
+            made := _along_axes(b, values[0], np.asarray(operands[1 - at]), left[at], left[1 - at], right)
+        ):
+            return made
         text = f"{','.join(left)}->{right}"
         return applied(
             b, values[0], lambda unit: np.einsum(text, *(unit if isinstance(o, Value) else o for o in operands))
@@ -136,6 +148,25 @@ def einsum(b: Builder, equation: str, operands: Sequence[Operand]) -> Value:
         functools.partial(times, b), [_along(v, t, labels) for v, t in zip(values, left, strict=True)]
     )
     return summed(b, made, range(len(right), len(labels)), False) if summed_up else made
+
+
+def _along_axes(b: Builder, x: Value, constant: Array, mine: str, other: str, right: str) -> Value | None:
+    """The einsum as one matrix along one axis, where sums are over all axes that both have; None where small or not."""
+    gone = [c for c in mine if c in other]
+    new, kept = [c for c in other if c not in mine], [c for c in mine if c not in other]
+    if not gone or set(right) != {*kept, *new}:
+        return None
+    sizes = {**dict(zip(mine, x.shape, strict=True)), **dict(zip(other, constant.shape, strict=True))}
+    outputs = math.prod(sizes[c] for c in right)
+    if outputs * x.index.size <= WRITTEN:
+        return None
+    turned = np.transpose(x.index, [mine.index(c) for c in (*kept, *gone)])
+    terms = math.prod(sizes[c] for c in gone)
+    flat = Value(x.node, turned.reshape(-1, terms))
+    matrix = np.transpose(constant, [other.index(c) for c in (*new, *gone)]).reshape(-1, terms)
+    made = along(b, flat, 1, matrix)
+    whole = made.index.reshape([sizes[c] for c in (*kept, *new)])
+    return Value(made.node, np.transpose(whole, [[*kept, *new].index(c) for c in right]))
 
 
 def _equation(b: Builder, text: str, count: int) -> tuple[list[str], str]:

@@ -123,7 +123,8 @@ _GEOMETRY = ("shape", "strides", "pads", "dilations", "groups", "transposed")
 class AxisMatrix(Structured):
     """matrix [m, n] times an array [.., n, ..] along one axis, plus bias [m] along it.
 
-    roundings: more than those of a sum of n products, where a device sums or weighs in another way.
+    sparse: a device adds up only what is not multiplied with 0. roundings: more than those of a sum of that many
+    products, where it sums or weighs in another way.
     """
 
     sources: tuple[int]
@@ -132,6 +133,7 @@ class AxisMatrix(Structured):
     shape: tuple[int, ...]
     axis: int
     roundings: int = 0
+    sparse: bool = False
     computed: bool = False
 
     def __post_init__(self) -> None:
@@ -155,12 +157,8 @@ class AxisMatrix(Structured):
     @property
     def terms(self) -> int:
         """The products of a row."""
-        return max(1, self.most) + 16 * self.roundings
-
-    @property
-    def most(self) -> int:
-        """Columns of the matrix, only those other than 0 where it is `computed`."""
-        return int(self.matrix.count_nonzero(dim=1).max()) if self.computed else self.matrix.shape[1]
+        most = int(self.matrix.count_nonzero(dim=1).max()) if self.sparse else self.matrix.shape[1]
+        return max(1, most) + 16 * self.roundings
 
     @property
     def shift(self) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from . import forward, forward_rounding, propagate
 from .arithmetic import Arithmetic, RoundingBound, goal, parted
-from .attack import SAMPLES, STARTS, STEPS, Found, attack
+from .attack import SAMPLES, STEPS, Found, attack
 from .bisect import Analyse, Limits, cover
 from .bound import Bound, bound_of
 from .domain import Domain, constant, influence
@@ -28,7 +28,7 @@ from .propagate import Enclosure
 from .rules._enclosure import Taylor
 
 MARGIN = 1.1
-BOXES, WORK = 100_000, 1 << 30
+BOXES, WORK, FEW = 100_000, 1 << 25, 8
 PROBES = 16
 Way = Callable[..., Taylor]
 
@@ -126,8 +126,8 @@ def _attacked(f: Network, g: Network, domain: Domain, seed: int) -> Found:
         return torch.cat([(f(x) - g(x)).abs().amax(dim=1, keepdim=True) for x in parts])
 
     samples = max(64, min(SAMPLES, WORK // each))
-    steps = max(6, min(STEPS, WORK // (2 * STARTS * each)))
-    found = attack(apart, *domain.search(), seed=seed, samples=samples, steps=steps)
+    steps = max(6, min(STEPS, WORK // (4 * FEW * each)))
+    found = attack(apart, *domain.search(), seed=seed, samples=samples, steps=steps, starts=FEW)
     return Found(found.value, domain.inputs(found.points))
 
 
