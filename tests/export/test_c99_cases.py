@@ -147,7 +147,8 @@ def test_every_reason_is_needed(name: str) -> None:
 # What the target is for: op by op, each must have a case that runs in both ways.
 PROMISED = (  # noqa: SIM905 - one line per name says less
     "Gemm MatMul Add Sub Mul Div Neg Tanh Sin Cos Exp Log Sqrt Sigmoid Softplus Relu Gelu Erf Pow Cast Clip Concat "
-    "Slice Gather Reshape Squeeze Unsqueeze Expand Transpose ReduceSum ReduceMean Where Greater IsNaN Identity"
+    "Slice Gather Reshape Squeeze Unsqueeze Expand Transpose ReduceSum ReduceMean Where Greater IsNaN Identity "
+    "Pad Resize AveragePool MaxPool GlobalAveragePool BatchNormalization InstanceNormalization LeakyRelu"
 ).split()
 
 

@@ -301,7 +301,53 @@ def _blocks(room: Room, case: Case) -> dict[str, Rowed]:
     return {"rows": Rowed(encoded, (name, [x[:1], *rest], attributes), (0,), {"i0": x.shape[1:]}, {})}
 
 
+def _batched(room: Room, case: Case) -> dict[str, Rowed]:
+    """Ops whose first input has rows in front: those are M, all else is constant."""
+    name, inputs, attributes = case
+    x, *rest = inputs
+    if x is None or not x.size or x.ndim < 2:
+        return {}
+    one: Case = (name, [x[:1], *rest], attributes)
+    names = [f"i{i}" if v is not None else "" for i, v in enumerate(inputs)]
+    only = node(room.op.name, names, ["o0"], attributes, name="only", domain=room.op.domain)
+    stored = {f"i{i + 1}": np.asarray(v) for i, v in enumerate(one[1][1:]) if v is not None}
+    made = np.asarray(room.run(*one[1:])[0])
+    infos = [value_info(n, x.dtype, ["M", *s]) for n, s in (("i0", x.shape[1:]), ("o0", made.shape[1:]))]
+    opsets = {"": 20} | ({room.op.domain: 1} if room.op.domain else {})
+    encoded = model(graph([only], infos[:1], infos[1:], stored), opsets=opsets)
+    return {"rows": Rowed(encoded, one, (0,), {"i0": x.shape[1:]}, {})}
+
+
+def _resize(room: Room, case: Case) -> dict[str, Rowed]:
+    """Sizes of rows are not known: sizes that keep them are turned into those of the other axes."""
+    name, inputs, attributes = case
+    if len(inputs) < 4 or inputs[3] is None or "axes" in attributes:
+        return _batched(room, case)
+    rank = len(np.asarray(inputs[3])) - 1
+    cut = np.asarray(inputs[3])[1:]
+    return _batched(room, (name, [*inputs[:3], cut], {**attributes, "axes": list(range(1, rank + 1))}))
+
+
+def _pad(room: Room, case: Case) -> dict[str, Rowed]:
+    """The whole input is a row."""
+    _, inputs, _ = case
+    rank, pads = np.ndim(np.asarray(inputs[0])), np.asarray(inputs[1])
+    axes = inputs[3] if len(inputs) > 3 and inputs[3] is not None else np.arange(rank)
+    held = {1: pads, 3: np.array([_shifted(int(a)) for a in axes])}
+    if len(inputs) > 2 and inputs[2] is not None:
+        held[2] = np.asarray(inputs[2])
+    padded: Case = (case[0], [*inputs, *[None] * (4 - len(inputs))], case[2])
+    return {"first": _build(room, padded, [0], constants=held)}
+
+
 _STRUCTURED = {
+    "average_pool": _batched,
+    "batch_normalization": _batched,
+    "global_average_pool": _batched,
+    "instance_normalization": _batched,
+    "max_pool": _batched,
+    "pad": _pad,
+    "resize": _resize,
     "block_low_rank_apply": _blocks,
     "concat": _moved_axis,
     "expand": _expand,

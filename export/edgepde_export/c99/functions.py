@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import final
 
@@ -75,10 +76,10 @@ class Functions:
         self.kernel("block_low_rank_apply.h", "stored.h")
         return self._included("blocks", "block_low_rank_apply.h", code, macros)
 
-    def included(self, stem: str, file: str, code: str) -> str:
-        """The name or prefix of what a kernel file defines for one element type."""
+    def included(self, stem: str, file: str, code: str, macros: Mapping[str, str] | None = None) -> str:
+        """The name or prefix of what a kernel file defines for one element type and these macros."""
         self.kernel(file)
-        return self._included(stem, file, code, {})
+        return self._included(stem, file, code, dict(macros or {}))
 
     def _included(self, stem: str, file: str, code: str, macros: dict[str, str]) -> str:
         key = (file, code, *macros.values())

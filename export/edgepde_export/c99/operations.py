@@ -12,7 +12,7 @@ from .dims import Shape, flat
 from .functions import Functions, Steps
 from .value import C_TYPES, Store, Value, operand_strides
 
-INDICES = "ijklmnpq"
+INDICES = "ijkmnpqr"
 NOTHING = {
     "f32": "ep_from_bits_f32(0x7fc00000u)",
     "f64": "ep_from_bits_f64(0x7ff8000000000000u)",

@@ -110,6 +110,8 @@ def _step(node: Node, values: dict[str, Value], builder: Builder) -> None:
         inputs = tuple(values[name] if name else None for name in node.inputs)
         folded = _folded(room, attributes, inputs, builder)
         results = folded or rule_for(room)(Call(room, attributes, inputs, node.label), builder)
+        if missing := [name for name in node.outputs[len(results) :] if name]:
+            raise UnsupportedModel(f"expected {len(results)} outputs for the C99 target, got {missing[0]!r} besides")
     except EdgePDEError as error:
         raise type(error)(f"{node.label}: {error}") from error
     for name, value in zip(node.outputs, results, strict=False):

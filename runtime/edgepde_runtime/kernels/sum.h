@@ -4,8 +4,13 @@
  *   y[i] = (sum_j x[j, i]) / divisor,  j < terms, i < n: chunks of EP_CHUNK terms from zero, added in order from zero
  */
 #include "generic.h"
+#include "total.h"
 
 EP_INLINE void EP_NAME(size_t n, size_t terms, size_t divisor, const EP_NUMBER *x, EP_NUMBER *y) {
+    if (n == 1) {
+        *y = EP_(total)(terms, x) / (EP_NUMBER)divisor;
+        return;
+    }
     for (size_t i = 0; i < n; i += EP_WIDTH) {
         const size_t left = n - i;
         EP_LANES sum = EP_(set)(0);
