@@ -29,11 +29,12 @@ class Link:
 class Form(ABC):
     """A way to write K as factors.
 
-    per_kernel: every factor begins with the axis of outputs, so that a few outputs can be computed at a time.
+    per_kernel: every kernel K_ts has factors of its own. by_output: the factors that begin with the axis of outputs.
     """
 
     name: str
     per_kernel = False
+    by_output: tuple[str, ...] = ("write",)
 
     @abstractmethod
     def limits(self, where: Geometry) -> tuple[int, ...]:
@@ -78,6 +79,17 @@ class Form(ABC):
         del where
         return dict(factors)
 
+    def tight(self, where: Geometry, ranks: Sequence[int]) -> tuple[int, ...]:
+        """The same kernels at ranks of which none is more than the others leave use for."""
+        del where
+        return tuple(ranks)
+
+    @final
+    def of_outputs(self, factors: Factors, start: int, stop: int) -> dict[str, Tensor]:
+        """The factors of the kernel of outputs start .. stop - 1 alone."""
+        by_output = tuple(factors) if self.per_kernel else self.by_output
+        return {name: f[start:stop] if name in by_output else f for name, f in factors.items()}
+
     @final
     def ranks(self, where: Geometry, rank: Rank) -> tuple[int, ...]:
         """Ranks from a number (for every rank, at most its limit), a fraction of the limits, or one for each.
@@ -86,15 +98,15 @@ class Form(ABC):
         """
         limits = self.limits(where)
         if rank is None:
-            return self.usual(where)
+            return self.tight(where, self.usual(where))
         if isinstance(rank, float):
             if not 0.0 < rank <= 1.0:
                 raise self._refused(where, rank, "a fraction above 0 and at most 1")
-            return tuple(max(1, math.floor(rank * limit + 0.5)) for limit in limits)
+            return self.tight(where, [max(1, math.floor(rank * limit + 0.5)) for limit in limits])
         if isinstance(rank, int) and not isinstance(rank, bool):
             if not 1 <= rank <= max(limits):
                 raise self._refused(where, rank, f"1 to {max(limits)}, the rank of the whole kernel")
-            return tuple(min(rank, limit) for limit in limits)
+            return self.tight(where, [min(rank, limit) for limit in limits])
         if isinstance(rank, bool | str) or not isinstance(rank, Sequence) or len(rank) != len(limits):
             raise self._refused(where, rank, f"a number, a fraction, or {len(limits)} numbers")
         for r, limit in zip(rank, limits, strict=True):

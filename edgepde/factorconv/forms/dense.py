@@ -18,6 +18,7 @@ class Dense(Form):
     """weight [T, S, k_1..k_d]; its rank is 1 and says nothing."""
 
     name = "dense"
+    by_output = ("weight",)
 
     def limits(self, where: Geometry) -> tuple[int, ...]:
         """One."""

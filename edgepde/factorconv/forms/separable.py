@@ -19,6 +19,7 @@ class Separable(Form):
     """K_ts = sum_m point_tsm depth_sm: depth [S, M, k_1..k_d], point [T, S, M]; the rank is M."""
 
     name = "separable"
+    by_output = ("point",)
 
     def limits(self, where: Geometry) -> tuple[int, ...]:
         """min(T, k_1..k_d)."""

@@ -27,6 +27,15 @@ class TT(Form):
         sizes = (where.inputs, *where.kernel, where.outputs)
         return tuple(min(math.prod(sizes[: a + 1]), math.prod(sizes[a + 1 :])) for a in range(where.axes + 1))
 
+    def tight(self, where: Geometry, ranks: Sequence[int]) -> tuple[int, ...]:
+        """r_a <= r_{a-1} k_a and r_{a-1} <= r_a k_a."""
+        made = list(ranks)
+        for a, k in enumerate(where.kernel):
+            made[a + 1] = min(made[a + 1], made[a] * k)
+        for a in reversed(range(where.axes)):
+            made[a] = min(made[a], made[a + 1] * where.kernel[a])
+        return tuple(made)
+
     def shapes(self, where: Geometry, ranks: Sequence[int]) -> dict[str, tuple[int, ...]]:
         """S r_0 + sum_a r_{a-1} k_a r_a + r_d T numbers."""
         ways = {f"way{a + 1}": (ranks[a + 1], ranks[a], k) for a, k in enumerate(where.kernel)}

@@ -25,6 +25,12 @@ class Tucker2(Form):
         s, t, k = where.inputs, where.outputs, where.points
         return (min(s, t * k), min(t, s * k))
 
+    def tight(self, where: Geometry, ranks: Sequence[int]) -> tuple[int, ...]:
+        """P <= Q k_1..k_d and Q <= P k_1..k_d."""
+        p, q = ranks
+        p = min(p, q * where.points)
+        return (p, min(q, p * where.points))
+
     def shapes(self, where: Geometry, ranks: Sequence[int]) -> dict[str, tuple[int, ...]]:
         """S P + P Q k_1..k_d + Q T numbers."""
         p, q = ranks
