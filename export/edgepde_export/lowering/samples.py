@@ -15,7 +15,7 @@ GOLDEN_NUMBERS, DENSE_NUMBERS = 1 << 13, 1 << 21
 
 def golden_rows(width: int) -> int:
     """How many random points a bundle keeps; width: numbers of an input and its output together."""
-    return max(FEWEST, min(GOLDEN, GOLDEN_NUMBERS // width))
+    return max(1, min(GOLDEN, GOLDEN_NUMBERS // width))
 
 
 def dense_rows(width: int) -> int:
@@ -24,8 +24,8 @@ def dense_rows(width: int) -> int:
 
 
 def corners(box: Box, most: int = MOST_CORNERS, seed: int = 0) -> NDArray[np.float64]:
-    """Corners of the box [min(2^d, most), d], the all-low one first; of many columns also the all-high one and some."""
-    if box.dimension <= ALL_CORNERS:
+    """Corners of the box [min(2^d, most), d], the all-low one first; of more than `most` also the all-high one."""
+    if box.dimension <= ALL_CORNERS and 2**box.dimension <= most:
         choices = zip(box.low, box.high, strict=True)
         return np.array(list(itertools.islice(itertools.product(*choices), MOST_CORNERS)), dtype=np.float64)
     which = np.random.default_rng(seed).integers(0, 2, (max(2, most), box.dimension)).astype(bool)
@@ -34,6 +34,6 @@ def corners(box: Box, most: int = MOST_CORNERS, seed: int = 0) -> NDArray[np.flo
 
 
 def golden_points(box: Box, n: int, seed: int, dtype: np.dtype[np.floating]) -> NDArray[np.floating]:
-    """Corners, of many columns n at most, and n random points as numbers of `dtype`; a bound may round outwards."""
+    """Corners, max(2, n) at most, and n random points as numbers of `dtype`; a bound may round outwards."""
     random = box.sample(n, np.random.default_rng(seed))
     return np.concatenate([corners(box, min(n, MOST_CORNERS), seed), random]).astype(dtype)
