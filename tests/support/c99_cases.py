@@ -281,7 +281,7 @@ def _transpose(room: Room, case: Case) -> dict[str, Rowed]:
 
 
 def _nothing(room: Room, case: Case) -> dict[str, Rowed]:
-    """A solver has rows of its own."""
+    """A solver has rows of its own, tuples of indices count from the first axis."""
     del room, case
     return {}
 
@@ -349,10 +349,14 @@ _STRUCTURED = {
     "pad": _pad,
     "resize": _resize,
     "block_low_rank_apply": _blocks,
+    "conv": _batched,
+    "conv_transpose": _batched,
+    "factorized_conv": _batched,
     "concat": _moved_axis,
     "expand": _expand,
     "flatten": _flatten,
     "gather": _gather,
+    "gather_nd": _nothing,
     "gauss_newton_solve": _nothing,
     "gemm": _gemm,
     "mat_mul": _mat_mul,

@@ -76,6 +76,11 @@ class Functions:
         self.kernel("block_low_rank_apply.h", "stored.h")
         return self._included("blocks", "block_low_rank_apply.h", code, macros)
 
+    def weighted(self, stem: str, file: str, code: str, weights: str) -> str:
+        """The prefix of what a kernel file defines for numbers of one type and weights of this one."""
+        self.kernel(file)
+        return self._included(stem, file, code, {"EP_STORED": str(8 * BYTES[weights])} if weights != code else {})
+
     def included(self, stem: str, file: str, code: str, macros: Mapping[str, str] | None = None) -> str:
         """The name or prefix of what a kernel file defines for one element type and these macros."""
         self.kernel(file)
