@@ -29,6 +29,7 @@ REASONS = {
     "integer reduction": "expected float32 or float64, got i64",
     "integer clip": "expected float32 or float64 operands, got",
     "element type": "expected float32, float64, int64, int32, bool, got",
+    "shared axes of indices": "attribute 'batch_dims': expected 0",
     "exponent": "as exponent for the C99 target",
     "rows of a solver": "operands do not fit together",
     "a shape that mixes rows": "a reshape cuts a free size from its rows",

@@ -33,10 +33,11 @@ def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     picks = index.data.astype(np.int64)
     if picks.size and (picks.min() < -size or picks.max() >= size):
         raise UnsupportedModel(f"expected indices of {size} elements, got {picks.min()} to {picks.max()}")
-    return (_chosen(call, builder, x, np.where(picks < 0, picks + size, picks), axis, (outer, size, inner)),)
+    return (chosen(call, builder, x, np.where(picks < 0, picks + size, picks), axis, (outer, size, inner)),)
 
 
-def _chosen(call: Call, builder: Builder, x: Value, picks: np.ndarray, axis: int, sizes: tuple[int, int, int]) -> Value:
+def chosen(call: Call, builder: Builder, x: Value, picks: np.ndarray, axis: int, sizes: tuple[int, int, int]) -> Value:
+    """Elements at `picks` >= 0 of x seen as sizes [outer, size, inner], the second of them `axis`."""
     outer, size, inner = sizes
     shape = (*x.shape[:axis], *(dim(n) for n in picks.shape), *x.shape[axis + 1 :])
     if picks.size == 1 and outer == 1:
