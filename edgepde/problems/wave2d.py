@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
 NAMES = ("x0", "y0", "width", "frequency", "c_plate", "c_inclusion")
 UNITS = ("m", "m", "m", "kHz", "m/ms", "m/ms")
 AXIS_UNITS = ("ms", "m", "m")
+CYCLES = 2.0
 
 
 @final
@@ -106,8 +107,11 @@ class Wave2D:
     def _check_zone(self) -> None:
         (x0, x1), (y0, y1) = self.zone_x, self.zone_y
         apart = x1 < self.low[0] or x0 > self.high[0] or y1 < self.low[1] or y0 > self.high[1]
-        if not apart:
-            raise SettingError("zone_x, zone_y: expected a zone without the source; x0 and y0 reach into it")
+        if not apart and self.zone_t[0] < CYCLES / self.low[3]:
+            raise SettingError(
+                f"zone_x, zone_y: expected a zone without the source, or zone_t from {CYCLES / self.low[3]:g} ms, "
+                "when it has ended; x0 and y0 reach into it"
+            )
         x, y, radius = self.disk
         nearest = math.hypot(x - min(max(x, x0), x1), y - min(max(y, y0), y1))
         if self.obstacle == "hole" and nearest < 1.02 * radius:
