@@ -9,6 +9,7 @@ from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import eigh
 from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import eigsh, splu
 
@@ -16,6 +17,7 @@ from edgepde.errors import ProblemError
 
 Array = NDArray[np.float64]
 FOX_GOODWIN = 1.0 / 12.0
+FEW = 32
 SYMMETRIC: dict[str, Any] = {
     "permc_spec": "MMD_AT_PLUS_A",
     "diag_pivot_thresh": 0.0,
@@ -25,6 +27,8 @@ SYMMETRIC: dict[str, Any] = {
 
 def largest_eigenvalue(stiffness: csc_matrix, mass: csc_matrix) -> float:
     """The largest lambda of K v = lambda M v, symmetric, M positive definite, to 1e-6."""
+    if mass.shape[0] <= FEW:
+        return float(eigh(stiffness.toarray(), mass.toarray(), eigvals_only=True)[-1])
     start = np.random.default_rng(0).standard_normal(mass.shape[0])
     found = eigsh(stiffness, k=1, M=mass, which="LA", v0=start, tol=1e-6, return_eigenvectors=False)
     return float(found[0])

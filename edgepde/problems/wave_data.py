@@ -5,11 +5,13 @@ python -m edgepde.problems.wave_data --out wave.npz --cases 700
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import io
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -20,12 +22,14 @@ from typing import Any, final
 
 import numpy as np
 from edgepde_runtime import npz
+from edgepde_runtime.errors import EdgePDEError
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from edgepde.errors import DataError
 from edgepde.train.atomic import make_folder, remove_leftovers, write_file
 from edgepde.train.progress import progress
+from edgepde.train.settings import apply_settings
 
 from .wave2d import Wave2D
 from .wave2d_plate import Plate, checked_plate
@@ -194,3 +198,44 @@ def _work(parameters: NDArray[np.float64]) -> Field:
 
 def _solved(made: Plate, parameters: NDArray[np.float64]) -> Field:
     return np.stack([made.solve(case) for case in parameters])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command: a data file, its summary and picture. Exit codes: 0, 2 what cannot be done, 130 Ctrl-C."""
+    from .zone_plot import show
+
+    given = _parser().parse_args(arguments)
+    path = Path(given.out)
+    try:
+        config = apply_settings(Wave2D().quick() if given.quick else Wave2D(), given.set)
+        if path.exists():
+            raise DataError(f"{path}: is there already; delete it, or give another --out")
+        plate = checked_plate(config)
+        print(
+            f"{plate.unknowns} unknowns, P2; step {plate.step:.4g} ms, limit {plate.limit:.4g} ms, "
+            f"Courant number {plate.courant:.2f}",
+            file=sys.stderr,
+        )
+        show(make(path, config, given.cases, given.seed, given.workers), path.with_suffix(".png"))
+    except EdgePDEError as error:
+        print(f"wave_data: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("wave_data: interrupted; finished cases are kept, the same command resumes", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m edgepde.problems.wave_data", description="Make wave data.")
+    made.add_argument("--out", required=True, metavar="FILE.npz", help="the file to write; a .png beside it")
+    made.add_argument("--cases", type=int, default=700, metavar="N", help="how many (default: 700)")
+    made.add_argument("--seed", type=int, default=0, metavar="N", help="of the parameters drawn (default: 0)")
+    made.add_argument("--workers", type=int, default=0, metavar="N", help="processes; 0: one per core")
+    made.add_argument("--quick", action="store_true", help="a coarse mesh and zone")
+    made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a field of wave2d.Wave2D")
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

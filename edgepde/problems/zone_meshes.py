@@ -1,6 +1,6 @@
 """A folder of results on meshes, one time series per case, sampled at a zone's places.
 
-zone.json: what the field is called, units, the zone. parameters.csv: a row per case. <case>.xdmf or <case>.pvd beside them.
+zone.json: what the field is called, units, the zone. parameters.csv: a row per case. Beside them <case>.xdmf or .pvd.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ Array = NDArray[np.float64]
 ABOUT, TABLE = "zone.json", "parameters.csv"
 HEADER = re.compile(r"([A-Za-z_]\w*) \[([^\[\]]+)\]")
 LARGEST_TEXT = 16 << 20
+FARTHEST = 1e30
 
 
 @final
 @dataclass(frozen=True)
 class About:
-    """zone.json: field, unit; for each of t, y, x its unit, first and last place and how many; component of a vector."""
+    """zone.json: field, unit; of each of t, y, x the unit and the places; component of a vector."""
 
     field: str
     unit: str
@@ -54,15 +55,14 @@ def read_folder(folder: Path) -> ZoneData:
     if len(cases) * len(t) * len(y) * len(x) * 4 > LIMIT_BYTES:
         grid = f"{len(t)} x {len(y)} x {len(x)}"
         raise DataError(f"{folder}: {len(cases)} cases of {grid}: expected at most {LIMIT_BYTES} bytes of float32")
-    field = np.empty((len(cases), len(t), len(y), len(x)), dtype=np.float32)
-    for i, file in enumerate(files):
-        field[i] = _sampled(file, about)
     low, high = parameters.min(axis=0), parameters.max(axis=0)
     same = np.flatnonzero(low == high)
     if same.size:
-        raise DataError(
-            f"{folder / TABLE}: {names[same[0]]}: expected different values, all cases have {low[same[0]]:g}"
-        )
+        got = f"all cases have {low[same[0]]:g}; leave the column out"
+        raise DataError(f"{folder / TABLE}: {names[same[0]]}: expected different values, {got}")
+    field = np.empty((len(cases), len(t), len(y), len(x)), dtype=np.float32)
+    for i, file in enumerate(files):
+        field[i] = _sampled(file, about)
     return ZoneData(
         parameters, names, units, low, high, field, t, y, x, about.field, about.unit, about.axis_units, str(folder)
     )
@@ -101,14 +101,14 @@ def _about(path: Path) -> About:
 
 
 def _axis(held: dict[str, Any], where: str) -> tuple[Array, str]:
-    low, high, count, unit = (held.get(name) for name in ("low", "high", "count", "unit"))
+    low, high, count, unit = held.get("low", ""), held.get("high", ""), held.get("count"), held.get("unit")
     if not isinstance(unit, str) or not unit.strip():
         raise DataError(f"{where}: unit: expected a text, got {unit!r}")
-    if not all(type(v) in (int, float) and math.isfinite(v) for v in (low, high)) or not low < high:  # type: ignore[operator]
+    if not all(type(v) in (int, float) and abs(v) < FARTHEST for v in (low, high)) or not low < high:
         raise DataError(f"{where}: low, high: expected two numbers, low < high, got {low!r} and {high!r}")
     if type(count) is not int or not 2 <= count <= 4096:
         raise DataError(f"{where}: count: expected 2 .. 4096, got {count!r}")
-    return np.linspace(low, high, count), unit  # type: ignore[arg-type]
+    return np.linspace(low, high, count), unit
 
 
 def _table(path: Path) -> tuple[list[str], tuple[str, ...], tuple[str, ...], Array]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,8 +39,8 @@ def summary(data: ZoneData) -> list[str]:
         lines.append(f"  {name} in {box} {unit}; drawn {held.min():g} .. {held.max():g}")
     quiet, loud = int(rms.argmin()), int(rms.argmax())
     lines.append(
-        f"  root mean square {np.sqrt(np.square(rms).mean()):.3g} {data.field_unit}, from {rms[quiet]:.3g} (case {quiet}) "
-        f"to {rms[loud]:.3g} (case {loud}); largest {np.abs(data.field).max():.3g}"
+        f"  root mean square {np.sqrt(np.square(rms).mean()):.3g} {data.field_unit}, "
+        f"from {rms[quiet]:.3g} (case {quiet}) to {rms[loud]:.3g} (case {loud}); largest {np.abs(data.field).max():.3g}"
     )
     if still:
         lines.append(
@@ -62,7 +63,7 @@ def write_picture(data: ZoneData, path: Path) -> None:
     axes = figure.subplots(len(cases), len(frames), squeeze=False)
     largest = float(np.abs(data.field[cases]).max()) or 1.0
     extent = (data.x[0], data.x[-1], data.y[0], data.y[-1])
-    shown = None
+    shown: Any = None
     for row, case in zip(axes, cases, strict=True):
         for place, frame in zip(row, frames, strict=True):
             shown = place.imshow(
