@@ -132,7 +132,7 @@ def test_the_limit_holds_for_the_whole_box(small: Plate) -> None:
 
 
 def test_too_fine_a_mesh_is_refused() -> None:
-    with pytest.raises(ProblemError, match="gap: 0.03 m makes 5.* unknowns, expected at most 5000"):
+    with pytest.raises(ProblemError, match=r"gap: 0.03 m makes 5.* unknowns, expected at most 5000"):
         checked_plate(Wave2D(gap=0.03))
 
 

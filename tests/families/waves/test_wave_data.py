@@ -39,7 +39,8 @@ def test_processes_change_nothing(tmp_path: Path, whole: bytes) -> None:
 def test_an_interruption_changes_nothing_and_nothing_is_done_twice(
     tmp_path: Path, whole: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, done, solved = tmp_path / "wave.npz", [], wave_data._solved
+    path, solved = tmp_path / "wave.npz", wave_data._solved
+    done: list[int] = []
 
     def once(made: object, parameters: np.ndarray) -> np.ndarray:
         if len(done) == 1:

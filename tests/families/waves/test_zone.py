@@ -79,9 +79,9 @@ def test_a_split_has_every_case_once(cases: int, test: int, validation: int, see
 
 def test_the_test_set_stays_when_others_change() -> None:
     data = made(20)
-    kept = [data.split(3, 5, validation)[2].field for validation in (2, 9)]
-    assert np.array_equal(*kept)
-    assert not np.array_equal(kept[0], data.split(4, 5, 2)[2].field)
+    few, many = (data.split(3, 5, validation)[2].field for validation in (2, 9))
+    assert np.array_equal(few, many)
+    assert not np.array_equal(few, data.split(4, 5, 2)[2].field)
 
 
 def test_a_nan_is_named_with_case_and_place(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_huge_declared_size_allocates_nothing(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nothing.npz: cannot be read: No such file"):
+    with pytest.raises(DataError, match=r"nothing\.npz: cannot be read: No such file"):
         read(tmp_path / "nothing.npz")
 
 

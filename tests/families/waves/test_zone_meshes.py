@@ -139,8 +139,9 @@ def test_a_nan_is_named_with_file_time_and_point(tmp_path: Path, case: str, file
     points, _ = mesh()
     values = [linear(points, t, 1.0) for t in TIMES]
     values[2][17] = np.nan
+    given: Any = {case: values}
     with pytest.raises(DataError, match=rf"{file}: time 0.5: u: expected finite numbers, got nan at point 17 \(1 of"):
-        read(folder(tmp_path, **{case: values}))
+        read(folder(tmp_path, **given))
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def test_times_that_do_not_increase(tmp_path: Path) -> None:
 def test_one_time_is_no_series(tmp_path: Path) -> None:
     points, cells = mesh()
     write_pvd(tmp_path / "c.pvd", points, cells, [points[:, 0]], [0.0])
-    with pytest.raises(DataError, match="c.pvd: expected at least 2 times, got 1"):
+    with pytest.raises(DataError, match=r"c.pvd: expected at least 2 times, got 1"):
         series(tmp_path / "c.pvd", "u")
 
 
