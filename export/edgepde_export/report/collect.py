@@ -21,7 +21,7 @@ from edgepde_runtime.verbs.timing import rows_in_words
 from edgepde_runtime.verbs.verify import VerifyOptions, VerifyReport, verify
 
 from . import arrays as stored
-from . import blocks, fields
+from . import blocks, fields, zone
 from .arrays import Arrays
 from .fields import Errors, Shown
 
@@ -65,6 +65,7 @@ class Collected:
     economy: Economy
     ledger: dict[str, Any]
     layers: list[blocks.Layer]
+    zone: zone.Zone | None
     machine: dict[str, object]
     when: str
 
@@ -76,6 +77,7 @@ def collect(path: Path, options: VerifyOptions, typed: Sequence[str] = ()) -> Co
     """
     bundle = bundles.read(path)
     arrays = stored.read(bundle)
+    around = zone.read(bundle)
     ledger = _ledger(bundle)
     verdict = verify(path, options)
     if not verdict.samples:
@@ -93,9 +95,10 @@ def collect(path: Path, options: VerifyOptions, typed: Sequence[str] = ()) -> Co
         shown=fields.shown(bundle, verdict.backend, arrays),
         query_words=rows_in_words(bundle, options.limits.batch),
         field_latency=latency,
-        economy=_economy(arrays, latency),
+        economy=_economy(arrays, latency, around, verdict),
         ledger=ledger,
         layers=blocks.layers(bundle.model),
+        zone=around,
         machine=machine.describe(),
         when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
@@ -113,11 +116,15 @@ def _field_latency(bundle: Bundle, backend: str, arrays: Arrays, seconds: float)
         return None
 
 
-def _economy(arrays: Arrays, latency: Latency | None) -> Economy:
+def _economy(arrays: Arrays, latency: Latency | None, around: zone.Zone | None, verdict: VerifyReport) -> Economy:
+    """A call of a zone's simulator is a query of its whole field."""
+
     def seconds(value: stored.Array | None) -> float | None:
         return None if value is None else float(value)
 
     points = 0 if arrays.predicted is None else arrays.predicted[0].size
+    if around is not None:
+        points, latency = around.cells, verdict.samples[verdict.backend]
     query = None if latency is None else latency.p50 * 1e-6
     return Economy(seconds(arrays.offline_seconds), seconds(arrays.reference_seconds), query, points)
 

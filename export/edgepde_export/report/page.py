@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..errors import TargetError
-from . import blocks, card, headline, histogram, maps, plots, tables, words
+from . import blocks, card, headline, histogram, maps, plots, tables, words, zone_plots
 from .arrays import parameter_columns, point_columns
 from .collect import Collected
 from .fields import Shown, output
@@ -53,6 +53,7 @@ def _render(facts: Collected, dpi: int) -> str:
         checks=[tables.check(c) for c in facts.verdict.checks],
         tables=tables.tables(facts),
         rows=_rows(facts, dpi),
+        cases=_cases(facts, dpi),
         drawings=_drawings(facts),
         layers=blocks.drawn(facts.layers),
         layer_table=list(blocks.table(facts.layers)),
@@ -83,6 +84,11 @@ def _rows(facts: Collected, dpi: int) -> list[Row]:
             drawn.append((f"|error| of {label}" if scale.log else f"error of {label}", wrong))
         rows.append(Row(_title(facts, one), _figures(facts, one), tuple(drawn)))
     return rows
+
+
+def _cases(facts: Collected, dpi: int) -> list[zone_plots.Case]:
+    spec = output(facts.bundle)
+    return zone_plots.cases(facts.zone, words.labelled(spec.name, spec.unit), spec.unit, dpi)
 
 
 def _title(facts: Collected, one: Shown) -> str:
@@ -120,6 +126,8 @@ def _drawings(facts: Collected) -> dict[str, Markup]:
     budget = {name: t for name, t in (("p50", limits.p50_us), ("p99", limits.p99_us)) if t is not None}
     samples: dict[str, Any] = dict(facts.verdict.samples)
     drawn["latency"] = histogram.latency(samples[facts.verdict.backend], samples[FLOOR], budget, "latency")
+    if (growth := zone_plots.growth(facts.zone)) is not None:
+        drawn["growth"] = growth
     if facts.field_latency is not None:
         drawn["field_latency"] = histogram.latency(facts.field_latency, samples[FLOOR], {}, "wholefield")
     return drawn

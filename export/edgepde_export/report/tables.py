@@ -217,11 +217,25 @@ def _training(origin: dict[str, str]) -> list[str]:
     return [shlex.join(train) + note, "edgepde export run --out bundle"]
 
 
+def _missing_of_zone(facts: Collected) -> Iterator[str]:
+    if facts.zone is not None and facts.zone.predicted is None:
+        yield "held-out cases (zone_predicted and zone_exact of report.npz)"
+    if facts.zone is not None and facts.zone.error is None:
+        yield "the error of every frame (zone_error of report.npz)"
+    if facts.economy.reference is None or facts.economy.offline is None:
+        yield "break-even (reference_seconds and offline_seconds of report.npz)"
+    if not facts.ledger:
+        yield "how it was compressed and trained (ledger.json)"
+
+
 def missing(facts: Collected) -> Iterator[str]:
     """What the page cannot show, and for lack of what."""
     arrays = facts.arrays
     if "report.npz" not in facts.bundle.manifest.files:
         yield "report.npz: no fields, points, snapshots, convergence or break-even can be shown"
+        return
+    if facts.zone is not None:
+        yield from _missing_of_zone(facts)
         return
     if not arrays.has_field:
         yield "predicted fields (predicted, parameters, axis0, axis1 of report.npz)"
