@@ -14,13 +14,12 @@ from skfem.helpers import dot, grad
 
 from edgepde.errors import ProblemError
 
-from . import wave2d
 from .newmark import Newmark, check_step, largest_eigenvalue, step_limit
-from .wave2d import Wave2D
+from .wave2d import CYCLES, Wave2D
 from .wave2d_mesh import Triangles, plate
 
 Array = NDArray[np.float64]
-STRENGTH, CYCLES = 10.0, wave2d.CYCLES
+STRENGTH = 10.0
 MOST_UNKNOWNS = 5000
 NEAR_LIMIT = 0.9
 

@@ -11,9 +11,9 @@ import pytest
 
 from edgepde.errors import ProblemError, SettingError
 from edgepde.problems.newmark import Newmark
-from edgepde.problems.wave2d import Wave2D, generate
+from edgepde.problems.wave2d import CYCLES, Wave2D, generate
 from edgepde.problems.wave2d_mesh import plate
-from edgepde.problems.wave2d_plate import CYCLES, Plate, checked_plate, pulse
+from edgepde.problems.wave2d_plate import Plate, checked_plate, pulse
 
 SMALL = Wave2D(gap=0.06, nx=8, ny=10, nt=6)
 

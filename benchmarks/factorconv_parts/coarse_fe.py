@@ -1,0 +1,60 @@
+"""What does the same finite-element scheme reach on coarser meshes, and how long does it take on one thread?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from _harness import Row, say
+from edgepde_runtime.latency import measure
+from threadpoolctl import threadpool_limits
+
+from edgepde.problems.wave2d import Wave2D, generate
+from edgepde.problems.wave2d_plate import Plate
+
+from .data import RELATIVE, about, errors
+
+GAPS, QUICK_GAPS = (0.04, 0.05, 0.065, 0.08, 0.1, 0.12), (0.08, 0.12)
+CASES, QUICK_CASES, SEED = 20, 2, 1_000_003
+SECONDS, QUICK_SECONDS = 20.0, 2.0
+CASE = "coarse finite elements"
+
+
+def rows(quick: bool) -> list[Row]:
+    """Error and milliseconds at every edge length; the data's own mesh is the reference and the last row."""
+    config = Wave2D().quick() if quick else Wave2D()
+    cases = QUICK_CASES if quick else CASES
+    say(f"{CASE}: {cases} cases on {len(QUICK_GAPS if quick else GAPS)} meshes")
+    with threadpool_limits(limits=1):
+        reference = generate(config, cases, SEED)
+        plates = {called(gap): Plate(replace(config, gap=gap)) for gap in (QUICK_GAPS if quick else GAPS)}
+        own = Plate(config)
+        made = []
+        for name, plate in plates.items():
+            off = errors([plate.solve(case) for case in reference.parameters], list(reference.field))
+            note = f"{about(plate)}; worst of {cases}: {max(off):.3g}"
+            made.append(Row(CASE, name, RELATIVE, float(np.mean(off)), note=note))
+        return made + _times({**plates, f"{called(config.gap)}, the data's own": own}, reference.parameters[0], quick)
+
+
+def called(gap: float) -> str:
+    """A mesh in the table."""
+    return f"P2, edge {gap:g} m"
+
+
+def _times(plates: dict[str, Plate], case: np.ndarray, quick: bool) -> list[Row]:
+    """Milliseconds of a case with new speeds: matrices summed, load, factorisation, all steps, sampling."""
+    for plate in plates.values():
+        _ = plate.limit, plate.sampling
+    calls = {name: _call(plate, case) for name, plate in plates.items()}
+    found = measure(calls, QUICK_SECONDS if quick else SECONDS)
+    made = []
+    for name in plates:
+        latency = found[name]
+        spread = (latency.quantile(0.25) / 1e3, latency.quantile(0.75) / 1e3)
+        made.append(Row(CASE, name, "ms", latency.p50 / 1e3, spread=spread, note=f"{len(latency.samples)} rounds"))
+    return made
+
+
+def _call(plate: Plate, case: np.ndarray) -> object:
+    return lambda: plate.solve(case)
