@@ -41,7 +41,7 @@ class GeneratorModule(Scaled):
         self.finish: nn.Module = Splined(last, zone) if how.finish == "spline" else Finer(factors, how.finish)
 
     def fit_basis(self, field: NDArray[np.float32]) -> None:
-        """Take the leading time modes of fields [N, T, Y, X], each as large as its coordinate in the root mean square."""
+        """Take the leading time modes of fields [N, T, Y, X], each as large as its coordinate's root mean square."""
         offset, scale = (float(self.get_buffer(name)) for name in ("offset", "scale"))
         gram = np.zeros((field.shape[1],) * 2)
         for case in field:

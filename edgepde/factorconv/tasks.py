@@ -41,11 +41,15 @@ class FieldTask(Task):
 @final
 @dataclass(frozen=True)
 class Unrolled:
-    """unroll: steps a loss looks ahead after half the epochs. noise: added to frames, in parts of their size."""
+    """unroll: steps a loss looks ahead after half the epochs. noise: added to frames, in parts of their size.
+
+    windows: drawn from each case in every epoch.
+    """
 
     epochs: int
     unroll: int = 4
     noise: float = 0.01
+    windows: int = 4
 
     def steps(self, epoch: int) -> int:
         """Steps in an epoch."""
@@ -66,7 +70,7 @@ class FramesTask(Task):
         seed: int,
         device: torch.device,
     ) -> None:
-        self.size = len(train)
+        self.size = len(train) * how.windows
         self.u, self.held = (torch.from_numpy(part.field).to(device) for part in (train, validation))
         self.past, self.future, self.how, self.seed = past, future, how, seed
         self.rms = float(self.u.square().mean().sqrt())
@@ -77,7 +81,8 @@ class FramesTask(Task):
         span = self.past + steps * self.future
         draw = stage_generator(self.seed, f"windows {epoch} {int(rows[0])}")
         starts = torch.randint(0, self.u.shape[1] - span + 1, (len(rows),), generator=draw)
-        window = torch.stack([self.u[r, s : s + span] for r, s in zip(rows.tolist(), starts.tolist(), strict=True)])
+        cases = (rows % len(self.u)).tolist()
+        window = torch.stack([self.u[r, s : s + span] for r, s in zip(cases, starts.tolist(), strict=True)])
         given = window[:, : self.past]
         noise = torch.randn(given.shape, generator=draw).to(given)
         found = rolled(module, given + self.how.noise * self.rms * noise, steps)

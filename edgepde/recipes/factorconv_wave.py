@@ -1,51 +1,40 @@
 """Waves in a zone of a plate from six source parameters: a field [T, Y, X] at once, by few numbers.
 
-The data is made by finite elements (edgepde/problems/wave2d.py) or given: --data FILE.npz, see docs/factorconv_data.md.
+The data is made by finite elements (edgepde/problems/wave2d.py) or given by --data, see docs/factorconv_data.md.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
-from edgepde.errors import DataError, SettingError
-from edgepde.factorconv import store
+from edgepde.errors import SettingError
+from edgepde.factorconv import examples, store
 from edgepde.factorconv.description import Generator, Padding
 from edgepde.factorconv.members import Member, choose, test_error, time_modes, told, train_generator
-from edgepde.factorconv.training import Fit
-from edgepde.problems.wave2d import Wave2D
-from edgepde.problems.zone import ZoneData, read
+from edgepde.factorconv.wave_settings import SOLUTION, WaveSettings, about_data, read_data, zone_data
+from edgepde.problems.zone import ZoneData
 from edgepde.train.run_folder import Run
+from edgepde.train.threads import threads
 
-SOLUTION = "finite elements on held-out cases"
-Method = Literal["auto", "decoder", "generator", "dense"]
+__all__ = ["Config", "read_data", "train"]
+METHODS = {"auto": ("dense", "generator", "decoder"), "dense": ("dense",), "generator": ("generator",)}
 
 
 @dataclass(frozen=True)
-class Config:
-    """cases: simulated, of which `validation` and `test` are held out. nx, ny, nt, obstacle, gap: of the simulation.
+class Config(WaveSettings):
+    """method: decoder, generator (factorised) or dense (a generator too); auto trains all three and takes that of the
+    fewest numbers within 5 % of the dense one's validation error, or with max_parameters the best of at most so many.
 
-    data: a file instead of --data. method: decoder, generator (factorised) or dense; auto trains all three and takes
-    the one of the fewest numbers within 5 % of the dense one's validation error, or with max_parameters the best of at
-    most so many. dimension: 2, time in channels, or 3. form, rank: of factorised kernels. width: channels. modes: of
-    the fixed time basis, -1 for as many as leave 0.5 %, 0 for none. epochs, batch, rate: of every training.
+    dimension: 2, time in channels, or 3. form, rank: of factorised kernels. width: channels. stages: grids, each twice
+    as fine as the one before. modes: of the fixed time basis, -1 for as many as leave 0.5 %, 0 for none. And those of
+    the data and the training: cases, nx, ny, nt, obstacle, gap, workers, validation, test, epochs, batch, rate, threads.
     """
 
-    data: str = ""
-    cases: int = 400
-    validation: int = 50
-    test: int = 50
-    nx: int = 32
-    ny: int = 32
-    nt: int = 32
-    obstacle: Literal["inclusion", "hole"] = "inclusion"
-    gap: float = 0.032
-    method: Method = "auto"
+    method: Literal["auto", "decoder", "generator", "dense"] = "auto"
     max_parameters: int = 0
     dimension: Literal[2, 3] = 2
     form: str = "shared"
@@ -55,44 +44,29 @@ class Config:
     stages: int = 2
     modes: int = -1
     padding: Padding = "replicate"
-    epochs: int = 150
-    batch: int = 10
-    rate: float = 4e-3
 
     def __post_init__(self) -> None:
-        for name in ("cases", "validation", "test", "width", "stages"):
+        super().__post_init__()
+        for name in ("width", "stages"):
             if getattr(self, name) < 1:
                 raise SettingError(f"{name}: expected at least 1, got {getattr(self, name)}")
         if self.max_parameters < 0 or self.modes < -1:
             got = f"{self.max_parameters} and {self.modes}"
             raise SettingError(f"max_parameters, modes: expected at least 0 and -1, got {got}")
-        if self.form == "dense" and self.method == "generator":
-            raise SettingError("form: method=generator is the factorised one; expected a form, or method=dense")
-        _ = self.fit, self.wave
+        if self.form == "dense":
+            raise SettingError("form: that of the factorised generator; expected a form, or --set method=dense")
 
     def quick(self) -> Config:
-        """A coarse simulation, few cases, few passes."""
-        return replace(
-            self, cases=40, validation=6, test=6, nx=16, ny=16, nt=16, gap=0.05, width=12, kernel=3, epochs=30, batch=7
-        )
-
-    @property
-    def fit(self) -> Fit:
-        """How every member is trained."""
-        return Fit(self.epochs, self.batch, self.rate)
-
-    @property
-    def wave(self) -> Wave2D:
-        """What is simulated."""
-        return Wave2D(obstacle=self.obstacle, nx=self.nx, ny=self.ny, nt=self.nt, gap=self.gap)
+        """Small data, small networks."""
+        return replace(super().quick(), width=12, kernel=3)
 
     def generator(self, data: ZoneData, form: str) -> Generator:
-        """The generator for a zone; its first grid is the zone's, halved `stages` times, in whole cells."""
+        """The generator of a zone."""
         t, y, x = data.grid
         zone = (t, y, x) if self.dimension == 3 else (y, x)
         factor = 1 << self.stages
         if any(n % factor for n in zone):
-            raise SettingError(f"stages: {self.stages} halvings need a zone divisible by {factor}, got {zone}")
+            raise SettingError(f"stages: {self.stages} need a zone divisible by {factor}, got {zone}")
         modes = 0 if self.dimension == 3 else time_modes(data.field) if self.modes < 0 else self.modes
         return Generator(
             kernel=self.kernel,
@@ -111,22 +85,16 @@ class Config:
         )
 
 
-def read_data(path: Path) -> tuple[ZoneData, str]:
-    """What --data holds, and its sha256. Raises DataError naming file and member."""
-    data = read(path)
-    return data, hashlib.sha256(data.encode()).hexdigest()
-
-
 def train(config: Config, run: Run, device: torch.device) -> None:
-    """Simulate or take the data, train the members that `method` names, keep one; the others' figures are kept too."""
+    """Simulate or take the data, train what `method` names, keep one; the others' figures stay in the history."""
     began = time.monotonic()
     data = zone_data(config, run)
-    training, validation, test = data.split(run.seed, config.test, config.validation)
-    members = trained(config, training, validation, run, device)
+    parts = config.split(data, run.seed)
+    with threads(config.threads):
+        members = trained(config, parts[0], parts[1], run, device)
     best, why = choose(members, config.max_parameters)
-    figures = [told(m, test_error(m.module, test)) for m in members]
-    mine = next(f for f in figures if f["name"] == best.name)["test"]
-    simulator = store.Simulator(
+    figures = {m.name: told(m, test_error(m.module, parts[2])) for m in members}
+    made = store.Simulator(
         best.description,
         best.module,
         data.box,
@@ -136,45 +104,32 @@ def train(config: Config, run: Run, device: torch.device) -> None:
         {"t": data.t, "y": data.y, "x": data.x},
         data.axis_units,
     )
-    store.save(
-        run,
-        simulator,
-        {"name": "wave2d", "about": "u_tt = div(c^2 grad u), a zone of it", "data": data.source},
-        {
-            "offline_seconds": time.monotonic() - began,
-            "cases": {"training": len(training), "validation": len(validation), "test": len(test)},
-            "members": figures,
-            "chosen": {"name": best.name, "why": why},
-            "against_exact": {
-                "solution": SOLUTION,
-                "compared": mine["cases"],
-                "worst": mine["sup"],
-                "relative_mean": mine["mean"],
-                "relative_worst": mine["worst"],
-            },
+    error = figures[best.name]["test"]
+    history = {
+        "data": about_data(data, parts),
+        "members": list(figures.values()),
+        "chosen": {"name": best.name, "why": why},
+        "against_exact": {
+            "solution": SOLUTION,
+            "compared": error["cases"],
+            "worst": error["sup"],
+            "relative_mean": error["mean"],
+            "relative_worst": error["worst"],
         },
-    )
-
-
-def zone_data(config: Config, run: Run) -> ZoneData:
-    """What --data or `data` gave, or the simulated cases."""
-    if isinstance(run.data, ZoneData):
-        return run.data
-    if config.data:
-        return read(Path(config.data))
-    from edgepde.problems.wave2d import generate
-
-    return generate(config.wave, config.cases, run.seed)
+        "frame_errors": examples.keep(run, made, parts[2]),
+        "offline_seconds": time.monotonic() - began,
+    }
+    problem = {"name": "wave2d", "about": "u_tt = div(c^2 grad u) + source, a zone of it", "data": data.source}
+    store.save(run, made, problem, history)
 
 
 def trained(config: Config, training: ZoneData, validation: ZoneData, run: Run, device: torch.device) -> list[Member]:
-    """The members that the method names."""
+    """What the method names, trained one after the other."""
     made: list[Member] = []
-    forms = {"auto": ("dense", config.form), "dense": ("dense",), "generator": (config.form,), "decoder": ()}
-    for form in forms[config.method]:
+    for kind in METHODS.get(config.method, (config.method,)):
+        if kind == "decoder":
+            continue
+        form = "dense" if kind == "dense" else config.form
         how = config.generator(training, form)
-        name = "dense generator" if form == "dense" else f"{form} generator"
-        made.append(train_generator(name.replace(" ", "_"), how, training, validation, config.fit, run, device))
-    if not made:
-        raise DataError("method: nothing to train")
+        made.append(train_generator(f"{form}_generator", how, training, validation, config.fit, run, device))
     return made

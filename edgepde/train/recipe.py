@@ -27,8 +27,8 @@ DEFAULT = "edgepde.recipes.s2gpt"
 class Recipe:
     """What to train: its name, the type of its settings, train(config, run, device), its file, the file's sha256.
 
-    is_own: whether it is a user's file. problem: the PROBLEM of such a file, if it states one. read_data: how the recipe
-    reads --data and its sha256, where not as held-out data.
+    is_own: whether it is a user's file. problem: the PROBLEM of such a file, if it states one. read_data: how the
+    recipe reads --data, with its sha256, where not as held-out data.
     """
 
     name: str

@@ -30,9 +30,9 @@ SUFFIX = ".safetensors"
 class Run:
     """A training in its folder: save and restore parts, finish once. Made by `Run.start`; a context manager.
 
-    path: the folder. identity: what this training is (recipe, config, seed). data: held-out data, if given, or what the recipe
-    reads. resumed: whether an earlier, unfinished training of this identity was found. Where an error ends the training before
-    a part is saved, nothing stays behind.
+    path: the folder. identity: what this training is (recipe, config, seed). data: held-out data, if given, or
+    what the recipe reads of it. resumed: whether an earlier, unfinished training of this identity was found. Where an
+    error ends the training before a part is saved, nothing stays behind.
     """
 
     def __init__(self, path: Path, identity: dict[str, Any], lock: Lock, data: Any, resumed: bool) -> None:
