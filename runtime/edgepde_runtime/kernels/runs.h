@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs of numbers, moved or cleared; included by kernels with EP_TYPE and the macro EP_FULL_NAME. */
+#ifdef EP_NAME
 static inline void EP_FULL_NAME(_move)(EP_NUMBER *to, const EP_NUMBER *from, size_t n) {
     size_t i = 0;
     for (; i + EP_WIDTH <= n; i += EP_WIDTH) EP_(store)(to + i, EP_(load)(from + i));
@@ -29,3 +30,4 @@ static inline void EP_FULL_NAME(_window)(EP_NUMBER *to, size_t n, const EP_NUMBE
     }
     EP_FULL_NAME(_clear)(to + high * lanes, (n - high) * lanes);
 }
+#endif
