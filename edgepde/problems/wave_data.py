@@ -12,11 +12,12 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, final
 
@@ -184,10 +185,18 @@ _plates: dict[str, Any] = {}
 
 
 def _start(config: Wave2D) -> None:
-    """A process: one thread, deaf to Ctrl-C, which its parent hears; matrices made once."""
+    """A process: one thread, deaf to Ctrl-C, which its parent hears; matrices made once; ends when its parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow, daemon=True).start()
     threadpool_limits(limits=1)
     _plates["config"] = config
+
+
+def _follow() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(parameters: NDArray[np.float64]) -> Field:
