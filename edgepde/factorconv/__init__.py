@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgepde.factorconv.convert import convert, factorise
+    from edgepde.factorconv.converting import convert, factorise
     from edgepde.factorconv.layers import (
         FactorConv1d,
         FactorConv2d,
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         FactorConvTranspose2d,
         FactorConvTranspose3d,
     )
-    from edgepde.factorconv.truncate import truncate
+    from edgepde.factorconv.truncating import truncate
 
 __all__ = [
     "FactorConv1d",
@@ -28,7 +28,7 @@ __all__ = [
     "factorise",
     "truncate",
 ]
-_PLACES = {"convert": "convert", "factorise": "convert", "truncate": "truncate"}
+_PLACES = {"convert": "converting", "factorise": "converting", "truncate": "truncating"}
 
 
 def __getattr__(name: str) -> Any:

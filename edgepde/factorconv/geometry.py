@@ -107,7 +107,7 @@ def geometry(
 
 def each(axes: int, name: str, value: Any) -> tuple[int, ...]:
     """One number per axis."""
-    held = (value,) * axes if isinstance(value, int) else tuple(value)
+    held = (value,) * axes if isinstance(value, int) else tuple(value) if isinstance(value, Sequence) else ()
     if len(held) != axes or not all(isinstance(n, int) for n in held):
         raise InputError(f"factorconv: {name}: expected a number or {axes} of them, got {value!r}")
     return held

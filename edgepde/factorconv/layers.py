@@ -132,7 +132,7 @@ class FactorConv(nn.Module, ABC):
         bias = x.new_zeros(where.outputs) if self.bias is None else self.bias
         ends = [before for before, _ in pads] + [after for _, after in pads]
         sizes = (list(where.kernel), list(where.stride), ends, list(where.dilation))
-        made: Tensor = factorized_conv(x, self.read, self.filters, self.write, bias, *sizes)
+        made: Tensor = factorized_conv(x, self.read, self.filters, self.write, bias, *sizes, self.ranks[0])
         return made
 
     def _by_outputs(self, x: Tensor) -> Tensor:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 STARTS = 3
 SWEEPS = 25  # at each level of the weight
-LEVELS = (1e-1, 1e-2, 1e-3, 1e-5, 1e-8)  # weights of sum |factors|^2, of tensors of norm 1
+LEVELS = (1e-6, 1e-9)  # weights of sum |factors|^2, of tensors of norm 1; large ones end in 0
+HEAVY = ((1e-4,), (1e-3,), (1e-2,), (10.0,))  # for tensors whose terms cancel at all of these; the last ends in 0
 CANCELLING = 10.0  # sqrt(sum_r |K_r|^2) / |K| above this is not taken
 SETTLED = 1e-9
 
@@ -70,22 +71,23 @@ def best(target: Target, rank: int, seed: int, starts: Sequence[Sequence[Tensor]
     Every start goes through smaller and smaller weights of sum |factors|^2; the nearest of all that came by and has
     sqrt(sum_r |K_r|^2) <= 10 |K| is taken, for each of the N tensors by itself. The same seed gives the same factors.
     """
+    modes = len(target.sizes)
     scale = target.squares.sqrt()
     scale = torch.where(scale > 0, scale, 1.0)
     draw = torch.Generator().manual_seed(seed)
-    found: list[Tensor] = []
+    unit = scale[:, None, None] ** (1.0 / modes)
+    found = [torch.zeros(len(scale), n, rank, dtype=torch.float64) for n in target.sizes]
     least = torch.full_like(scale, math.inf)
-    unit = scale ** (1.0 / len(target.sizes))
-    begun = [[f.clone() for f in s] for s in starts]
-    for _ in range(STARTS):
-        shapes = [(len(scale), n, rank) for n in target.sizes]
-        begun.append([torch.randn(s, generator=draw, dtype=torch.float64) * unit[:, None, None] for s in shapes])
-    for factors in begun:
-        for weight in LEVELS:
+    plans = [(list(start), LEVELS) for start in starts] + [([], LEVELS)] * STARTS + [([], heavy) for heavy in HEAVY]
+    for start, levels in plans:
+        if levels is not LEVELS and bool(least.isfinite().all()):
+            break
+        factors = [f.clone() for f in start] or [
+            torch.randn(f.shape, generator=draw, dtype=torch.float64) * unit for f in found
+        ]
+        for weight in levels:
             errors = _settled(target, factors, weight, scale)
             better = errors < least
-            if not found:
-                found = [f.clone() for f in factors]
             found = [torch.where(better[:, None, None], f, kept) for f, kept in zip(factors, found, strict=True)]
             least = torch.where(better, errors, least)
     return found

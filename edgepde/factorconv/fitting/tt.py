@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -28,7 +27,7 @@ def shrink(where: Geometry, factors: Factors, ranks: Sequence[int], seed: int) -
 
 
 def ranks_within(where: Geometry, kernel: Tensor, tolerance: float) -> tuple[int, ...]:
-    """Ranks whose cuts, each given tolerance |K| / sqrt(d + 1), leave at most a share `tolerance` of |K|."""
+    """Ranks that leave at most a share `tolerance` of |K|: every cut may lose an equal part of what is left of it."""
     return _within(where, _train(where, kernel), tolerance)
 
 
@@ -38,8 +37,7 @@ def shrunk_within(where: Geometry, factors: Factors, tolerance: float) -> tuple[
 
 
 def _within(where: Geometry, cores: Cores, tolerance: float) -> tuple[int, ...]:
-    cuts = where.axes + 1
-    return FORM.tight(where, _cut(cores, FORM.limits(where), tolerance / math.sqrt(cuts))[1])
+    return FORM.tight(where, _cut(cores, FORM.limits(where), tolerance)[1])
 
 
 def _train(where: Geometry, kernel: Tensor) -> Cores:
@@ -73,12 +71,14 @@ def _cut(cores: Cores, ranks: Sequence[int], share: float) -> tuple[Cores, list[
         q, r = torch.linalg.qr(made[a].flatten(1).T)
         made[a] = q.T.unflatten(1, made[a].shape[1:])
         made[a - 1] = made[a - 1] @ r.T
-    limit = (share * float(made[0].norm())) ** 2
-    kept = []
+    left = (share * float(made[0].norm())) ** 2
+    kept: list[int] = []
     for a in range(len(made) - 1):
         u, s, v = torch.linalg.svd(made[a].flatten(0, 1), full_matrices=False)
-        tails = s.square().flip(0).cumsum(0).flip(0)
+        tails = torch.cat([s.square().flip(0).cumsum(0).flip(0), s.new_zeros(1)])
+        limit = left / (len(made) - 1 - a)
         rank = max(1, min(ranks[a], int((tails > limit).sum()), len(s)))
+        left = max(0.0, left - float(tails[rank]))
         shape = made[a].shape[:2]
         made[a] = u[:, :rank].unflatten(0, shape)
         made[a + 1] = torch.einsum("pq,qnr->pnr", s[:rank, None] * v[:rank], made[a + 1])

@@ -124,33 +124,31 @@ def least_ranks(
     tolerance: float,
     given: tuple[int, ...] | None,
     error: Callable[[tuple[int, ...]], float],
-    limit: int | None = None,
 ) -> tuple[int, ...]:
-    """The ranks given, if they keep the tolerance; else the least number R that does, as rank of everything.
+    """Of the ranks given and the least number R for every rank, those of fewer numbers that keep the tolerance.
 
-    Numbers are doubled until one keeps it, then halved between; more than K itself has are not tried.
+    Numbers are doubled until one keeps it, then halved between. CompressionError where no fewer numbers than K's do.
     """
-    reached = float("inf")
-    if given is not None:
-        reached = error(given)
-        if reached <= tolerance:
-            return given
-    most = min(max(form.limits(where)), limit or 1 << 30)
-    low, high = 0, 1
-    while True:
-        ranks = form.ranks(where, high)
-        if (reached := error(ranks)) <= tolerance:
-            break
-        if high >= most or form.numbers(where, ranks) > where.dense_numbers:
-            raise CompressionError(
-                f"factorconv {form.name}: a tolerance of {tolerance:g} is not reached: at ranks {ranks}, "
-                f"{form.numbers(where, ranks)} numbers of {where.dense_numbers}, the error is {reached:.3g}"
-            )
+    kept = [] if given is None or error(given) > tolerance else [given]
+    most = max(form.limits(where))
+    low, high, reached = 0, 1, error(form.ranks(where, 1))
+    while reached > tolerance and high < most and form.numbers(where, form.ranks(where, high)) <= where.dense_numbers:
         low, high = high, min(2 * high, most)
-    while high - low > 1:
+        reached = error(form.ranks(where, high))
+    while reached <= tolerance and high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if error(form.ranks(where, middle)) <= tolerance else (middle, high)
-    return form.ranks(where, high)
+    if reached <= tolerance:
+        kept.append(form.ranks(where, high))
+    best = min(kept, key=lambda ranks: form.numbers(where, ranks), default=None)
+    if best is None or form.numbers(where, best) > where.dense_numbers:
+        ranks = best or form.ranks(where, high)
+        raise CompressionError(
+            f"factorconv {form.name}: a tolerance of {tolerance:g} takes more numbers than the kernel has: "
+            f"{form.numbers(where, ranks)} of {where.dense_numbers} at ranks {list(ranks)}, where the error is "
+            f"{error(ranks):.3g}"
+        )
+    return best
 
 
 def _layer(conv: Any, where: Geometry, form: str, ranks: tuple[int, ...], held: dict[str, Tensor]) -> FactorConv:
@@ -215,10 +213,11 @@ def _converted(
         return dense(f"{conv.groups} groups")
     if all(k == 1 for k in conv.kernel_size):
         return dense("a kernel of one point")
-    where, _ = of_torch(conv)
+    where, asked = of_torch(conv)[0], form_of(form)
+    if isinstance(rank, int) and rank > (most := max(asked.limits(where))):
+        return dense(f"rank {rank} is above {most}, which every such kernel has")
     try:
         if tolerance is None:
-            asked = form_of(form)
             _gains(asked, where, asked.tight(where, asked.ranks(where, rank)))
         taken, error = convert(conv, form, rank, tolerance=tolerance, seed=seed)
         _gains(taken.form, where, taken.ranks)
@@ -245,7 +244,7 @@ def _put(root: nn.Module, name: str, old: nn.Module, new: nn.Module) -> nn.Modul
     if not name:
         return new
     for parent in root.modules():
-        for key, child in list(parent.named_children()):
+        for key, child in list(parent._modules.items()):
             if child is old:
                 setattr(parent, key, new)
     return root

@@ -9,7 +9,7 @@ import torch
 from edgepde_runtime.errors import InputError
 from torch import Tensor, nn
 
-from .convert import check_wish, rows, stored
+from .converting import check_wish, rows, stored
 from .fitting import fitting
 from .forms._form import Rank
 from .layers import FactorConv
