@@ -40,6 +40,8 @@ def compress_run(
     module = family_compressor(run)
     minimum = class_name(min_class or "sound", "--min-class")
     if hasattr(module, "compress_to"):
+        if sweep is not None:
+            raise BudgetError(f"{run}: --sweep is for runs of the families network and s2gpt; give --max-error E")
         limit = _limit(max_error) if previous is None else max_error
         how = {"min_class": minimum, "method": method, "seconds": seconds, "seed": seed, "command": command}
         made = module.compress_to(module.of_run(run), _target(out), limit, **how, points=points, previous=previous)

@@ -77,7 +77,12 @@ Domain = Annotated[
     typer.Option("--domain", metavar="LOW:HIGH,...", help="Box of a module's inputs; f=-1:1*600: 600 columns."),
 ]
 Method = Annotated[
-    str, typer.Option("--method", help="auto takes the smallest; or one: hmatrix, low-rank, merge; s2gpt: tucker.")
+    str,
+    typer.Option(
+        "--method",
+        help="auto takes the smallest; or one: hmatrix, low-rank, merge; s2gpt: tucker; factorconv: truncate, shared, "
+        "tucker2, svd, decoder.",
+    ),
 ]
 Seconds = Annotated[float | None, typer.Option("--seconds", min=1.0, help="For the search and its proofs, per error.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the points that are sampled.")]
@@ -119,9 +124,10 @@ def command(
     kept in the new run as the reference, and ledger.json says per part what was chosen and why. The error covers
     compression, stored weights and the device's arithmetic, and is proved for every input of the box; where nothing
     within it is proved the command exits 4 with the best bound. Limits on derivatives, u_x=0.1, are measured and need
-    no class. Runs of the family s2gpt have a measured error and need --min-class measured. Where weights drifted,
-    --from OLD keeps what still holds of an earlier compression. Ctrl-C loses nothing that was proved: the same command
-    resumes.
+    no class. Runs of the family s2gpt have a measured error and need --min-class measured. Simulators of the family
+    factorconv get lower ranks or a smaller core and are taught by the original; their error is proved where it can be,
+    and measured with --min-class measured. Where weights drifted, --from OLD keeps what still holds of an earlier
+    compression. Ctrl-C loses nothing that was proved: the same command resumes.
     """
     order = Order(run, out, max_error, sweep, min_class, domain, method, seconds, seed, budget, plot, points, previous)
     try:
@@ -186,7 +192,7 @@ def _is_network(order: Order) -> bool:
         return True
     from edgepde.compress.run import family_compressor
 
-    return hasattr(family_compressor(Path(order.source)), "compress_to")
+    return family_compressor(Path(order.source)).__name__ == "edgepde.network.compress"
 
 
 def _source(order: Order) -> Source:
