@@ -14,10 +14,12 @@ from edgepde.problems.wave2d_plate import Plate
 
 from .data import RELATIVE, about, errors
 
-GAPS, QUICK_GAPS = (0.04, 0.05, 0.065, 0.08, 0.1, 0.12), (0.08, 0.12)
+GAPS, QUICK_GAPS = (0.04, 0.05, 0.06, 0.07, 0.08, 0.1, 0.12), (0.08, 0.12)
+INNER = 0.65
+"""The shorter waves of the slower disk get shorter edges, which cost no step: the limit there is as long."""
 CASES, QUICK_CASES, SEED = 20, 2, 1_000_003
 SECONDS, QUICK_SECONDS = 20.0, 2.0
-CASE = "coarse finite elements"
+CASE, OWN = "coarse finite elements", "the data's own mesh"
 
 
 def rows(quick: bool) -> list[Row]:
@@ -27,19 +29,20 @@ def rows(quick: bool) -> list[Row]:
     say(f"{CASE}: {cases} cases on {len(QUICK_GAPS if quick else GAPS)} meshes")
     with threadpool_limits(limits=1):
         reference = generate(config, cases, SEED)
-        plates = {called(gap): Plate(replace(config, gap=gap)) for gap in (QUICK_GAPS if quick else GAPS)}
+        gaps = QUICK_GAPS if quick else GAPS
+        plates = {called(gap): Plate(replace(config, gap=gap, inner=INNER)) for gap in gaps}
         own = Plate(config)
         made = []
         for name, plate in plates.items():
             off = errors([plate.solve(case) for case in reference.parameters], list(reference.field))
             note = f"{about(plate)}; worst of {cases}: {max(off):.3g}"
             made.append(Row(CASE, name, RELATIVE, float(np.mean(off)), note=note))
-        return made + _times({**plates, f"{called(config.gap)}, the data's own": own}, reference.parameters[0], quick)
+        return made + _times({**plates, OWN: own}, reference.parameters[0], quick)
 
 
 def called(gap: float) -> str:
     """A mesh in the table."""
-    return f"P2, edge {gap:g} m"
+    return f"P2, edge {gap:g} m, {INNER:g} of that in the disk"
 
 
 def _times(plates: dict[str, Plate], case: np.ndarray, quick: bool) -> list[Row]:

@@ -32,9 +32,9 @@ class Wave2D:
     """What is simulated and where it is looked at.
 
     low, high: the box of (x0, y0, width, frequency, c_plate, c_inclusion); a hole has no c_inclusion, the sixth number
-    is unused. disk: centre and radius in m. gap: length of an edge in m. step: the longest time step in ms, 0 for 0.9
-    of the stability limit; it is shortened to divide the time between frames. beta: Newmark's. zone_x, zone_y in m,
-    zone_t in ms: first and last places of the grid nx, ny, nt.
+    is unused. disk: centre and radius in m. gap: length of an edge in m; inner: of one in the disk, in parts of that.
+    step: the longest time step in ms, 0 for 0.9 of the stability limit; it is shortened to divide the time between
+    frames. beta: Newmark's. zone_x, zone_y in m, zone_t in ms: first and last places of the grid nx, ny, nt.
     Raises SettingError naming the field.
     """
 
@@ -49,6 +49,7 @@ class Wave2D:
     ny: int = 32
     nt: int = 32
     gap: float = 0.032
+    inner: float = 1.0
     step: float = 0.0
     beta: float = FOX_GOODWIN
 
@@ -68,6 +69,8 @@ class Wave2D:
             raise SettingError(f"disk: expected inside the plate of 1 m, got centre ({x:g}, {y:g}), radius {radius:g}")
         if not 0.005 <= self.gap <= radius:
             raise SettingError(f"gap: expected 0.005 .. {radius:g} m, the disk's radius, got {self.gap:g}")
+        if not 0.25 <= self.inner <= 1.0:
+            raise SettingError(f"inner: expected 0.25 .. 1, got {self.inner:g}")
         if not 0.0 <= self.beta <= 0.25:
             raise SettingError(f"beta: expected 0 .. 1/4, got {self.beta:g}")
         if not 0.0 <= self.step < math.inf:

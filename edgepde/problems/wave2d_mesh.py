@@ -32,20 +32,26 @@ class Triangles:
         return float(np.linalg.norm(ends - np.roll(ends, 1, axis=1), axis=2).min())
 
 
-def plate(gap: float, x: float, y: float, radius: float) -> Triangles:
-    """The plate [0, 1]^2 m with a disk of centre (x, y), edges about `gap` long.
+def plate(gap: float, x: float, y: float, radius: float, inner: float = 1.0) -> Triangles:
+    """The plate [0, 1]^2 m with a disk of centre (x, y), edges about `gap` long, in the disk `inner` times that.
 
     A triangular lattice, rim and disk evenly divided, smoothed. The disk's polygon of m corners has the disk's area:
     its corners lie at radius * sqrt((2 pi / m) / sin(2 pi / m)), which makes the second order of the geometry's error
     vanish in area.
     """
-    corners = max(8, round(2 * math.pi * radius / gap))
+    corners = max(8, round(2 * math.pi * radius / (inner * gap)))
     angle = 2 * math.pi / corners
     outer = radius * math.sqrt(angle / math.sin(angle))
     turns = angle * np.arange(corners)
     circle = np.array([x, y]) + outer * np.stack([np.cos(turns), np.sin(turns)], axis=1)
     lattice = _lattice(gap)
-    free = np.abs(np.hypot(*(lattice - [x, y]).T) - outer) > NEAR_DISK * gap
+    apart = np.hypot(*(lattice - [x, y]).T) - outer
+    if inner != 1.0:
+        fine = _lattice(inner * gap)
+        depth = outer - np.hypot(*(fine - [x, y]).T)
+        lattice = np.concatenate([lattice[apart > NEAR_DISK * gap], fine[depth > NEAR_DISK * inner * gap]])
+        apart = np.full(len(lattice), gap)
+    free = np.abs(apart) > NEAR_DISK * gap
     free &= (lattice.min(axis=1) > NEAR_RIM * gap) & (lattice.max(axis=1) < 1.0 - NEAR_RIM * gap)
     fixed = np.concatenate([_rim(gap), circle])
     points = np.concatenate([fixed, lattice[free]])

@@ -33,7 +33,7 @@ class Plate:
 
     def __init__(self, config: Wave2D) -> None:
         self.config = config
-        held = plate(config.gap, *config.disk)
+        held = plate(config.gap, *config.disk, config.inner)
         if config.obstacle == "hole":
             held = Triangles(held.points, held.triangles[~held.in_disk], held.in_disk[~held.in_disk])
             held = _used(held)

@@ -94,6 +94,19 @@ def test_the_mesh_follows_the_disk() -> None:
     assert distance[held.in_disk].max() <= distance[~held.in_disk].min() * 1.02
 
 
+def test_a_finer_disk_is_nearer() -> None:
+    """At the same edges elsewhere; the step stays, for waves are slower there."""
+    config = replace(SMALL, gap=0.08)
+    cases = config.parameters(0, 0, 2)
+    fine = Plate(replace(config, gap=0.03, inner=0.7))
+    coarse, graded = Plate(config), Plate(replace(config, inner=0.65))
+    assert graded.limit > 0.9 * coarse.limit
+    assert graded.mesh.in_disk.sum() > 2 * coarse.mesh.in_disk.sum()
+    for case in cases:
+        truth = fine.solve(case)
+        assert np.linalg.norm(graded.solve(case) - truth) < 0.6 * np.linalg.norm(coarse.solve(case) - truth)
+
+
 def test_a_hole_has_five_parameters_and_no_points_in_it() -> None:
     config = replace(SMALL, obstacle="hole")
     data = generate(config, 1)
@@ -147,6 +160,7 @@ def test_too_fine_a_mesh_is_refused() -> None:
         ({"disk": (0.05, 0.5, 0.1)}, "disk: expected inside the plate"),
         ({"gap": 0.5}, "gap: expected"),
         ({"gap": math.nan}, "gap: expected"),
+        ({"inner": 0.1}, "inner: expected 0.25 .. 1"),
         ({"beta": 0.3}, "beta: expected"),
         ({"step": -1.0}, "step: expected"),
         ({"step": math.nan}, "step: expected"),
