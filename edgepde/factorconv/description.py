@@ -24,7 +24,7 @@ Upsampling = Literal["linear", "nearest"]
 Finish = Literal["linear", "nearest", "spline"]
 Ranks = tuple[int, ...]
 Rank = int | float | Ranks | None
-LARGEST, MOST_LAYERS, MOST_NUMBERS = 1 << 16, 64, 1 << 28
+LARGEST, LONGEST, MOST_LAYERS, MOST_NUMBERS = 1 << 16, 1 << 10, 64, 1 << 28
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,9 @@ class Generator(Convolutional):
 
     def __post_init__(self) -> None:
         self._check_convolutions()
-        for name in ("parameters", "times", "rows", "columns"):
-            whole(name, getattr(self, name))
+        whole("parameters", self.parameters)
+        for name in ("times", "rows", "columns"):
+            whole(name, getattr(self, name), most=LONGEST)
         if self.dimension not in (2, 3):
             raise SettingError(f"dimension: expected 2 or 3, got {self.dimension}")
         for name, values in (("hidden", self.hidden), ("channels", self.channels), ("coarse", self.coarse)):
@@ -188,7 +189,7 @@ class UNet(Convolutional):
     def __post_init__(self) -> None:
         self._check_convolutions()
         for name in ("past", "future", "rows", "columns"):
-            whole(name, getattr(self, name))
+            whole(name, getattr(self, name), most=LONGEST)
         several("channels", self.channels)
         whole("repeats", self.repeats, least=0, most=8)
         if self.order not in range(min(2, self.past)):

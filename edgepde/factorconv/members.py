@@ -15,12 +15,13 @@ from edgepde.errors import SettingError
 from edgepde.problems.zone import ZoneData
 from edgepde.train.run_folder import Run
 
-from .description import Description, Generator
+from .description import Description, Generator, from_json
 from .generator import GeneratorModule
 from .store import parameters_of
 from .tasks import FieldTask, predicted
 from .training import Fit, fit, relative
 
+DECODER = "decoder"
 NEAR = 1.05
 LEFT = 0.005
 
@@ -71,6 +72,35 @@ def train_generator(
     done = fit(module, task, fitting, run, name, run.seed, label=f"{name}, {parameters_of(module)} numbers")
     about = {"epochs": fitting.epochs, "best_epoch": done.epoch, "errors": done.errors, "grown": done.grown}
     return Member(name, how, module.cpu(), done.best, done.seconds, about)
+
+
+def train_decoder(train: ZoneData, validation: ZoneData, run: Run, enough: float | None, most: int) -> Member:
+    """Train decoders of all sizes and keep one of them, in the run as `decoder`.
+
+    With `most` > 0 the best of at most so many numbers, else the smallest of validation error at most `enough`, which
+    is 5 % above the best decoder's where not given.
+    """
+    kept = run.restore(DECODER)
+    if kept is not None:
+        tensors, meta = kept
+        how = from_json(meta["description"], DECODER)
+        made = how.build()
+        made.load_state_dict(tensors)
+        return Member(DECODER, how, made.eval(), meta["validation"], meta["seconds"], meta["about"])
+    from .decoding import fit_decoders
+
+    found = fit_decoders(train, validation, run.seed)
+    if most:
+        small = [c for c in found.candidates if c.parameters <= most] or list(found.candidates)
+        chosen = min(small, key=lambda c: c.validation if c.parameters <= most else c.parameters)
+    else:
+        best = min(c.validation for c in found.candidates)
+        chosen = found.smallest(NEAR * best if enough is None else enough)
+    module = found.build(chosen)
+    about = {"sizes_tried": len(found.candidates), "left_out": chosen.left_out}
+    meta = {"validation": chosen.validation, "seconds": found.seconds, "about": about}
+    run.save(DECODER, module.state_dict(), {**meta, "description": chosen.description.to_json()})
+    return Member(DECODER, chosen.description, module, chosen.validation, found.seconds, about)
 
 
 def choose(members: Sequence[Member], most: int = 0) -> tuple[Member, str]:

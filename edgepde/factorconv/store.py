@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,6 +140,8 @@ def rebuilt(description: Description, held: Mapping[str, Tensor], box: Box, wher
 
     Raises RunError naming the tensor, and where a row of the box does not give finite numbers.
     """
+    if max(description.inputs, math.prod(description.output)) > MOST_NUMBERS:
+        raise RunError(f"{where}: expected rows of at most {MOST_NUMBERS} numbers, got {list(description.output)}")
     try:
         with torch.device("meta"):
             module = description.build()

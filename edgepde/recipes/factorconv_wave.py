@@ -14,7 +14,16 @@ import torch
 from edgepde.errors import SettingError
 from edgepde.factorconv import examples, store
 from edgepde.factorconv.description import Generator, Padding
-from edgepde.factorconv.members import Member, choose, test_error, time_modes, told, train_generator
+from edgepde.factorconv.members import (
+    NEAR,
+    Member,
+    choose,
+    test_error,
+    time_modes,
+    told,
+    train_decoder,
+    train_generator,
+)
 from edgepde.factorconv.wave_settings import SOLUTION, WaveSettings, about_data, read_data, zone_data
 from edgepde.problems.zone import ZoneData
 from edgepde.train.run_folder import Run
@@ -30,8 +39,10 @@ class Config(WaveSettings):
     fewest numbers within 5 % of the dense one's validation error, or with max_parameters the best of at most so many.
 
     dimension: 2, time in channels, or 3. form, rank: of factorised kernels. width: channels. stages: grids, each twice
-    as fine as the one before. modes: of the fixed time basis, -1 for as many as leave 0.5 %, 0 for none. And those of
-    the data and the training: cases, nx, ny, nt, obstacle, gap, workers, validation, test, epochs, batch, rate, threads.
+    as fine as the one before. modes: of the fixed time basis, -1 for as many as leave 0.5 %, 0 for none.
+
+    And those of the data and the training: cases, nx, ny, nt, obstacle, gap, workers, validation, test, epochs, batch,
+    rate, threads.
     """
 
     method: Literal["auto", "decoder", "generator", "dense"] = "auto"
@@ -128,6 +139,9 @@ def trained(config: Config, training: ZoneData, validation: ZoneData, run: Run, 
     made: list[Member] = []
     for kind in METHODS.get(config.method, (config.method,)):
         if kind == "decoder":
+            dense = [m.validation for m in made if m.is_dense]
+            enough = NEAR * min(dense) if dense else None
+            made.append(train_decoder(training, validation, run, enough, config.max_parameters))
             continue
         form = "dense" if kind == "dense" else config.form
         how = config.generator(training, form)

@@ -44,8 +44,7 @@ def test_a_factorised_twin_is_smaller_and_shares_everything_else() -> None:
     assert shapes[0] == shapes[1]
 
 
-@pytest.mark.parametrize("padding", ["zeros", "reflect", "replicate"])
-@pytest.mark.parametrize("norm", ["none", "batch", "instance"])
+@pytest.mark.parametrize(("padding", "norm"), [("zeros", "none"), ("reflect", "batch"), ("replicate", "instance")])
 def test_it_exports_with_a_free_batch(padding: Any, norm: Any) -> None:
     how = dataclasses.replace(FLAT, padding=padding, norm=norm, form="shared", modes=3)
     made = how.seeded(0).eval()
