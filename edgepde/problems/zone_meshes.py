@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepde.errors import DataError
+from edgepde.train.progress import progress
 
 from .zone import AXES, LIMIT_BYTES, ZoneData
-from .zone_sampling import in_time, sampler
+from .zone_sampling import Samplers, in_time
 from .zone_series import series
 
 Array = NDArray[np.float64]
@@ -61,21 +62,24 @@ def read_folder(folder: Path) -> ZoneData:
         got = f"all cases have {low[same[0]]:g}; leave the column out"
         raise DataError(f"{folder / TABLE}: {names[same[0]]}: expected different values, {got}")
     field = np.empty((len(cases), len(t), len(y), len(x)), dtype=np.float32)
-    for i, file in enumerate(files):
-        field[i] = _sampled(file, about)
+    samplers = Samplers()
+    with progress("results on meshes", len(files)) as bar:
+        for i, file in enumerate(files):
+            field[i] = _sampled(file, about, samplers)
+            bar.advance()
     return ZoneData(
         parameters, names, units, low, high, field, t, y, x, about.field, about.unit, about.axis_units, str(folder)
     )
 
 
-def _sampled(file: Path, about: About) -> NDArray[np.float32]:
+def _sampled(file: Path, about: About, samplers: Samplers) -> NDArray[np.float32]:
     t, y, x = about.axes
     held = series(file, about.field, about.component)
     if t[0] < held.times[0] or t[-1] > held.times[-1]:
         raise DataError(
             f"{file}: times {held.times[0]:g} .. {held.times[-1]:g}: expected to cover the zone's {t[0]:g} .. {t[-1]:g}"
         )
-    matrix = sampler(held.points, held.triangles, y, x, str(file))
+    matrix = samplers.of(held.points, held.triangles, y, x, str(file))
     made: NDArray[np.float32] = in_time(held.times, (matrix @ held.values.T).T, t).astype(np.float32)
     return made.reshape(len(t), len(y), len(x))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import final
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
@@ -33,6 +35,21 @@ def sampler(points: Array, triangles: NDArray[np.int64], y: Array, x: Array, whe
     corners = triangles[found[rows]]
     entries = (weights[rows].ravel(), (np.repeat(rows, 3), corners.ravel()))
     return csr_matrix(entries, shape=(len(places), len(points)))
+
+
+@final
+class Samplers:
+    """sampler(), made anew only where the mesh is not that of the case before."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Array, NDArray[np.int64], csr_matrix] | None = None
+
+    def of(self, points: Array, triangles: NDArray[np.int64], y: Array, x: Array, where: str) -> csr_matrix:
+        """The matrix of a mesh; y and x are always the same."""
+        held = self._last
+        if held is None or not (np.array_equal(held[0], points) and np.array_equal(held[1], triangles)):
+            held = self._last = (points, triangles, sampler(points, triangles, y, x, where))
+        return held[2]
 
 
 def in_time(times: Array, values: Array, wanted: Array) -> Array:

@@ -123,6 +123,16 @@ def test_every_kind_of_cell(tmp_path: Path, kind: str) -> None:
     assert np.abs(found - (1.75 * (1 + gx - 3 * gy)).ravel()).max() < 1e-12
 
 
+def test_every_case_may_have_a_mesh_of_its_own(tmp_path: Path) -> None:
+    made = folder(tmp_path)
+    held = plate(0.07, 0.4, 0.5, 0.2)
+    points = np.column_stack([held.points, np.zeros(len(held.points))])
+    write_pvd(made / "b.pvd", points, [("triangle", held.triangles)], [linear(points, t, 1.0) for t in TIMES])
+    data = read(made)
+    for i, speed in enumerate((1.0, 2.0)):
+        assert np.abs(data.field[i] - expected(data, speed)).max() < 1e-5
+
+
 def test_one_component_of_a_vector(tmp_path: Path) -> None:
     points, _ = mesh()
     vector = [np.column_stack([0 * points[:, 0], linear(points, t, 1.0), 0 * points[:, 0]]) for t in TIMES]
