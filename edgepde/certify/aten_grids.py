@@ -116,7 +116,8 @@ def _resized(mode: str) -> Rule:
     def read(b: Builder, x: Value, size: Any = None, *rest: Any, **named: Any) -> Value:
         corners = bool(named.get("align_corners", rest[0] if rest and isinstance(rest[0], bool) else False))
         given = [r for r in rest if not isinstance(r, bool)]
-        factors = named.get("scale_factors", given[0] if given and isinstance(given[0], list | tuple) else given)
+        listed = given[0] if given and isinstance(given[0], list | tuple) else given
+        factors = named.get("scale_factors", listed if len(listed) == len(x.shape) - 2 else None)
         for axis in reversed(range(len(x.shape) - 2)):
             n = x.shape[2 + axis]
             scale = float(factors[axis]) if factors and factors[axis] is not None else None

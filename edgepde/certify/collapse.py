@@ -19,7 +19,6 @@ from edgepde_runtime.blocks import PackedBlocks
 from torch import Tensor
 
 from . import network as nw
-from .expanding import unrolled
 from .network import Network
 from .rules._enclosure import gamma
 
@@ -53,7 +52,7 @@ def linear(net: Network) -> bool:
 
 def collapsed(net: Network, size: Tensor) -> Map:
     """The whole network for inputs |x| <= size [d]."""
-    net, none = unrolled(net), torch.zeros_like(size)
+    none = torch.zeros_like(size)
     entries = torch.arange(len(size), device=size.device)
     made = [Map(None, entries, none, none, size)]
     last = {s: place for place, node in enumerate(net.nodes) for s in node.sources}
@@ -65,7 +64,7 @@ def collapsed(net: Network, size: Tensor) -> Map:
     return made[-1]
 
 
-def _step(node: nw.Node, given: list[Map], width: int) -> Map:
+def _step(node: nw.Node, given: list[Map], width: int) -> Map:  # noqa: PLR0911 - one line per kind of node
     v = given[0]
     if isinstance(node, nw.Affine):
         return _mapped(node, v, width)
@@ -73,6 +72,8 @@ def _step(node: nw.Node, given: list[Map], width: int) -> Map:
         return _blocks(node, v, width)
     if isinstance(node, nw.Scale):
         return _scaled(node, v, width)
+    if isinstance(node, nw.Structured):
+        return _structured(node, v, width)
     if isinstance(node, nw.Gather):
         i = node.index
         return Map(None if v.matrix is None else v.matrix[i], v.entries[i], v.bias[i], v.slack[i], v.most[i])
@@ -134,6 +135,13 @@ def _blocks(node: nw.Blocks, v: Map, width: int) -> Map:
         slack, most = slack + _absolute(part, v.slack), most + _absolute(part, v.most)
     assert total is not None
     return _made(total, bias, slack, most, terms)
+
+
+def _structured(node: nw.Structured, v: Map, width: int) -> Map:
+    matrix = node.times(v.dense(width).T).T
+    bias = node.times(v.bias[None])[0] + node.shift
+    slack, most = node.absolute(torch.stack([v.slack, v.most]))
+    return _made(matrix, bias, slack, most + node.shift.abs(), node.terms)
 
 
 def _scaled(node: nw.Scale, v: Map, width: int) -> Map:

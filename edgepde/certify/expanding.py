@@ -20,7 +20,7 @@ from torch import Tensor
 
 from .network import Affine, Blocks, Concat, Gather, Group, Network, Node, Pointwise, Product, Scale, Structured, Sum
 
-LARGEST, MANY, MOST = 1 << 20, 256, 2048
+LARGEST, MANY, MOST, COLLAPSED = 1 << 20, 256, 2048, 1 << 24
 Write = Callable[[list[Node], PackedBlocks, int], int]
 
 
@@ -32,10 +32,11 @@ def expanded(net: Network) -> Network:
 def wide(net: Network) -> bool:
     """Whether a network is for forward.py: too many outputs for adjoints, or linear maps too large to write out."""
     structured = [node for node in net.nodes if isinstance(node, Structured)]
+    if not any(isinstance(node, Pointwise | Product) for node in net.nodes):
+        return bool(structured) and net.outputs * net.dimension > COLLAPSED
     if any(math.prod(node.shape_in) * math.prod(node.shape_out) > LARGEST for node in structured):
         return True
-    moving = any(isinstance(node, Pointwise | Product) for node in net.nodes)
-    return net.outputs > (MANY if structured else MOST) and (moving or bool(structured))
+    return net.outputs > (MANY if structured else MOST)
 
 
 def unrolled(net: Network) -> Network:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,7 +16,7 @@ from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError
 from torch import Tensor
 
-from . import forward, forward_rounding, propagate
+from . import forward, forward_rounding
 from .arithmetic import Arithmetic, RoundingBound, goal, parted
 from .attack import SAMPLES, STEPS, Found, attack
 from .bisect import Analyse, Limits, cover
@@ -30,7 +31,7 @@ from .rules._enclosure import Taylor
 MARGIN = 1.1
 BOXES, WORK, FEW = 100_000, 1 << 25, 8
 PROBES = 16
-Way = Callable[..., Taylor]
+Way = Callable[..., tuple[Taylor, Tensor]]
 
 
 def bound_difference(
@@ -54,7 +55,7 @@ def bound_difference(
     domain = domain.for_networks(max(f.widths), _influence(f, g, domain, seed))
     found = _attacked(f, g, domain, seed)
     with torch.no_grad():
-        how, way = _way(f, g)
+        way = forward.Difference.of(f, g, domain)
         found = _confirmed(way, found)
         threshold = _threshold(target, found)
         limits = Limits(
@@ -64,7 +65,7 @@ def bound_difference(
             min(forward.batch(n, domain.variables) for n in (f, g)),
         )
         made = cover(analysing(way, domain), domain.low, domain.high, limits, tell(threshold))
-    return bound_of(made, found, target, how, began)
+    return bound_of(made, found, target, way.how, began)
 
 
 def bound_rounding(
@@ -81,11 +82,14 @@ def bound_rounding(
         points = domain.low + torch.rand(PROBES, len(domain.low), generator=draw, dtype=torch.float64) * (
             domain.high - domain.low
         )
-        parts = [forward_rounding.analyse(g, how, x, x, constant).rest for x in domain.inputs(points).split(size)]
+        halves = forward.Halves.of(g, domain)
+        parts = [
+            forward_rounding.analyse(g, halves, how, x, x, constant).rest for x in domain.inputs(points).split(size)
+        ]
         least = torch.cat(parts).amax(dim=0)
         limits = Limits(goal(least, 1), max(0.0, seconds - (time.monotonic() - began)), min(boxes, BOXES), size)
-        way = partial(forward_rounding.analyse, g, how, begin=domain.begin)
-        made = cover(lambda low, high: domain.strained(way(low, high), low, high), domain.low, domain.high, limits)
+        way = partial(forward_rounding.analyse, g, halves, how, begin=domain.begin)
+        made = cover(lambda low, high: _by_coordinate(domain, way(low, high)), domain.low, domain.high, limits)
     value, at = parted(made.bound.amax(dim=0)), parted(least)
     return RoundingBound(value[0], value[1], at, made.analysed, time.monotonic() - began)
 
@@ -94,16 +98,20 @@ def analysing(way: Way, domain: Domain) -> Analyse:
     """What bisect.py asks of a way to follow boxes."""
 
     def analyse(low: Tensor, high: Tensor) -> Enclosure:
-        made = forward.worst(way(low, high, begin=domain.begin), domain.begin(low, high))
-        return domain.strained(made, low, high)
+        out, share = way(low, high, begin=domain.begin)
+        made = forward.worst(out, share, domain.begin(low, high).linear.abs().sum(dim=2))
+        return _by_coordinate(domain, made)
 
     return analyse
 
 
-def _way(f: Network, g: Network) -> tuple[str, Way]:
-    if propagate.alike(f, g):
-        return "pair", partial(forward.difference, f, g)
-    return "apart", partial(forward.apart, f, g)
+def _by_coordinate(domain: Domain, made: Enclosure) -> Enclosure:
+    """The strain [B, n] by coordinate; what is no variable is not split."""
+    if domain.kept is None:
+        return made
+    strain = made.strain.new_zeros(len(made.strain), len(domain.low))
+    strain[:, domain.kept] = made.strain
+    return replace(made, strain=strain)
 
 
 def _threshold(target: float | Sequence[float] | None, found: Found) -> Tensor:
@@ -133,7 +141,7 @@ def _attacked(f: Network, g: Network, domain: Domain, seed: int) -> Found:
 
 def _confirmed(way: Way, found: Found) -> Found:
     """What is reached at the point at least, roundoff taken off."""
-    return Found(forward.least(way(found.points, found.points, begin=constant)), found.points)
+    return Found(forward.least(way(found.points, found.points, begin=constant)[0]), found.points)
 
 
 def _influence(f: Network, g: Network | None, domain: Domain, seed: int) -> Tensor:
