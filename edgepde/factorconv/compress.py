@@ -30,7 +30,7 @@ from .store import Loaded, Simulator
 
 SECONDS, PROOFS = 60.0, 4
 POINTS, FEW, MARGIN = 192, 24, 2.0
-HOPELESS = 8.0
+HOPELESS = 3.0
 SEARCHED, ROUNDS = 64, 2
 Class = Literal["sound", "measured"]
 
