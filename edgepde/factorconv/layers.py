@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, final
 
 import torch
@@ -28,7 +29,9 @@ class FactorConv(nn.Module, ABC):
     `rank` is a number, a fraction of the form's full rank, one number for each of the form's ranks, or None for what is
     usual; `ranks` are the numbers it stands for. Training never makes K. `lower_as` says how the layer is exported:
     "op" (form "shared" alone), "plain" (the chain), "dense" (K), "auto" (the chain; K for the per-kernel forms).
-    InputError for arguments that do not fit, more than one group, and ranks larger than the kernel allows.
+    `merge_rows` (cp and svd) is how many outputs' rows of K may be made at a time in training in place of the S R maps
+    of each: 0 for none, at most a quarter of all. InputError for arguments that do not fit, more than one group, and
+    ranks larger than the kernel allows.
     """
 
     bias: nn.Parameter | None
@@ -46,7 +49,7 @@ class FactorConv(nn.Module, ABC):
         super().__init__()
         self.where, self.form = where, form_of(form)
         self.ranks = self.form.ranks(where, rank)
-        self.gain, self.lower_as = gain, "auto"
+        self.gain, self.lower_as, self._merge_rows = gain, "auto", 0
         for name, shape in self.form.shapes(where, self.ranks).items():
             self.register_parameter(name, nn.Parameter(torch.empty(shape, dtype=dtype, device=device)))
         held = nn.Parameter(torch.zeros(where.outputs, dtype=dtype, device=device)) if bias else None
@@ -64,6 +67,18 @@ class FactorConv(nn.Module, ABC):
     def factors(self) -> dict[str, Tensor]:
         """The factors by name."""
         return {name: getattr(self, name) for name in self.form.shapes(self.where, self.ranks)}
+
+    @property
+    def merge_rows(self) -> int:
+        """How many rows of K may be made at a time."""
+        return self._merge_rows
+
+    @merge_rows.setter
+    def merge_rows(self, count: int) -> None:
+        most = max(1, self.where.outputs // 4)
+        if not 0 <= count <= most:
+            raise InputError(f"factorconv: merge_rows: expected 0 to {most} of {self.where.outputs}, got {count}")
+        self._merge_rows = count
 
     @property
     def numbers(self) -> int:
@@ -116,7 +131,7 @@ class FactorConv(nn.Module, ABC):
         if self.lower_as == "op":
             return self._fused(x)
         if self.lower_as == "dense" or (self.lower_as == "auto" and self._copied):
-            return self.merged().run(x)
+            return self.merged().run(x, flat=False)
         return self.chain().run(x, flat=False)
 
     def _fused(self, x: Tensor) -> Tensor:
@@ -136,19 +151,25 @@ class FactorConv(nn.Module, ABC):
         return made
 
     def _by_outputs(self, x: Tensor) -> Tensor:
-        """A few outputs at a time, so that maps and what backward needs of them stay below MAPS numbers."""
-        names = list(self.factors)
+        """A few outputs at a time, so that maps and what backward needs of them stay below MAPS numbers.
+
+        With `merge_rows` as many rows of K take the place of their maps, made anew in backward: never all of K.
+        """
+        names, merged = list(self.factors), self.merge_rows > 0
         maps = len(x) * math.prod(
             max(a, b) for a, b in zip(x.shape[2:], self.where.grid_after(x.shape[2:]), strict=True)
         )
         maps *= self.where.inputs * math.prod(self.ranks)
-        count = max(1, min(self.where.outputs, MAPS // max(1, maps)))
+        count = self.merge_rows if merged else max(1, min(self.where.outputs, MAPS // max(1, maps)))
         x = self.chain().padded(x)
 
         def some(x: Tensor, bias: Tensor | None, *held: Tensor) -> Tensor:
-            return self._rows(dict(zip(names, held, strict=True)), bias, len(held[0])).after_padding(x)
+            factors, here = dict(zip(names, held, strict=True)), replace(self.where, outputs=len(held[0]))
+            if merged:
+                return as_dense(here, self.form.kernel(here, factors), bias).after_padding(x)
+            return self._rows(factors, bias, here.outputs).after_padding(x)
 
-        if count == self.where.outputs:
+        if count >= self.where.outputs and not merged:
             return some(x, self.bias, *self.factors.values())
         parts = []
         for start in range(0, self.where.outputs, count):

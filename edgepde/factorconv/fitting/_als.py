@@ -78,7 +78,9 @@ def best(target: Target, rank: int, seed: int, starts: Sequence[Sequence[Tensor]
     unit = scale[:, None, None] ** (1.0 / modes)
     found = [torch.zeros(len(scale), n, rank, dtype=torch.float64) for n in target.sizes]
     least = torch.full_like(scale, math.inf)
-    plans = [(list(start), LEVELS) for start in starts] + [([], LEVELS)] * STARTS + [([], heavy) for heavy in HEAVY]
+    plans: list[tuple[list[Tensor], tuple[float, ...]]] = (
+        [(list(start), LEVELS) for start in starts] + [([], LEVELS)] * STARTS + [([], heavy) for heavy in HEAVY]
+    )
     for start, levels in plans:
         if levels is not LEVELS and bool(least.isfinite().all()):
             break

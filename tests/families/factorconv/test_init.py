@@ -25,7 +25,7 @@ from edgepde.factorconv.norms import balance, cancellation, degeneracy_penalty
 
 FORMS = names()
 KINDS = (FactorConv1d, FactorConv2d, FactorConv3d)
-SEEDS = 300
+SEEDS = 250
 
 
 def within(samples: list[float], expected: float) -> None:
@@ -35,7 +35,7 @@ def within(samples: list[float], expected: float) -> None:
     assert error < 0.15 * expected  # else the test could not fail
 
 
-@pytest.mark.parametrize("rank", [1, 0.5, 1.0])
+@pytest.mark.parametrize("rank", [1, 0.6])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("axes", [1, 2, 3])
 def test_product_has_the_variance_of_a_dense_kernel(axes: int, form: str, rank: Any) -> None:
@@ -108,10 +108,12 @@ def test_balance_evens_norms_and_keeps_the_kernel(
 def test_norms_without_the_kernel_are_those_of_the_kernel(form: str, axes: int, rank: Any, seed: int) -> None:
     torch.manual_seed(seed)
     layer = KINDS[axes - 1](3, 4, (2, 3, 2)[:axes], form=form, rank=rank, dtype=torch.float64)
-    norm = layer.kernel().norm()
-    torch.testing.assert_close(layer.form.squared_norm(layer.where, layer.factors).sqrt(), norm, rtol=1e-8, atol=1e-12)
+    norm = layer.kernel().norm().detach()
+    torch.testing.assert_close(
+        layer.form.squared_norm(layer.where, layer.factors).detach().sqrt(), norm, rtol=1e-8, atol=1e-12
+    )
     terms = layer.form.component_norms(layer.where, layer.factors)
-    assert float(terms.sum()) >= float(norm) * (1 - 1e-9)
+    assert float(terms.detach().sum()) >= float(norm) * (1 - 1e-9)
 
 
 def cancelling() -> tuple[FactorConv2d, torch.Tensor]:
@@ -125,7 +127,7 @@ def cancelling() -> tuple[FactorConv2d, torch.Tensor]:
 
 def fitted(layer: nn.Module, target: torch.Tensor, weight: float, bound: float) -> float:
     """The ratio of terms to their sum after a fit to a kernel."""
-    optimizer = torch.optim.LBFGS(layer.parameters(), lr=0.5, max_iter=600, tolerance_change=0, tolerance_grad=1e-12)
+    optimizer = torch.optim.LBFGS(layer.parameters(), lr=0.5, max_iter=120, tolerance_change=0, tolerance_grad=1e-12)
 
     def loss() -> torch.Tensor:
         optimizer.zero_grad()
