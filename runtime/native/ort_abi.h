@@ -1,7 +1,7 @@
 /* The part of ONNX Runtime's C interface that a library of custom ops needs, declared by hand.
  *
  * The table of functions only ever grows at its end, so a function is its number in it; all numbers used here exist
- * since the first version. Members of a custom op are read up to the version it claims: all of version 16 are here, the
+ * since version 8 or before. Members of a custom op are read up to the version it claims: all of version 16 are here, the
  * first whose computation can report an error.
  */
 #ifndef EDGEPDE_ORT_ABI_H
@@ -42,11 +42,12 @@ enum {
     ORT_KERNEL_CONTEXT_GET_OUTPUT = 91,
     ORT_RELEASE_STATUS = 93,
     ORT_RELEASE_TENSOR_TYPE_AND_SHAPE = 99,
-    ORT_RELEASE_CUSTOM_OP_DOMAIN = 101
+    ORT_RELEASE_CUSTOM_OP_DOMAIN = 101,
+    ORT_KERNEL_INFO_GET_INT64S = 163
 };
 
 typedef struct {
-    OrtFunction slot[ORT_RELEASE_CUSTOM_OP_DOMAIN + 1];
+    OrtFunction slot[ORT_KERNEL_INFO_GET_INT64S + 1];
 } OrtApi;
 
 typedef struct {
@@ -97,6 +98,13 @@ static inline OrtStatus *ort_get_float(const OrtApi *api, const OrtKernelInfo *i
 static inline OrtStatus *ort_get_int64(const OrtApi *api, const OrtKernelInfo *info, const char *name, int64_t *value) {
     return ORT_CALL(api, ORT_KERNEL_INFO_GET_INT64,
                     OrtStatus *(*)(const OrtKernelInfo *, const char *, int64_t *))(info, name, value);
+}
+
+/* How many there are where `values` is NULL, else the values, of which there is room for *count. */
+static inline OrtStatus *ort_get_int64s(const OrtApi *api, const OrtKernelInfo *info, const char *name, int64_t *values,
+                                        size_t *count) {
+    return ORT_CALL(api, ORT_KERNEL_INFO_GET_INT64S,
+                    OrtStatus *(*)(const OrtKernelInfo *, const char *, int64_t *, size_t *))(info, name, values, count);
 }
 
 static inline OrtStatus *ort_input_count(const OrtApi *api, const OrtKernelContext *context, size_t *count) {

@@ -11,6 +11,8 @@ typedef struct {
     int t, h;
     double numbers[EP_ORT_MOST_ATTRIBUTES];
     int64_t integers[EP_ORT_MOST_ATTRIBUTES];
+    int64_t lists[EP_ORT_MOST_ATTRIBUTES][EP_ORT_MOST_NUMBERS];
+    size_t counts[EP_ORT_MOST_ATTRIBUTES];
 } ep_ort_kernel;
 
 static const ep_ort_room *room_of(const OrtCustomOp *op) { return ((const ep_ort_op *)op)->room; }
@@ -53,9 +55,23 @@ static OrtStatus *refuse(const OrtApi *api, const ep_ort_room *room, const char 
     return ort_status(api, ORT_INVALID_ARGUMENT, text);
 }
 
+/* The node's integers, of which there must be some. */
+static OrtStatus *read_list(ep_ort_kernel *kernel, const OrtKernelInfo *info, size_t i) {
+    const char *name = kernel->room->attributes[i].name;
+    size_t count = 0;
+    OrtStatus *status = ort_get_int64s(kernel->api, info, name, NULL, &count);
+    const int none = status != NULL;
+    ort_release_status(kernel->api, status);
+    if (none || !count || count > EP_ORT_MOST_NUMBERS)
+        return refuse(kernel->api, kernel->room, name, "expected one to eight integers");
+    kernel->counts[i] = count;
+    return ort_get_int64s(kernel->api, info, name, kernel->lists[i], &kernel->counts[i]);
+}
+
 /* The node's value, the default where it has none, a refusal where it has one of the other kind. */
 static OrtStatus *read_attribute(ep_ort_kernel *kernel, const OrtKernelInfo *info, size_t i) {
     const ep_ort_attribute *attribute = &kernel->room->attributes[i];
+    if (attribute->whole == 2) return read_list(kernel, info, i);
     float number = 0.0f;
     int64_t integer = 0;
     OrtStatus *no_float = ort_get_float(kernel->api, info, attribute->name, &number);
@@ -97,26 +113,31 @@ static OrtStatus *create(const OrtCustomOp *op, const OrtApi *api, const OrtKern
 static void destroy(void *kernel) { free(kernel); }
 
 /* Type, rank and sizes of an input against its declaration; letters met for the first time get their size. */
-static OrtStatus *check_shape(const ep_ort_kernel *kernel, const OrtTensorTypeAndShapeInfo *info,
-                              const ep_ort_argument *argument, ep_ort_call *call, unsigned char *known) {
+static OrtStatus *check_shape(const ep_ort_kernel *kernel, const OrtTensorTypeAndShapeInfo *info, size_t input,
+                              ep_ort_call *call, unsigned char *known) {
     const OrtApi *api = kernel->api;
-    int64_t sizes[EP_ORT_MOST_RANK] = {0};
+    const ep_ort_argument *argument = &kernel->room->inputs[input];
+    const int any = !strcmp(argument->shape, EP_ORT_ANY_RANK);
+    int64_t *const sizes = call->sizes[input];
     size_t rank = 0, expected = strlen(argument->shape);
     int type = 0;
     const int wanted = type_of(argument->type, kernel->t, kernel->h);
     OrtStatus *status = ort_element_type(api, info, &type);
     if (status || (status = ort_rank(api, info, &rank))) return status;
     char why[128];
+    if (any && rank <= EP_ORT_MOST_RANK) expected = rank;
     if (type != wanted || rank != expected) {
         snprintf(why, sizeof why, "expected element type %d and %u axes, got type %d and %u axes", wanted, (unsigned)expected,
                  type, (unsigned)rank);
         return refuse(api, kernel->room, argument->name, why);
     }
     if ((status = ort_sizes(api, info, sizes, rank))) return status;
+    call->rank[input] = rank;
     for (size_t axis = 0; axis < rank; axis++) {
-        size_t letter = (size_t)(argument->shape[axis] - 'A');
         if (sizes[axis] < 0 || (uint64_t)sizes[axis] > SIZE_MAX / 64)
             return refuse(api, kernel->room, argument->name, "a size is out of range");
+        if (any) continue;
+        size_t letter = (size_t)(argument->shape[axis] - 'A');
         if (!known[letter]) call->size[letter] = (size_t)sizes[axis];
         known[letter] = 1;
         if (call->size[letter] == (size_t)sizes[axis]) continue;
@@ -137,7 +158,7 @@ static OrtStatus *read_input(const ep_ort_kernel *kernel, OrtKernelContext *cont
     if (status) return status;
     if (!value) return refuse(api, kernel->room, kernel->room->inputs[i].name, "expected a tensor, got none");
     if ((status = ort_type_and_shape(api, value, &info))) return status;
-    status = check_shape(kernel, info, &kernel->room->inputs[i], call, known);
+    status = check_shape(kernel, info, i, call, known);
     ort_release_type_and_shape(api, info);
     if (status || (status = ort_data(api, (OrtValue *)value, &data))) return status;
     call->inputs[i] = data;
@@ -149,7 +170,12 @@ static OrtStatus *make_output(const ep_ort_kernel *kernel, OrtKernelContext *con
     int64_t sizes[EP_ORT_MOST_RANK];
     size_t rank = strlen(shape);
     OrtValue *value = NULL;
-    for (size_t axis = 0; axis < rank; axis++) sizes[axis] = (int64_t)EP_ORT_SIZE(call, shape[axis]);
+    if (!strcmp(shape, EP_ORT_ANY_RANK)) {
+        const char *wrong = kernel->room->shape(call, sizes, &rank);
+        if (wrong) return refuse(kernel->api, kernel->room, "", wrong);
+    } else {
+        for (size_t axis = 0; axis < rank; axis++) sizes[axis] = (int64_t)EP_ORT_SIZE(call, shape[axis]);
+    }
     OrtStatus *status = ort_output(kernel->api, context, i, sizes, rank, &value);
     if (status) return status;
     return ort_data(kernel->api, value, &call->outputs[i]);
@@ -160,8 +186,14 @@ static OrtStatus *make_output(const ep_ort_kernel *kernel, OrtKernelContext *con
 static void mark(const ep_ort_kernel *kernel, const ep_ort_call *call) {
     const ep_ort_argument *first = &kernel->room->outputs[0];
     const int type = type_of(first->type, kernel->t, kernel->h);
-    size_t count = 1;
-    for (const char *letter = first->shape; *letter; letter++) count *= EP_ORT_SIZE(call, *letter);
+    size_t count = 1, rank = 0;
+    int64_t sizes[EP_ORT_MOST_RANK];
+    if (strcmp(first->shape, EP_ORT_ANY_RANK)) {
+        for (const char *letter = first->shape; *letter; letter++) count *= EP_ORT_SIZE(call, *letter);
+    } else {
+        kernel->room->shape(call, sizes, &rank);
+        for (size_t axis = 0; axis < rank; axis++) count *= (size_t)sizes[axis];
+    }
     for (size_t i = 0; i < count; i++) {
         if (type == ORT_FLOAT64) ((double *)call->outputs[0])[i] += 1.0;
         if (type == ORT_FLOAT32) ((float *)call->outputs[0])[i] += 1.0f;
@@ -178,6 +210,8 @@ static OrtStatus *compute(void *made, OrtKernelContext *context) {
     memset(&call, 0, sizeof call);
     call.numbers = kernel->numbers;
     call.integers = kernel->integers;
+    call.lists = kernel->lists;
+    call.counts = kernel->counts;
     call.t = kernel->t;
     call.h = kernel->h;
     for (size_t i = 0; i < room->attribute_count; i++)

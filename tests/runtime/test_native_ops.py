@@ -31,8 +31,9 @@ SAMPLE = ROOT / "samples" / "s2gpt_burgers" / "bundle"
 ROOMS_WITH_KERNEL = sorted(Path(str(resources.files(PACKAGE))).glob("*/*_ort.c"))
 ELEMENTS = {"ORT_FLOAT32": "float32", "ORT_FLOAT64": "float64", "ORT_INT64": "int64", "ORT_BOOL": "bool"}
 ELEMENTS |= {"EP_ORT_T": "T", "EP_ORT_H": "H"}
-DECLARED = re.compile(r'\{"(\w+)", ((?:EP_)?ORT_\w+), "([A-Z]*)"\}')
-ATTRIBUTES = re.compile(r'\{"(\w+)", ([01]), ([\d.e+-]+|EP_ORT_REQUIRED), (?:0|\'[A-Z]\')\}')
+KINDS = ("float", "int", "ints")
+DECLARED = re.compile(r'\{"(\w+)", ((?:EP_)?ORT_\w+), (?:"([A-Z]*)"|(EP_ORT_ANY_RANK))\}')
+ATTRIBUTES = re.compile(r'\{"(\w+)", ([012]), ([\d.e+-]+|EP_ORT_REQUIRED), (?:0|\'[A-Z]\')\}')
 
 
 @pytest.fixture(scope="module")
@@ -200,10 +201,12 @@ def _number(text: str) -> float | None:
 def test_a_room_declares_to_onnxruntime_what_its_schema_says(source: Path) -> None:
     op = Room(source.parent.name).op
     text = source.read_text("utf-8")
-    arguments = [(name, ELEMENTS[element], tuple(shape)) for name, element, shape in DECLARED.findall(text)]
+    arguments = [
+        (n, ELEMENTS[element], None if any_ else tuple(shape)) for n, element, shape, any_ in DECLARED.findall(text)
+    ]
     assert arguments == [(a.name, a.element, a.shape) for a in (*op.inputs, *op.outputs)]
-    attributes = [(name, whole == "1", _number(value)) for name, whole, value in ATTRIBUTES.findall(text)]
-    assert attributes == [(a.name, a.kind == "int", a.default) for a in op.attributes]
+    attributes = [(name, KINDS[int(kind)], _number(value)) for name, kind, value in ATTRIBUTES.findall(text)]
+    assert attributes == [(a.name, a.kind, a.default) for a in op.attributes]
     assert f"EP_ORT_ROOM({op.name})" in text
 
 

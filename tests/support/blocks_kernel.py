@@ -96,13 +96,14 @@ def defined(inputs: list[Any], rows: int) -> NDArray[Any]:
     return y
 
 
-def chunked(x: NDArray[Any], w: NDArray[Any]) -> NDArray[Any]:
-    """x w in chunks of 16 terms, each a chain of fused multiply-adds from zero; float32 alone.
+def chunked(x: NDArray[Any], w: NDArray[Any], start: Any = 0.0) -> NDArray[Any]:
+    """start + x w in chunks of 16 terms, each a chain of fused multiply-adds from zero; float32 alone.
 
     A double holds a product of floats, and its sum with a float to within its last bit: rounded to float that is the
     fused result but where the double lies halfway between two floats.
     """
     total = np.zeros((len(x), w.shape[1]), x.dtype)
+    total[:] = start
     for k in range(0, len(w), 16):
         chain = np.zeros_like(total)
         for j in range(k, min(k + 16, len(w))):

@@ -46,6 +46,7 @@ class Sizes:
         high = (rows - 1) * y + spans[1] + 1
         across = min((columns - 1) * x + spans[2] + 1, self.grid[2])
         wide = columns + spans[2] // x
+        wide = -(-wide // 16) * 16 if columns % 16 == 0 else wide
         parts = high * across + min(spans[2] + 1, x) * high * wide + high * wide + planes * rows * wide + rows * columns
         inputs, _, outputs = self.channels
         factors = CHUNK * (inputs + outputs + sum(self.window.kernel[3 - self.own :])) + 64 if stored else 0

@@ -74,7 +74,9 @@ static inline ep_strip ep_strip_of(const ep_convolution *c, size_t lanes) {
 #else
 #define EP_WEIGHT uint16_t
 #endif
+#define EP_OUTPUTS_INNER 1
 #include "panel.h"
+#undef EP_OUTPUTS_INNER
 #include "runs.h"
 
 /* The windows of outputs (i1, i2 .., i3 ..), phase after phase, into held [s, tap of axis 1, phases, rows, columns]. */
@@ -127,13 +129,13 @@ static inline void EP_FULL_NAME(_sums)(const size_t lanes, const ep_convolution 
     const size_t terms = c->inputs * c->axis[0].taps * c->axis[1].taps * c->axis[2].taps, T = c->outputs;
     size_t at[EP_CHUNK];
     if (!terms)
-        for (size_t r = 0; r < runs; r++) EP_FULL_NAME(_panel)(T, 0, n, held, at, NULL, 0, 0, 1, bias, sums + r * apart, pitch);
+        for (size_t r = 0; r < runs; r++) EP_FULL_NAME(_panel)(T, 0, n, held, at, NULL, 0, 1, bias, sums + r * apart, pitch);
     for (size_t k = 0; k < terms; k += EP_CHUNK) {
         const size_t some = terms - k < EP_CHUNK ? terms - k : EP_CHUNK;
         EP_FULL_NAME(_places)(lanes, c, s, k, some, at);
 #ifndef EP_STORED
         for (size_t r = 0; r < runs; r++)
-            EP_FULL_NAME(_panel)(T, some, n, held + r * step, at, w + k * T, 1, T, k == 0, bias, sums + r * apart, pitch);
+            EP_FULL_NAME(_panel)(T, some, n, held + r * step, at, w + k * T, T, k == 0, bias, sums + r * apart, pitch);
 #else
         EP_NUMBER own[EP_CHUNK * 16] __attribute__((aligned(64)));
         for (size_t o = 0; o < T; o += 16) {
@@ -142,7 +144,7 @@ static inline void EP_FULL_NAME(_sums)(const size_t lanes, const ep_convolution 
                 for (size_t v = 0; v < outputs; v += EP_WIDTH)
                     EP_(store)(own + j * 16 + v, EP_(load_half)(w + (k + j) * T + o + v));
             for (size_t r = 0; r < runs; r++)
-                EP_FULL_NAME(_panel)(outputs, some, n, held + r * step, at, own, 1, 16, k == 0, bias ? bias + o : NULL,
+                EP_FULL_NAME(_panel)(outputs, some, n, held + r * step, at, own, 16, k == 0, bias ? bias + o : NULL,
                                      sums + r * apart + o * pitch, pitch);
         }
 #endif

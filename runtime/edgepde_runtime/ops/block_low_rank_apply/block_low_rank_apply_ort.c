@@ -138,5 +138,5 @@ static const char *compute(const ep_ort_call *call) {
 
 EP_ORT_ROOM(block_low_rank_apply) = {
     "block_low_rank_apply", EP_ORT_COUNT(INPUTS), EP_ORT_COUNT(OUTPUTS), EP_ORT_COUNT(ATTRIBUTES), INPUTS, OUTPUTS,
-    ATTRIBUTES, compute,
+    ATTRIBUTES, compute, NULL,
 };

@@ -50,6 +50,7 @@ static inline ep_tile ep_tile_of(const ep_factorized *f, size_t lanes, int store
     t.across = (t.columns - 1) * x->stride + ep_reach(x) + 1;
     t.across = t.across < x->size ? t.across : x->size;
     t.wide = t.columns + ep_reach(x) / x->stride;
+    if (t.columns % 16 == 0) t.wide = (t.wide + 15) / 16 * 16;
     t.phases = ep_reach(x) < x->stride ? ep_reach(x) + 1 : x->stride;
     t.planes = ep_reach(z) + 1;
     t.taken = t.high * t.across * lanes;
@@ -74,7 +75,9 @@ static inline size_t ep_factorized_scratch(const ep_factorized *f, size_t lanes,
 #else
 #define EP_WEIGHT uint16_t
 #endif
+#define EP_OUTPUTS_INNER 0
 #include "panel.h"
+#undef EP_OUTPUTS_INNER
 #include "runs.h"
 
 /* The factors of some r: read [r, S], filters [r, k_1 + k_2 + k_3], write [T, r]; rows so many numbers apart. */
@@ -104,14 +107,25 @@ EP_INLINE void EP_FULL_NAME(_vectors)(const size_t vectors, const int whole, siz
 }
 
 /* y [runs, n] from x: tap k is at[k] numbers on. Rows so many numbers apart; x is readable up to a vector past a run. */
-EP_APART void EP_FULL_NAME(_filter)(size_t taps, const int first, size_t runs, size_t n, const EP_NUMBER *w,
-                                    const EP_NUMBER *x, const size_t *at, size_t x_row, EP_NUMBER *y, size_t y_row) {
+EP_INLINE void EP_FULL_NAME(_runs)(const size_t taps, const int first, size_t runs, size_t n, const EP_NUMBER *w,
+                                   const EP_NUMBER *x, const size_t *at, size_t x_row, EP_NUMBER *y, size_t y_row) {
     for (size_t r = 0; r < runs; r++, x += x_row, y += y_row) {
         size_t i = 0;
         for (; i + 4 * EP_WIDTH <= n; i += 4 * EP_WIDTH) EP_FULL_NAME(_vectors)(4, 1, taps, first, w, x + i, at, y + i, 0);
         for (; i + EP_WIDTH <= n; i += EP_WIDTH) EP_FULL_NAME(_vectors)(1, 1, taps, first, w, x + i, at, y + i, 0);
         if (i < n) EP_FULL_NAME(_vectors)(1, 0, taps, first, w, x + i, at, y + i, n - i);
     }
+}
+
+/* The same, loops cut to the usual numbers of taps. */
+EP_APART void EP_FULL_NAME(_filter)(size_t taps, const int first, size_t runs, size_t n, const EP_NUMBER *w,
+                                    const EP_NUMBER *x, const size_t *at, size_t x_row, EP_NUMBER *y, size_t y_row) {
+#if EP_VECTOR_BYTES
+    if (taps == 5 && first) EP_FULL_NAME(_runs)(5, 1, runs, n, w, x, at, x_row, y, y_row);
+    else if (taps == 3 && first) EP_FULL_NAME(_runs)(3, 1, runs, n, w, x, at, x_row, y, y_row);
+    else
+#endif
+        EP_FULL_NAME(_runs)(taps, first, runs, n, w, x, at, x_row, y, y_row);
 }
 
 /* A filter along one axis for `ranks` r at once: tap k reads what lies at place begin + dilation k of that axis, place p
@@ -164,42 +178,52 @@ static inline EP_FULL_NAME(_strip) EP_FULL_NAME(_strip_at)(const ep_factorized *
     return s;
 }
 
-/* taken [r, rows, columns] = sum_s read[r, s] x_s over the part of plane z that the strip reads. */
-static inline void EP_FULL_NAME(_mix)(const size_t lanes, const ep_factorized *f, const ep_tile *t,
-                                      const EP_FULL_NAME(_strip) *s, size_t ranks, size_t z, const EP_NUMBER *x,
-                                      const EP_FULL_NAME(_factors) *own, EP_NUMBER *taken) {
+/* Whether rows of the strip are mixed where they are filtered: in whole vectors, and next to each other. */
+static inline int EP_FULL_NAME(_in_place)(const size_t lanes, const ep_factorized *f, const EP_FULL_NAME(_strip) *s) {
+    const size_t across = (s->end - s->begin) * lanes;
+    return f->axis[2].stride == 1 && (across % EP_WIDTH == 0 || across > 4 * EP_WIDTH);
+}
+
+/* y [r, rows, columns], rows `row` apart, = sum_s read[r, s] x_s over the part of plane z that the strip reads. */
+static inline void EP_FULL_NAME(_mix)(const size_t lanes, const ep_factorized *f, const EP_FULL_NAME(_strip) *s,
+                                      size_t ranks, size_t z, const EP_NUMBER *x, const EP_FULL_NAME(_factors) *own,
+                                      EP_NUMBER *y, size_t row, size_t rank) {
     const size_t size = f->axis[1].size * f->axis[2].size * lanes, channel = f->axis[0].size * size;
-    const size_t across = (s->end - s->begin) * lanes, high = s->end_row - s->begin_row;
-    const int together = across == f->axis[2].size * lanes;
+    const size_t across = (s->end - s->begin) * lanes, high = s->end_row - s->begin_row, line = f->axis[2].size * lanes;
+    const int together = across == line && row == line;
     const size_t runs = together ? 1 : high, n = together ? high * across : across;
     size_t at[EP_CHUNK];
-    x += z * size + (s->begin_row * f->axis[2].size + s->begin) * lanes;
+    x += z * size + s->begin_row * line + s->begin * lanes;
     for (size_t k = 0; k < f->S; k += EP_CHUNK) {
         const size_t terms = f->S - k < EP_CHUNK ? f->S - k : EP_CHUNK;
         for (size_t j = 0; j < terms; j++) at[j] = (k + j) * channel;
         for (size_t r = 0; r < runs; r++)
-            EP_FULL_NAME(_panel)(ranks, terms, n, x + r * f->axis[2].size * lanes, at, own->read + k, own->read_row, 1,
-                                 k == 0, NULL, taken + r * across, t->taken);
+            EP_FULL_NAME(_panel)(ranks, terms, n, x + r * line, at, own->read + k, own->read_row, k == 0, NULL, y + r * row, rank);
     }
 }
 
-/* The mixed plane with zeros around it, columns of one phase next to each other: spread [r, phases, rows, columns]. */
+/* The mixed plane between its zeros, columns of one phase next to each other: spread [r, phases, rows, columns]. */
 static inline void EP_FULL_NAME(_spread)(const size_t lanes, const ep_factorized *f, const ep_tile *t,
                                          const EP_FULL_NAME(_strip) *s, size_t ranks, const EP_NUMBER *taken,
                                          EP_NUMBER *spread) {
-    const size_t across = s->end - s->begin, wide = t->wide * lanes;
+    const size_t across = (s->end - s->begin) * lanes, wide = t->wide * lanes, first = s->begin_row - (size_t)s->row;
+    const size_t left = (s->begin - (size_t)s->column) * lanes, high = s->end_row - s->begin_row;
     for (size_t r = 0; r < ranks; r++, taken += t->taken, spread += t->spread)
-        for (size_t q = 0; q < t->phases; q++)
-            for (size_t i = 0; i < t->high; i++) {
-                EP_NUMBER *const to = spread + (q * t->high + i) * wide;
-                const ptrdiff_t row = s->row + (ptrdiff_t)i;
-                if (row < (ptrdiff_t)s->begin_row || row >= (ptrdiff_t)s->end_row) {
-                    EP_FULL_NAME(_clear)(to, wide);
-                    continue;
-                }
-                EP_FULL_NAME(_window)(to, t->wide, taken + ((size_t)row - s->begin_row) * across * lanes,
-                                      s->column + (ptrdiff_t)q - (ptrdiff_t)s->begin, f->axis[2].stride, across, lanes);
+        for (size_t i = 0; i < high; i++) {
+            EP_NUMBER *to = spread + (first + i) * wide;
+            if (f->axis[2].stride == 1) {
+                EP_FULL_NAME(_move)(to + left, taken + i * across, across);
+                continue;
             }
+            for (size_t q = 0; q < t->phases; q++, to += t->high * wide)
+                EP_FULL_NAME(_window)(to, t->wide, taken + i * across, s->column + (ptrdiff_t)q - (ptrdiff_t)s->begin,
+                                      f->axis[2].stride, s->end - s->begin, lanes);
+        }
+}
+
+/* Whether rows of n numbers take fewer vectors with what is between them, in one run. */
+static inline int EP_FULL_NAME(_flat)(size_t rows, size_t wide, size_t n) {
+    return ((rows - 1) * wide + n + EP_WIDTH - 1) / EP_WIDTH < rows * ((n + EP_WIDTH - 1) / EP_WIDTH);
 }
 
 /* Plane p of x with zeros around it, counted from the first zero, after the filters of axes 3 and 2. */
@@ -213,12 +237,19 @@ static inline void EP_FULL_NAME(_plane)(const size_t lanes, const ep_factorized 
         EP_FULL_NAME(_clear)(kept, EP_CHUNK * t->kept);
         return;
     }
-    EP_FULL_NAME(_mix)(lanes, f, t, s, ranks, p - a[0].pads, x, own, m->taken);
-    EP_FULL_NAME(_spread)(lanes, f, t, s, ranks, m->taken, m->spread);
-    EP_FULL_NAME(_along)(a + 2, ranks, 0, a[2].stride, t->high * wide, lanes, 1, (t->high - 1) * wide + columns,
-                         own->filters + a[0].kernel + a[1].kernel, own->filters_row, m->spread, 0, t->spread, m->along, 0,
-                         t->along);
-    const int flat = a[1].stride == 1;
+    if (EP_FULL_NAME(_in_place)(lanes, f, s)) {
+        EP_NUMBER *const to = m->spread + (s->begin_row - (size_t)s->row) * wide + (s->begin - (size_t)s->column) * lanes;
+        EP_FULL_NAME(_mix)(lanes, f, s, ranks, p - a[0].pads, x, own, to, wide, t->spread);
+    } else {
+        const size_t across = (s->end - s->begin) * lanes;
+        EP_FULL_NAME(_mix)(lanes, f, s, ranks, p - a[0].pads, x, own, m->taken, across, t->taken);
+        EP_FULL_NAME(_spread)(lanes, f, t, s, ranks, m->taken, m->spread);
+    }
+    const int line = EP_FULL_NAME(_flat)(t->high, wide, columns);
+    EP_FULL_NAME(_along)(a + 2, ranks, 0, a[2].stride, t->high * wide, lanes, line ? 1 : t->high,
+                         line ? (t->high - 1) * wide + columns : columns, own->filters + a[0].kernel + a[1].kernel, own->filters_row, m->spread, wide, t->spread, m->along,
+                         wide, t->along);
+    const int flat = a[1].stride == 1 && EP_FULL_NAME(_flat)(s->rows, wide, columns);
     EP_FULL_NAME(_along)(a + 1, ranks, 0, 1, 0, wide, flat ? 1 : s->rows, flat ? (s->rows - 1) * wide + columns : columns,
                          own->filters + a[0].kernel, own->filters_row, m->along, a[1].stride * wide, t->along, kept, wide,
                          t->kept);
@@ -239,7 +270,7 @@ static inline void EP_FULL_NAME(_chunk)(const size_t lanes, const ep_factorized 
             EP_FULL_NAME(_plane)(lanes, f, t, s, ranks, next, x, own, m);
         EP_FULL_NAME(_along)(a, ranks, begin, t->planes, EP_CHUNK * t->kept, 0, s->rows, s->columns * lanes, own->filters,
                              own->filters_row, m->kept, wide, t->kept, m->filtered, s->columns * lanes, t->filtered);
-        EP_FULL_NAME(_panel)(f->T, ranks, s->rows * s->columns * lanes, m->filtered, at, own->write, own->write_row, 1, first,
+        EP_FULL_NAME(_panel)(f->T, ranks, s->rows * s->columns * lanes, m->filtered, at, own->write, own->write_row, first,
                              bias, y + i1 * size + (s->i2 * a[2].count + s->i3) * lanes, a[0].count * size);
     }
 }
@@ -281,6 +312,7 @@ static inline void EP_FULL_NAME(_all)(const size_t lanes, const ep_factorized *f
     for (size_t i2 = 0; i2 < a[1].count; i2 += t.rows)
         for (size_t i3 = 0; i3 < a[2].count; i3 += t.columns) {
             const EP_FULL_NAME(_strip) s = EP_FULL_NAME(_strip_at)(f, &t, i2, i3);
+            EP_FULL_NAME(_clear)(m.spread, EP_CHUNK * t.spread);
             for (size_t r = 0; r < f->R; r += EP_CHUNK) {
                 const size_t ranks = f->R - r < EP_CHUNK ? f->R - r : EP_CHUNK;
                 EP_FULL_NAME(_factors) own;

@@ -53,5 +53,5 @@ static const char *compute(const ep_ort_call *call) {
 
 EP_ORT_ROOM(gauss_newton_solve) = {
     "gauss_newton_solve", EP_ORT_COUNT(INPUTS), EP_ORT_COUNT(OUTPUTS), EP_ORT_COUNT(ATTRIBUTES), INPUTS, OUTPUTS,
-    ATTRIBUTES, compute,
+    ATTRIBUTES, compute, NULL,
 };
