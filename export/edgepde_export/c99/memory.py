@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from .operations import Operation
 from .value import BYTES, Store, Value
@@ -14,6 +15,7 @@ ALIGNMENT = 64
 SLACK = 64
 # Bytes of scratch per row above which rows run one by one: a tile of them would leave the caches.
 WIDE = 64 * 1024
+ATTEMPTS = 32
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,35 @@ def lives(
 
 
 def plan(life: Mapping[Store, Life], lanes: int) -> Plan:
-    """First fit, the largest first; every store begins at a multiple of 64 bytes."""
+    """First fit, the largest first; then, while more is needed than lives at once, what ended highest first."""
+    order = sorted(life, key=lambda s: (-size(s, lanes), life[s].first, life[s].last))
+    best = _fitted(order, life, lanes)
+    floor = least(life, lanes) + SLACK
+    tried = best
+    for _ in range(ATTEMPTS):
+        if best.bytes <= floor:
+            break
+        ends = {store: begin + size(store, lanes) for store, begin in tried.offsets.items()}
+        top = max(order, key=ends.__getitem__)
+        order = [top, *(s for s in order if s is not top)]
+        tried = _fitted(order, life, lanes)
+        best = min(best, tried, key=lambda p: p.bytes)
+    return best
+
+
+def least(life: Mapping[Store, Life], lanes: int) -> int:
+    """Bytes that are in use at once: no plan needs less."""
+    changes: dict[int, int] = {}
+    for store, span in life.items():
+        changes[span.first] = changes.get(span.first, 0) + size(store, lanes)
+        changes[span.last + 1] = changes.get(span.last + 1, 0) - size(store, lanes)
+    return max(accumulate(changes[when] for when in sorted(changes)), default=0)
+
+
+def _fitted(order: Sequence[Store], life: Mapping[Store, Life], lanes: int) -> Plan:
+    """Each store at the lowest place that is free while it lives, a multiple of 64 bytes."""
     placed: list[tuple[Store, int, int]] = []
-    for store in sorted(life, key=lambda s: (-size(s, lanes), life[s].first, life[s].last)):
+    for store in order:
         taken = sorted(
             (begin, end)
             for other, begin, end in placed

@@ -14,6 +14,7 @@ from .entry import Entry, Input, Output
 from .fuse import fuse
 from .names import distinct, model_name
 from .operations import Operation, Solve
+from .sharing import share
 from .tracing import trace
 from .value import Value
 from .windows import read_in_place
@@ -53,8 +54,8 @@ def program(model: Model, manifest: Manifest) -> Program:
         Output(spec.name, traced.outputs[spec.name], spec.diagnostic, spec.threshold) for spec in manifest.outputs
     )
     outer = traced.outer[0] if traced.outer else None
-    run = part(Entry("run", traced.symbols, outer, traced.lane, inputs, outputs), traced.operations)
-    parts = (run, *_split(run))
+    entry = Entry("run", traced.symbols, outer, traced.lane, inputs, outputs)
+    parts = (part(entry, traced.operations), *_split(entry, traced.operations))
     names = [*traced.symbols, *(i.name for i in inputs), *(o.name for o in outputs)]
     stem = model_name(manifest.name)
     ids = distinct([*names, *([COEFFICIENTS] if len(parts) > 1 else [])], stem)
@@ -69,13 +70,13 @@ def part(entry: Entry, operations: tuple[Operation, ...]) -> Part:
     """An entry with the steps it takes, in their final form; raises UnsupportedModel as `Entry.check` does."""
     entry.check()
     outputs = [o.value for o in entry.outputs]
-    return Part(entry, read_in_place(fuse(operations, outputs), outputs))
+    steps = read_in_place(fuse(operations, outputs), outputs)
+    return Part(entry, share(steps, [*outputs, *(i.value for i in entry.inputs)]))
 
 
-def _split(run: Part) -> tuple[Part, ...]:
+def _split(entry: Entry, operations: tuple[Operation, ...]) -> tuple[Part, ...]:
     """Solve once, evaluate often: the graph before and after its only solver."""
-    solvers = [op for op in run.operations if isinstance(op, Solve)]
-    entry = run.entry
+    solvers = [op for op in operations if isinstance(op, Solve)]
     taken = {i.name for i in entry.inputs} | {o.name for o in entry.outputs} | set(entry.symbols)
     if len(solvers) != 1 or entry.lane is None or entry.outer is None or COEFFICIENTS in taken:
         return ()
@@ -88,9 +89,9 @@ def _split(run: Part) -> tuple[Part, ...]:
     solved = Output(COEFFICIENTS, solution)
     coefficients = Entry(COEFFICIENTS, (entry.outer,), entry.outer, None, first, (solved, *early))
     given = (*entry.inputs, Input(COEFFICIENTS, solution))
-    after = tuple(op for op in run.operations if solution.store not in op.writes())
+    after = tuple(op for op in operations if solution.store not in op.writes())
     field = part(Entry("field", entry.symbols, entry.outer, entry.lane, given, late), after)
-    return (part(coefficients, run.operations), field) if _follows(field, solution) else ()
+    return (part(coefficients, operations), field) if _follows(field, solution) else ()
 
 
 def _follows(part: Part, solution: Value) -> bool:
