@@ -25,6 +25,7 @@ Finish = Literal["linear", "nearest", "spline"]
 Ranks = tuple[int, ...]
 Rank = int | float | Ranks | None
 LARGEST, LONGEST, MOST_LAYERS, MOST_NUMBERS = 1 << 16, 1 << 10, 64, 1 << 28
+LONGEST_KERNEL = 31
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ class Convolutional(Description, ABC):
     ranks: tuple[Ranks, ...] = ()
 
     def _check_convolutions(self) -> None:
-        if not (0 < self.kernel <= 31 and self.kernel % 2):
-            raise SettingError(f"kernel: expected an odd number of at most 31, got {self.kernel}")
+        if not (0 < self.kernel <= LONGEST_KERNEL and self.kernel % 2):
+            raise SettingError(f"kernel: expected an odd number of at most {LONGEST_KERNEL}, got {self.kernel}")
         from .forms import names
 
         for name, values in (("padding", Padding), ("activation", Activation), ("norm", Norm)):
@@ -93,10 +94,10 @@ class Convolutional(Description, ABC):
             elif rank is not None and not (math.isfinite(rank) and rank > 0):
                 raise SettingError(f"rank: expected a number above 0, got {rank}")
 
-    def _check_reach(self, name: str, grid: tuple[int, ...]) -> None:
+    def _check_reach(self, name: str, grid: tuple[int, ...], kernel: int) -> None:
         """Reflection needs more cells than it pads."""
-        if self.padding == "reflect" and min(grid) <= self.kernel // 2:
-            raise SettingError(f"{name}: expected more than {self.kernel // 2} cells for reflection, got {grid}")
+        if self.padding == "reflect" and min(grid) <= kernel // 2:
+            raise SettingError(f"{name}: expected more than {kernel // 2} cells for reflection, got {grid}")
 
 
 @final
@@ -140,7 +141,7 @@ class Generator(Convolutional):
         for name, words in (("upsampling", Upsampling), ("finish", Finish)):
             if getattr(self, name) not in typing.get_args(words):
                 raise SettingError(f"{name}: expected {typing.get_args(words)}, got {getattr(self, name)!r}")
-        self._check_reach("coarse", self.coarse)
+        self._check_reach("coarse", self.coarse, self.kernel)
         for size, last in zip(self.zone, self.grids[-1], strict=True):
             if size % last:
                 raise SettingError(
@@ -174,7 +175,9 @@ class Generator(Convolutional):
 class UNet(Convolutional):
     """k past frames -> j next ones: down by average pooling, up by interpolation, skips; channels of every level.
 
-    The network adds to the last frame (order 0) or to its linear continuation 2 u_n - u_(n-1) (order 1).
+    The network adds to the last frame (order 0) or to its linear continuation 2 u_n - u_(n-1) (order 1). direct: size
+    of a linear convolution of the frames that is added too, as a difference scheme is one; 0 for none. places: whether
+    a field of the network's own is added to each frame it sees, so that it can tell places apart.
     """
 
     past: int = 2
@@ -183,7 +186,9 @@ class UNet(Convolutional):
     columns: int = 32
     channels: tuple[int, ...] = (16, 32, 48)
     repeats: int = 1
-    order: int = 1
+    order: int = 0
+    direct: int = 7
+    places: bool = True
     upsampling: Upsampling = "linear"
 
     def __post_init__(self) -> None:
@@ -192,6 +197,8 @@ class UNet(Convolutional):
             whole(name, getattr(self, name), most=LONGEST)
         several("channels", self.channels)
         whole("repeats", self.repeats, least=0, most=8)
+        if not (0 <= self.direct <= LONGEST_KERNEL and (self.direct % 2 or not self.direct)):
+            raise SettingError(f"direct: expected 0 or an odd number of at most {LONGEST_KERNEL}, got {self.direct}")
         if self.order not in range(min(2, self.past)):
             raise SettingError(f"order: expected 0{' or 1' if self.past > 1 else ''}, got {self.order}")
         if self.upsampling not in typing.get_args(Upsampling):
@@ -199,7 +206,8 @@ class UNet(Convolutional):
         factor = 1 << (len(self.channels) - 1)
         if self.rows % factor or self.columns % factor:
             raise SettingError(f"channels: {len(self.channels)} levels need rows and columns divisible by {factor}")
-        self._check_reach("channels", (self.rows // factor, self.columns // factor))
+        self._check_reach("channels", (self.rows // factor, self.columns // factor), self.kernel)
+        self._check_reach("direct", (self.rows, self.columns), self.direct)
 
     @property
     def inputs(self) -> int:

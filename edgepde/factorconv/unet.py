@@ -43,6 +43,14 @@ class UNetModule(Scaled):
         self.downs, self.ups = nn.ModuleList(downs), nn.ModuleList(ups)
         self.pool, self.finer = nn.AvgPool2d(2), Finer((2, 2), how.upsampling)
         self.last = Convolved(how, 2, before, how.future, next(ranks), last=True)
+        if how.direct:
+            reach = how.direct // 2
+            self.direct = nn.Conv2d(
+                how.past, how.future, how.direct, padding=reach, padding_mode=how.padding, bias=False
+            )
+            nn.init.zeros_(self.direct.weight)
+        if how.places:
+            self.places = nn.Parameter(torch.zeros(how.past, how.rows, how.columns))
 
     def fit_scales(self, low: NDArray[np.float64], high: NDArray[np.float64], field: NDArray[np.float32]) -> None:
         """One scale for what goes in and what comes out, that of the field."""
@@ -54,13 +62,13 @@ class UNetModule(Scaled):
         """[M, j, Y, X] in the field's unit."""
         how = self.description
         frames = self.scaled(x).reshape(-1, how.past, how.rows, how.columns)
-        h, skips = frames, []
+        h, skips = frames + self.places if how.places else frames, []
         for level, down in enumerate(self.downs):
             h = down(self.pool(h) if level else h)
             skips.append(h)
         for up, skip in zip(self.ups, reversed(skips[:-1]), strict=True):
             h = up(torch.cat([self.finer(h), skip], dim=1))
-        change = self.last(h)
+        change = self.last(h) + self.direct(frames) if how.direct else self.last(h)
         newest = frames[:, -1:]
         if how.order:
             steps = torch.arange(1, how.future + 1, dtype=x.dtype, device=x.device)[:, None, None]

@@ -1,5 +1,6 @@
-"""Waves in a zone of a plate, frame by frame: a U-Net turns the last frames into the next and is fed with its own.
+"""Waves on a plate, frame by frame: a U-Net turns the last frames into the next and is fed with its own.
 
+Simulated is the whole plate after the source has ended, so that frames hold all that the next ones depend on.
 `edgepde run BUNDLE --steps N` rolls it out on the device.
 """
 
@@ -20,21 +21,24 @@ from edgepde.factorconv.tasks import FramesTask, Unrolled, rolled, rollout_error
 from edgepde.factorconv.training import Fit, fit
 from edgepde.factorconv.unet import UNetModule
 from edgepde.factorconv.wave_settings import SOLUTION, WaveSettings, about_data, read_data, zone_data
+from edgepde.problems.wave2d import Wave2D
 from edgepde.problems.zone import ZoneData
 from edgepde.train.run_folder import Run
 from edgepde.train.threads import threads
 
 __all__ = ["Config", "read_data", "train"]
 ROOM = 1.25
+PLATE, AFTER = (0.0, 1.0), (0.85, 1.75)
 
 
 @dataclass(frozen=True)
 class Config(WaveSettings):
     """past, future: frames in and out. form, rank: of the kernels, dense too. width: channels of the finest grid, half
     as many again on each of `levels` coarser ones. unroll: steps a loss looks ahead. noise: added to what goes in, in
-    parts of its size. windows: drawn from each case in every epoch.
+    parts of its size. windows: drawn from each case in every epoch. order, direct: what the network adds to.
 
-    And those of the data and the training: cases, nx, ny, nt, obstacle, gap, workers, validation, test, epochs, threads
+    And those of the data and the training: cases, nx, ny, nt, obstacle, gap, workers, validation, test, epochs, batch,
+    rate, threads.
     """
 
     past: int = 4
@@ -44,8 +48,9 @@ class Config(WaveSettings):
     width: int = 24
     levels: int = 3
     kernel: int = 3
-    padding: Padding = "replicate"
-    order: int = 1
+    padding: Padding = "reflect"
+    order: int = 0
+    direct: int = 7
     unroll: int = 3
     noise: float = 0.01
     windows: int = 4
@@ -64,6 +69,12 @@ class Config(WaveSettings):
         """Small data, a small network."""
         return replace(super().quick(), width=8, levels=2, epochs=16)
 
+    @property
+    def wave(self) -> Wave2D:
+        """What is simulated: the whole plate."""
+        whole = Wave2D(nx=self.nx, ny=self.ny, nt=self.nt, gap=self.gap, zone_x=PLATE, zone_y=PLATE, zone_t=AFTER)
+        return replace(whole, obstacle=self.obstacle)
+
     def unet(self, data: ZoneData) -> UNet:
         """The U-Net of a zone; raises DataError for too few frames."""
         t, y, x = data.grid
@@ -81,6 +92,7 @@ class Config(WaveSettings):
             columns=x,
             channels=tuple(self.width + self.width * level // 2 for level in range(self.levels)),
             order=self.order,
+            direct=self.direct,
         )
 
 

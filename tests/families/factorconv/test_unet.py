@@ -63,18 +63,51 @@ def test_it_exports_with_a_free_batch(padding: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"past": 1}, "order: expected 0, got 1"),
+        ({"past": 1, "order": 1}, "order: expected 0, got 1"),
         ({"order": 2}, "order: expected 0 or 1, got 2"),
         ({"rows": 7}, "channels: 2 levels need rows and columns divisible by 2"),
         ({"channels": ()}, "channels: expected 1 to"),
         ({"padding": "reflect", "channels": (4, 4, 4)}, "channels: expected more than 1 cells for reflection"),
         ({"upsampling": "spline"}, "upsampling: expected"),
         ({"future": 0}, "future: expected 1 to"),
+        ({"direct": 4}, "direct: expected 0 or an odd number"),
+        ({"direct": -1}, "direct: expected 0 or an odd number"),
+        ({"padding": "reflect", "direct": 9}, "direct: expected more than 4 cells for reflection"),
     ],
 )
 def test_descriptions_that_make_no_sense_are_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingError, match=said):
         dataclasses.replace(SMALL, **changes)
+
+
+def test_the_direct_part_alone_is_a_difference_scheme() -> None:
+    """u_(n+1) = 2 u_n - u_(n-1) + r (five-point Laplacian of u_n), edges reflected: exact by weights set by hand."""
+    module = made(UNet(past=2, future=1, rows=6, columns=5, channels=(2,), direct=3, padding="reflect"))
+    r = 0.3
+    stencil = torch.zeros(1, 2, 3, 3)
+    stencil[0, 0, 1, 1] = -1.0
+    stencil[0, 1] = r * torch.tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]])
+    stencil[0, 1, 1, 1] += 1.0
+    with torch.no_grad():
+        module.direct.weight.copy_(stencil)
+        for parameter in module.last.parameters():
+            parameter.zero_()
+    u = torch.randn(1, 2, 6, 5, generator=torch.Generator().manual_seed(0))
+    wide = nn.functional.pad(u[:, 1:], (1, 1, 1, 1), mode="reflect")[:, 0]
+    around = wide[:, :-2, 1:-1] + wide[:, 2:, 1:-1] + wide[:, 1:-1, :-2] + wide[:, 1:-1, 2:]
+    wanted = 2 * u[:, 1] - u[:, 0] + r * (around - 4 * u[:, 1])
+    torch.testing.assert_close(module(u.reshape(1, -1))[:, 0], wanted)
+
+
+def test_places_make_the_same_frame_mean_something_else_elsewhere() -> None:
+    flat = torch.ones(1, SMALL.inputs)
+    module = made(dataclasses.replace(SMALL, places=True, direct=0))
+    inner = module(flat)[0, 0]
+    torch.testing.assert_close(inner, inner.mean().expand_as(inner))
+    with torch.no_grad():
+        module.places[:, 2, 1] = 1.0
+    assert float(module(flat)[0, 0].detach().std()) > 1e-6
+    assert "places" not in dict(made(dataclasses.replace(SMALL, places=False)).named_parameters())
 
 
 class Counting(nn.Module):
