@@ -22,8 +22,9 @@ SOLUTION = "finite elements on held-out cases"
 
 @dataclass(frozen=True)
 class WaveSettings:
-    """cases: simulated, where there is no --data. nx, ny, nt, obstacle, gap: of the simulation; workers: processes, 0
-    for one per core. validation, test: cases held out of those there are. epochs, batch, rate, threads: of every training.
+    """cases: simulated, where there is no --data. nx, ny, nt, obstacle, gap, step: of the simulation (step 0: chosen).
+    workers: processes, 0 for one per core. validation, test: cases held out of those there are. epochs, batch, rate,
+    threads: of every training.
     """
 
     cases: int = 700
@@ -32,6 +33,7 @@ class WaveSettings:
     nt: int = 32
     obstacle: Literal["inclusion", "hole"] = "inclusion"
     gap: float = 0.032
+    step: float = 0.0
     workers: int = 0
     validation: int = 100
     test: int = 200
@@ -62,7 +64,7 @@ class WaveSettings:
     @property
     def wave(self) -> Wave2D:
         """What is simulated."""
-        return Wave2D(obstacle=self.obstacle, nx=self.nx, ny=self.ny, nt=self.nt, gap=self.gap)
+        return Wave2D(obstacle=self.obstacle, nx=self.nx, ny=self.ny, nt=self.nt, gap=self.gap, step=self.step)
 
     def split(self, data: ZoneData, seed: int) -> tuple[ZoneData, ZoneData, ZoneData]:
         """(training, validation, test); raises DataError where a part is empty."""

@@ -100,5 +100,5 @@ def check_step(step: float, limit: float, beta: float, unit: str = "") -> None:
     if step > limit:
         raise ProblemError(
             f"step: {step:g}{unit} is above the stability limit {limit:g}{unit} of Newmark's scheme with "
-            f"beta = {beta:.4g} on this mesh; expected at most the limit, or beta = 0.25"
+            f"beta = {beta:.4g} on this mesh; expected at most the limit"
         )

@@ -59,11 +59,14 @@ def make(path: Path, config: Wave2D, cases: int, seed: int = 0, workers: int = 0
     """
     if cases < 1:
         raise DataError(f"{path}: cases: expected at least 1, got {cases}")
+    checked_plate(config)
     parts = Parts(path.with_name(path.name + ".parts"), config, seed)
     chunks = [(first, min(AT_ONCE, cases - first)) for first in range(0, cases, AT_ONCE)]
     missing = [chunk for chunk in chunks if not parts.has(*chunk)]
-    with progress("simulations", cases) as bar:
-        bar.update(cases - sum(count for _, count in missing))
+    left = sum(count for _, count in missing)
+    with progress("simulations", left) as bar:
+        if left < cases:
+            bar.note(f"{cases - left} of {cases} were there")
         with _solver(config, seed, min(workers or _cores(), len(missing))) as solve:
             for first, count, field in solve(missing):
                 parts.save(first, count, field)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgepde.errors import DataError
+from edgepde.errors import DataError, ProblemError
 from edgepde.problems import wave_data
 from edgepde.problems.wave2d import Wave2D, generate
 from edgepde.problems.wave_data import AT_ONCE, Parts, cached, main, make
@@ -90,6 +90,12 @@ def test_a_killed_command_is_resumed_bit_for_bit(tmp_path: Path, whole: bytes) -
     make(tmp_path / "wave.npz", TINY, CASES, 1, workers=1)
     assert (tmp_path / "wave.npz").read_bytes() == whole
     assert not parts.exists()
+
+
+def test_what_cannot_be_simulated_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(ProblemError, match=r"step: 0.5 ms is above the stability limit"):
+        make(tmp_path / "wave.npz", replace(TINY, step=0.5), CASES, workers=2)
+    assert not list(tmp_path.iterdir())
 
 
 def test_parts_of_another_configuration_are_refused(tmp_path: Path) -> None:
