@@ -14,12 +14,14 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError
 from edgepde_runtime.manifest import SHOWN
+from numpy.typing import NDArray
 from torch import Tensor
 
 from . import network as nw
@@ -40,13 +42,14 @@ from .engine import (
     samples,
     telling,
 )
-from .expanding import expanded
+from .expanding import expanded, wide
 from .family import Family
 from .linear import bound_sensitivity as bound_linear_sensitivity
 from .linear import linear
 from .network import Network
 from .propagate import Begin, Enclosure
 from .rules._enclosure import OUT, Taylor
+from .wide import bound_sensitivity as bound_wide
 
 FEW, ABOVE = 4, 1.03
 EVERY = "*"
@@ -127,6 +130,9 @@ def bound_sensitivity(
     if linear(f):
         made = bound_linear_sensitivity(f, box, give.absolute, give.relative)
         return replace(made, seconds=time.monotonic() - began)
+    if wide(f):
+        most = partial(_largest, give)
+        return replace(bound_wide(f, box, most, seconds=seconds, boxes=boxes, seed=seed), points=_middle(box))
     f, domain = expanded(f).to(device), Domain.of(box, device)
     found = _searched(f, domain, give, seed)
     domain = domain.for_networks(max(f.widths), influence(f, domain, seed))
@@ -152,6 +158,16 @@ def bound_sensitivity(
         if (other.value <= made.value).all():
             return other
     return replace(made, how="split", points=made.points[:, : box.dimension], seconds=time.monotonic() - began)
+
+
+def _largest(give: _Given, at: Taylor) -> Tensor:
+    """sup |delta| [B, d] over boxes."""
+    return give.most((at.size + at.rest) * OUT) * OUT
+
+
+def _middle(box: Box | Family) -> NDArray[np.float64]:
+    mean = box.arrays()[0] if isinstance(box, Family) else (np.array(box.low) + np.array(box.high)) / 2.0
+    return np.asarray(mean, dtype=np.float64)[None]
 
 
 def _by_slopes(
@@ -206,7 +222,7 @@ class _Given:
 
 def _slopes(f: Network, give: _Given, low: Tensor, high: Tensor, scale: Tensor, begin: Begin) -> Enclosure:
     first = begin(low, high)
-    off = give.most((first.size + first.rest) * OUT) * OUT
+    off = _largest(give, first)
     return propagate.moved(f, f, first, Taylor(torch.zeros_like(first.poly), off), scale)
 
 

@@ -25,7 +25,7 @@ from .domain import Domain, constant, influence
 from .expanding import expanded_blocks
 from .family import Family
 from .network import Network
-from .propagate import Enclosure
+from .propagate import Begin, Enclosure
 from .rules._enclosure import Taylor
 
 MARGIN = 1.1
@@ -92,6 +92,33 @@ def bound_rounding(
         made = cover(lambda low, high: _by_coordinate(domain, way(low, high)), domain.low, domain.high, limits)
     value, at = parted(made.bound.amax(dim=0)), parted(least)
     return RoundingBound(value[0], value[1], at, made.analysed, time.monotonic() - began)
+
+
+def bound_sensitivity(
+    f: Network, box: Box | Family, most: Callable[[Taylor], Tensor], *, seconds: float, boxes: int, seed: int
+) -> Bound:
+    """sup |f(x + delta) - f(x)| of the worst output, |delta| <= most(model of x); found: 0, nothing is searched."""
+    began = time.monotonic()
+    f, domain = expanded_blocks(f), Domain.of(box)
+    domain = domain.for_networks(max(f.widths), _influence(f, None, domain, seed))
+    with torch.no_grad():
+        pair = forward.Difference.of(f, f, domain)
+
+        def moved(low: Tensor, high: Tensor, begin: Begin) -> tuple[Taylor, Tensor]:
+            first = begin(low, high)
+            return pair.moved(first, Taylor(torch.zeros_like(first.poly), most(first)))
+
+        middle = domain.inputs((0.5 * domain.low + 0.5 * domain.high)[None])
+        least = forward.worst(*moved(middle, middle, constant), middle[:, :1] * 0.0).rest[0]
+        limits = Limits(
+            (MARGIN * least).clamp(min=1e-300),
+            max(0.0, seconds - (time.monotonic() - began)),
+            min(boxes, BOXES),
+            forward.batch(f, domain.variables),
+        )
+        made = cover(analysing(moved, domain), domain.low, domain.high, limits)
+    none = Found(torch.zeros(1, dtype=torch.float64), middle)
+    return bound_of(made, none, None, "slopes", began)
 
 
 def analysing(way: Way, domain: Domain) -> Analyse:

@@ -84,12 +84,13 @@ def test_convolutions_mean_what_torch_means(node: Convolution) -> None:
         more = tuple(a - b for a, b in zip(node.pads[:d], node.pads[d:], strict=True))
         if any(m >= max(s, w) for m, s, w in zip(more, *spread, strict=True)):
             return
-        call = (functional.conv_transpose1d, functional.conv_transpose2d, functional.conv_transpose3d)[d - 1]
-        theirs = call(field, node.weight, node.bias, node.strides, node.pads[:d], more, node.groups, node.dilations)
+        spread_call = (functional.conv_transpose1d, functional.conv_transpose2d, functional.conv_transpose3d)[d - 1]
+        given = (node.weight, node.bias, node.strides, node.pads[:d], more, node.groups, node.dilations)
+        theirs = spread_call(field, *given)
     else:
         around = [node.pads[side * d + axis] for axis in reversed(range(d)) for side in range(2)]
         straight = (functional.conv1d, functional.conv2d, functional.conv3d)[d - 1]
-        theirs = call(
+        theirs = straight(
             functional.pad(field, around), node.weight, node.bias, node.strides, 0, node.dilations, node.groups
         )
     ours = node.times(x) + node.shift
