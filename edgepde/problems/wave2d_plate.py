@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, final
 
 import numpy as np
@@ -105,8 +105,9 @@ def pulse(t: Array, frequency: float) -> Array:
     return made
 
 
+@lru_cache(maxsize=2)
 def checked_plate(config: Wave2D) -> Plate:
-    """The plate of a configuration; raises ProblemError for more than 5,000 unknowns."""
+    """The plate of a configuration, made once; raises ProblemError for more than 5,000 unknowns."""
     made = Plate(config)
     if made.unknowns > MOST_UNKNOWNS:
         raise ProblemError(f"gap: {config.gap:g} m makes {made.unknowns} unknowns, expected at most {MOST_UNKNOWNS}")

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from edgepde_runtime import npz
@@ -170,10 +170,8 @@ def _solver(config: Wave2D, seed: int, workers: int) -> Iterator[Callable[[Chunk
 
 
 def _here(config: Wave2D, seed: int, chunks: Chunks) -> Solved:
-    made = checked_plate(config) if chunks else None
     for first, count in chunks:
-        assert made is not None
-        yield first, count, _solved(made, config.parameters(seed, first, count))
+        yield first, count, _solved(checked_plate(config), config.parameters(seed, first, count))
 
 
 def _in(pool: ProcessPoolExecutor, config: Wave2D, seed: int, chunks: Chunks) -> Solved:
@@ -184,7 +182,7 @@ def _in(pool: ProcessPoolExecutor, config: Wave2D, seed: int, chunks: Chunks) ->
         yield *asked[future], future.result()
 
 
-_plates: dict[str, Any] = {}
+_configs: list[Wave2D] = []
 
 
 def _start(config: Wave2D) -> None:
@@ -192,7 +190,7 @@ def _start(config: Wave2D) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow, daemon=True).start()
     threadpool_limits(limits=1)
-    _plates["config"] = config
+    _configs[:] = [config]
 
 
 def _follow() -> None:
@@ -203,9 +201,7 @@ def _follow() -> None:
 
 
 def _work(parameters: NDArray[np.float64]) -> Field:
-    if "plate" not in _plates:
-        _plates["plate"] = checked_plate(_plates["config"])
-    return _solved(_plates["plate"], parameters)
+    return _solved(checked_plate(_configs[0]), parameters)
 
 
 def _solved(made: Plate, parameters: NDArray[np.float64]) -> Field:
