@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 from _harness import Row, say
 from edgepde_runtime.latency import measure
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from edgepde.problems.wave2d import Wave2D, generate
@@ -46,7 +48,7 @@ def called(gap: float) -> str:
     return f"P2, edge {gap:g} m, {INNER:g} of that in the disk"
 
 
-def _times(plates: dict[str, Plate], case: np.ndarray, quick: bool) -> list[Row]:
+def _times(plates: dict[str, Plate], case: NDArray[np.float64], quick: bool) -> list[Row]:
     """Milliseconds of a case with new speeds: matrices summed, load, factorisation, all steps, sampling."""
     for plate in plates.values():
         _ = plate.limit, plate.sampling
@@ -56,18 +58,10 @@ def _times(plates: dict[str, Plate], case: np.ndarray, quick: bool) -> list[Row]
     for name in plates:
         latency = found[name]
         spread = (latency.quantile(0.25) / 1e3, latency.quantile(0.75) / 1e3)
-        made.append(
-            Row(
-                CASE,
-                name,
-                "ms",
-                latency.p50 / 1e3,
-                spread=spread,
-                note=f"processor time, {len(latency.samples)} rounds",
-            )
-        )
+        note = f"processor time, {len(latency.samples)} rounds"
+        made.append(Row(CASE, name, "ms", latency.p50 / 1e3, spread=spread, note=note))
     return made
 
 
-def _call(plate: Plate, case: np.ndarray) -> object:
+def _call(plate: Plate, case: NDArray[np.float64]) -> Callable[[], object]:
     return lambda: plate.solve(case)

@@ -10,6 +10,9 @@ from typing import Any
 import meshio
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial import Delaunay
 
 from edgepde.errors import DataError
 from edgepde.problems.newmark import Newmark
@@ -17,7 +20,7 @@ from edgepde.problems.wave2d import NAMES, UNITS, Wave2D, generate
 from edgepde.problems.wave2d_mesh import plate
 from edgepde.problems.wave2d_plate import Plate, pulse
 from edgepde.problems.zone import ZoneData, read
-from edgepde.problems.zone_sampling import sampler
+from edgepde.problems.zone_sampling import in_time, sampler
 from edgepde.problems.zone_series import CORNERS, series
 
 TIMES = np.linspace(0.0, 1.0, 5)
@@ -133,6 +136,30 @@ def test_every_case_may_have_a_mesh_of_its_own(tmp_path: Path) -> None:
         assert np.abs(data.field[i] - expected(data, speed)).max() < 1e-5
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**31), st.integers(4, 40), st.floats(-10, 10), st.floats(-10, 10))
+def test_sampling_keeps_what_is_linear_on_any_triangulation(seed: int, count: int, a: float, b: float) -> None:
+    rng = np.random.default_rng(seed)
+    points = np.concatenate([[[0.0, 0], [1, 0], [0, 1], [1, 1]], rng.random((count, 2))])
+    x, y = (np.sort(rng.random(6)) for _ in range(2))
+    matrix = sampler(points, Delaunay(points).simplices.astype(np.int64), y, x, "random")
+    gy, gx = np.meshgrid(y, x, indexing="ij")
+    assert np.abs(matrix.sum(axis=1) - 1).max() < 1e-9
+    assert matrix.data.min() > -1e-8
+    assert np.abs(matrix @ (1 + points @ [a, b]) - (1 + a * gx + b * gy).ravel()).max() < 1e-7
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**31), st.integers(2, 12), st.floats(-10, 10))
+def test_interpolation_in_time_keeps_what_is_linear_and_given(seed: int, count: int, slope: float) -> None:
+    rng = np.random.default_rng(seed)
+    times = np.cumsum(0.01 + rng.random(count))
+    wanted = np.sort(rng.uniform(times[0], times[-1], 9))
+    assert np.abs(in_time(times, 2 + slope * times[:, None], wanted)[:, 0] - 2 - slope * wanted).max() < 1e-9
+    values = rng.standard_normal((count, 3))
+    assert np.abs(in_time(times, values, times) - values).max() < 1e-12
+
+
 def test_one_component_of_a_vector(tmp_path: Path) -> None:
     points, _ = mesh()
     vector = [np.column_stack([0 * points[:, 0], linear(points, t, 1.0), 0 * points[:, 0]]) for t in TIMES]
@@ -153,9 +180,9 @@ def test_a_nan_is_named_with_file_time_and_point(tmp_path: Path, case: str, file
     points, _ = mesh()
     values = [linear(points, t, 1.0) for t in TIMES]
     values[2][17] = np.nan
-    given: Any = {case: values}
+    series_of: Any = {case: values}
     with pytest.raises(DataError, match=rf"{file}: time 0.5: u: expected finite numbers, got nan at point 17 \(1 of"):
-        read(folder(tmp_path, **given))
+        read(folder(tmp_path, **series_of))
 
 
 @pytest.mark.parametrize(
@@ -289,8 +316,8 @@ def test_our_own_solution_through_mesh_files_is_the_zone(tmp_path: Path) -> None
     rows = [",".join(map(str, case)) for case in config.parameters(0, 0, 2)]
     heads = ",".join(f"{name} [{unit}]" for name, unit in zip(NAMES, UNITS, strict=True))
     (tmp_path / "parameters.csv").write_text(f"case,{heads}\na,{rows[0]}\nb,{rows[1]}\n")
-    given, own = read(tmp_path), generate(config, 2)
-    assert np.array_equal(given.parameters, own.parameters)
+    held, own = read(tmp_path), generate(config, 2)
+    assert np.array_equal(held.parameters, own.parameters)
     for i in range(2):
-        off = np.linalg.norm(given.field[i] - own.field[i]) / np.linalg.norm(own.field[i])
+        off = np.linalg.norm(held.field[i] - own.field[i]) / np.linalg.norm(own.field[i])
         assert 1e-4 < off < 0.03
