@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import edgepde_runtime
 import numpy as np
@@ -20,6 +20,9 @@ from .dims import Shape, features, spelled
 from .functions import MOST_OPERANDS, Steps
 from .operations import Copy, Lanes, Operation, Scalars, axes_of
 from .value import FLOATS, STORED, Store, Value, broadcast
+
+if TYPE_CHECKING:
+    from .surrounding import Surrounding
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,15 @@ class Call:
 @final
 @dataclass
 class Builder:
-    """The steps so far and the free sizes: `symbols` in order with the numbers that stand for them."""
+    """The steps so far and the free sizes: `symbols` in order with the numbers that stand for them.
+
+    surrounded: padded maps, and what they are made of.
+    """
 
     stand_ins: dict[str, int]
     lane: str | None
     operations: list[Operation] = field(default_factory=list)
+    surrounded: dict[Store, Surrounding] = field(default_factory=dict)
 
     def new(self, code: str, shape: Shape, *, varying: bool) -> Value:
         """A value in scratch that a step will write."""

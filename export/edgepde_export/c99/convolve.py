@@ -25,7 +25,10 @@ STRIP = 128
 
 @dataclass(frozen=True)
 class Axis:
-    """ep_axis: output i reads taps at stride i + from + a apart, and is number begin + every i of size."""
+    """ep_axis: output i reads taps at stride i + from + a apart, and is number begin + every i of size.
+
+    beyond: what stands outside the input, the place of Pad's mode among its modes; a constant is 0.
+    """
 
     taps: int
     start: int
@@ -37,6 +40,7 @@ class Axis:
     every: int
     size: int
     kernel: range
+    beyond: int = 0
 
     @property
     def span(self) -> int:
@@ -46,7 +50,8 @@ class Axis:
     def written(self) -> str:
         """The initialiser."""
         numbers = (
-            self.taps, self.start, self.apart, self.stride, self.inputs, self.count, self.begin, self.every, self.size
+            self.taps, self.start, self.apart, self.stride, self.inputs, self.count, self.begin, self.every, self.size,
+            self.beyond,
         )  # fmt: skip
         return f"{{{', '.join(map(str, numbers))}}}"
 

@@ -12,6 +12,7 @@ from ..building import Builder, Call, refuse_sizes
 from ..code import Axis
 from ..dims import dim, features, symbols
 from ..operations import Copy, empty
+from ..surrounding import Surrounding
 from ..value import CODES, Value, constant
 
 
@@ -48,6 +49,11 @@ def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     fill = _fill(call, x) if mode == "constant" else None
     for axis in reversed(range(len(shape))):
         _around(call, builder, output, widths, axis, fill)
+    if x.apart is None and all(w.kept == features((d,)) for w, d in zip(widths, x.shape, strict=True)):
+        zeros = fill is None or (fill.data is not None and not fill.data.any())
+        if zeros:
+            ends = tuple(w.before for w in widths), tuple(w.after for w in widths)
+            builder.surrounded[output.store] = Surrounding(shape, x, *ends, mode)
     return (output,)
 
 
