@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,30 +16,36 @@ from support.op_cases import Case
 from support.rooms import cases_module, cases_of
 
 ROOM = Room("factorized_conv")
-BUILDS = [("gcc", isa) for isa in ("scalar", "soft", "avx2", "avx512")] + [("clang", "avx512")]
+BUILDS = [("gcc", isa) for isa in ("soft", "avx2", "avx512")] + [("clang", "avx512")]
 MADE = cases_module(ROOM).made
 
 
-@pytest.fixture(scope="module", params=BUILDS, ids="-".join)
-def kernel(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Kernel:
-    return build_kernel(*request.param, tmp_path_factory.mktemp("factorized"))
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Kernel]:
+    """Builds by compiler and instruction set, each made once."""
+    return functools.cache(lambda compiler, isa: build_kernel(compiler, isa, tmp_path_factory.mktemp("factorized")))
+
+
+@pytest.fixture(params=BUILDS, ids="-".join)
+def kernel(request: Any, built: Callable[[str, str], Kernel]) -> Kernel:
+    return built(*request.param)
 
 
 @pytest.fixture(scope="module")
-def scalar(tmp_path_factory: pytest.TempPathFactory) -> Kernel:
+def scalar(built: Callable[[str, str], Kernel]) -> Kernel:
     """The definition."""
-    return build_kernel("gcc", "scalar", tmp_path_factory.mktemp("scalar"))
+    return built("gcc", "scalar")
 
 
 @pytest.fixture(scope="module")
-def widest(tmp_path_factory: pytest.TempPathFactory) -> Kernel:
+def widest(built: Callable[[str, str], Kernel]) -> Kernel:
     """Vectors, where this processor has any that we build for."""
-    for isa in ("avx512", "avx2", "scalar"):
+    for isa in ("avx512", "avx2"):
         try:
-            return build_kernel("gcc", isa, tmp_path_factory.mktemp("widest"))
+            return built("gcc", isa)
         except pytest.skip.Exception:
             continue
-    pytest.skip("no build runs here")
+    return built("gcc", "scalar")
 
 
 def same_bits(y: np.ndarray, z: np.ndarray) -> bool:

@@ -59,7 +59,7 @@ def test_onnxruntime_gives_the_kernels_bits(case: Case, library: Path, kernel: K
     assert same_bits(y, kernel.run(case[1], case[2]))
 
 
-@pytest.mark.parametrize("case", CASES[::9], ids=lambda case: case[0])
+@pytest.mark.parametrize("case", CASES[:36:9], ids=lambda case: case[0])
 def test_the_kernel_ran_and_not_the_body(case: Case, library: Path, marked: Path) -> None:
     encoded = case_model(ROOM, case)[0]
     np.testing.assert_allclose(run(encoded, marked, case[1]) - run(encoded, library, case[1]), 1.0, atol=1e-5)

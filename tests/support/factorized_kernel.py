@@ -87,7 +87,7 @@ def build_kernel(compiler: str, isa: str, folder: Path) -> Kernel:
     """One build; skips where compiler or processor are missing."""
     needs_compiler(compiler)
     needs_processor(isa)
-    return Kernel(ctypes.CDLL(str(compile_shared(compiler, isa, SOURCE, folder))))
+    return Kernel(ctypes.CDLL(str(compile_shared(compiler, isa, SOURCE, folder, extra=("-O1",)))))
 
 
 def defined(inputs: Sequence[Any], attributes: Mapping[str, Any]) -> NDArray[Any]:

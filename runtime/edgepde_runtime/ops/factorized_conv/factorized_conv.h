@@ -293,7 +293,7 @@ static inline EP_NUMBER *EP_FULL_NAME(_numbers)(size_t rows, size_t n, const EP_
 
 /* x [S, n_1, n_2, n_3], read [R, S], filters [R, k_1 + k_2 + k_3], write [T, R], bias [T], y [T, m_1, m_2, m_3]; scratch of
  * ep_factorized_scratch numbers. No two of them share memory. */
-static inline void EP_FULL_NAME(_all)(const size_t lanes, const ep_factorized *f, const EP_NUMBER *x, const EP_WEIGHT *read,
+EP_APART void EP_FULL_NAME(_all)(const size_t lanes, const ep_factorized *f, const EP_NUMBER *x, const EP_WEIGHT *read,
                                       const EP_WEIGHT *filters, const EP_WEIGHT *write, const EP_NUMBER *bias, EP_NUMBER *y,
                                       EP_NUMBER *scratch) {
     const ep_window *const a = f->axis;
@@ -335,7 +335,7 @@ static inline void EP_FULL_NAME(_all)(const size_t lanes, const ep_factorized *f
 }
 
 #define EP_FACTORIZED_FORM(form, lanes) \
-    EP_APART void EP_FULL_NAME(form)(const ep_factorized *f, const EP_NUMBER *x, const EP_WEIGHT *read, \
+    static inline void EP_FULL_NAME(form)(const ep_factorized *f, const EP_NUMBER *x, const EP_WEIGHT *read, \
                                      const EP_WEIGHT *filters, const EP_WEIGHT *write, const EP_NUMBER *bias, EP_NUMBER *y, \
                                      EP_NUMBER *scratch) { \
         EP_FULL_NAME(_all)(lanes, f, x, read, filters, write, bias, y, scratch); \

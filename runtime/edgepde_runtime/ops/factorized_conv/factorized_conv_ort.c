@@ -1,4 +1,4 @@
-/* factorized_conv for ONNX Runtime, row by row. */
+/* factorized_conv for ONNX Runtime, row by row; factors that are halves become numbers before. */
 #include <stdlib.h>
 
 #include "ort_room.h"
@@ -7,21 +7,11 @@
 #define EP_NAME factorized_f32
 #include "factorized_conv.h"
 #undef EP_NAME
-#define EP_STORED 16
-#define EP_NAME factorized_f32_half
-#include "factorized_conv.h"
-#undef EP_NAME
-#undef EP_STORED
 #undef EP_TYPE
 #define EP_TYPE f64
 #define EP_NAME factorized_f64
 #include "factorized_conv.h"
 #undef EP_NAME
-#define EP_STORED 16
-#define EP_NAME factorized_f64_half
-#include "factorized_conv.h"
-#undef EP_NAME
-#undef EP_STORED
 #undef EP_TYPE
 
 #define MOST_AXES 3
@@ -101,36 +91,53 @@ static const char *shape(const ep_ort_call *call, int64_t *sizes, size_t *rank) 
     return NULL;
 }
 
-#define APPLY(name, number, weight, stored) \
-    static const char *apply_##name(const ep_ort_call *call) { \
+/* Halves as numbers. */
+#define NUMBERS(type, number) \
+    static number *numbers_##type(size_t n, const uint16_t *w, number *to) { \
+        size_t i = 0; \
+        for (; i + EP_WIDTH_##type <= n; i += EP_WIDTH_##type) ep_store_##type(to + i, ep_load_half_##type(w + i)); \
+        if (i < n) { \
+            uint16_t few[EP_WIDTH_##type] = {0}; \
+            __builtin_memcpy(few, w + i, (n - i) * sizeof *w); \
+            ep_store_some_##type(to + i, ep_load_half_##type(few), n - i); \
+        } \
+        return to + n; \
+    }
+NUMBERS(f32, float)
+NUMBERS(f64, double)
+
+#define APPLY(type, number) \
+    static const char *apply_##type(const ep_ort_call *call) { \
         ep_factorized f; \
         const char *wrong = sizes_of(call, &f); \
-        const size_t rows = (size_t)call->sizes[0][0]; \
+        const size_t rows = (size_t)call->sizes[0][0], K = EP_ORT_SIZE(call, 'K'); \
         if (wrong || !rows) return wrong; \
-        const size_t need = ep_factorized_scratch(&f, 1, stored); \
-        void *memory = malloc(need * sizeof(number) + 64); \
+        const int half = call->h == ORT_FLOAT16; \
+        const size_t need = ep_factorized_scratch(&f, 1, 0), more = half ? f.R * (f.S + K + f.T) : 0; \
+        void *memory = malloc((need + more) * sizeof(number) + 64); \
         if (!memory) return "out of memory"; \
         number *const scratch = (number *)(void *)((char *)memory + (64 - (uintptr_t)memory % 64)); \
-        const number *x = call->inputs[0]; \
+        const number *x = call->inputs[0], *read = call->inputs[1], *filters = call->inputs[2], *write = call->inputs[3]; \
+        if (half) { \
+            number *next = scratch + need; \
+            read = next, next = numbers_##type(f.R * f.S, call->inputs[1], next); \
+            filters = next, next = numbers_##type(f.R * K, call->inputs[2], next); \
+            write = next, numbers_##type(f.T * f.R, call->inputs[3], next); \
+        } \
         number *y = call->outputs[0]; \
         for (size_t b = 0; b < rows; b++) { \
-            factorized_##name##_row(&f, x, (const weight *)call->inputs[1], (const weight *)call->inputs[2], \
-                                    (const weight *)call->inputs[3], (const number *)call->inputs[4], y, scratch); \
+            factorized_##type##_row(&f, x, read, filters, write, call->inputs[4], y, scratch); \
             x += f.S * f.axis[0].size * f.axis[1].size * f.axis[2].size; \
             y += f.T * f.axis[0].count * f.axis[1].count * f.axis[2].count; \
         } \
         free(memory); \
         return NULL; \
     }
-APPLY(f32, float, float, 0)
-APPLY(f32_half, float, uint16_t, 1)
-APPLY(f64, double, double, 0)
-APPLY(f64_half, double, uint16_t, 1)
+APPLY(f32, float)
+APPLY(f64, double)
 
 static const char *compute(const ep_ort_call *call) {
-    const int half = call->h == ORT_FLOAT16;
-    if (call->t == ORT_FLOAT32) return half ? apply_f32_half(call) : apply_f32(call);
-    return half ? apply_f64_half(call) : apply_f64(call);
+    return call->t == ORT_FLOAT32 ? apply_f32(call) : apply_f64(call);
 }
 
 EP_ORT_ROOM(factorized_conv) = {
