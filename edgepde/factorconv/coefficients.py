@@ -28,7 +28,7 @@ HISTORY, ROUNDS = 60, 10
 
 @dataclass(frozen=True)
 class Regression:
-    """iterations: of L-BFGS. ridge: on the linear layer. decay: on the squares of theta. spread: of the first weights."""
+    """iterations: of L-BFGS. ridge: on the linear layer. decay: on squares of theta. spread: of the first weights."""
 
     iterations: int = 400
     ridge: float = 1e-7

@@ -1,0 +1,1 @@
+"""Parts of factorconv.py; those with rows() are its questions."""

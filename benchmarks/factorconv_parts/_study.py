@@ -1,0 +1,162 @@
+"""The data of the study, and trainings that are kept: what was trained once in a folder is read from it afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from _harness import say
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from edgepde.factorconv.description import Description, from_json
+from edgepde.factorconv.generator import GeneratorModule
+from edgepde.factorconv.members import test_error
+from edgepde.factorconv.modulated import ModulatedModule
+from edgepde.factorconv.scaling import Scaled
+from edgepde.factorconv.tasks import FieldTask
+from edgepde.factorconv.training import Fit, fit
+from edgepde.problems.wave2d import Wave2D, generate
+from edgepde.problems.zone import ZoneData, read
+
+VALIDATION, TEST = 100, 200
+TRAINING, QUICK_TRAINING = 400, 40
+SEEDS = (0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Data:
+    """Training, validation and test cases; key: says which they are."""
+
+    key: str
+    train: ZoneData
+    validation: ZoneData
+    test: ZoneData
+
+    def first(self, cases: int) -> Data:
+        """Only so many training cases."""
+        return replace(self, key=f"{self.key}-{cases}", train=self.train.take(slice(0, cases)))
+
+    def noisy(self, share: float) -> Data:
+        """Training fields with white noise of a share of their root mean square; the others stay clean."""
+        field = self.train.field
+        noise = np.random.default_rng(7).standard_normal(field.shape, dtype=np.float32)
+        made = field + share * float(np.sqrt(np.mean(np.square(field)))) * noise
+        return replace(self, key=f"{self.key}-noise{share:g}", train=replace(self.train, field=made))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A module and its figures: relative L2 errors in the mean over cases, seconds of processor time and by the clock.
+
+    passes: over the training cases. memory: by how many MiB the process grew at most during training, 0 if not known.
+    """
+
+    name: str
+    module: nn.Module
+    parameters: int
+    passes: int
+    seconds: float
+    wall: float
+    train: float
+    validation: float
+    test: float
+    worst: float
+    memory: float
+
+    @property
+    def words(self) -> str:
+        """The figures beside the error."""
+        return (
+            f"{self.parameters} numbers, {self.passes} passes, {self.seconds:.0f} s of one core, "
+            f"validation {self.validation:.4f}, worst case {self.worst:.3f}"
+        )
+
+
+def obtain_data(runs: Path, quick: bool) -> Data:
+    """Simulated once, kept in runs; the same split for every seed."""
+    config = Wave2D().quick() if quick else Wave2D()
+    validation, test = (12, 12) if quick else (VALIDATION, TEST)
+    cases = (QUICK_TRAINING if quick else TRAINING) + validation + test
+    path = runs / f"wave-{config.nx}-{cases}.npz"
+    if not path.exists():
+        say(f"  simulating {cases} cases")
+        generate(config, cases, 0).write(path)
+    data = read(path)
+    return Data(path.stem, *data.split(0, test, validation))
+
+
+def obtain(
+    runs: Path,
+    data: Data,
+    name: str,
+    description: Description,
+    how: Fit,
+    seed: int,
+    trainer: Callable[[Description, Data, Fit, int], nn.Module] | None = None,
+) -> Trained:
+    """A trained simulator, read where the same was trained before."""
+    stated = json.dumps([data.key, description.to_json(), asdict(how), seed, trainer is None], sort_keys=True)
+    path = runs / f"{name}-{seed}-{hashlib.sha256(stated.encode()).hexdigest()[:10]}"
+    if not path.with_suffix(".json").exists():
+        _train(path, data, name, description, how, seed, trainer or convolutional)
+    held = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    module = from_json(held.pop("description"), str(path)).build()
+    module.load_state_dict(load_file(path.with_suffix(".safetensors")))
+    module.eval()
+    made = Trained(module=module, **held)
+    say(f"  {made.name}, seed {seed}: test {made.test:.4f}; {made.words}")
+    return made
+
+
+def convolutional(description: Description, data: Data, how: Fit, seed: int) -> nn.Module:
+    """Any simulator by AdamW on the relative error, the best weights on validation data kept."""
+    module = description.seeded(seed)
+    assert isinstance(module, Scaled)
+    module.fit_scales(data.train.low, data.train.high, data.train.field)
+    if isinstance(module, GeneratorModule | ModulatedModule) and module.description.modes:
+        module.fit_basis(data.train.field)
+    fit(module, FieldTask(data.train, data.validation, torch.device("cpu")), how, None, "benchmark", seed)
+    return module
+
+
+def _train(
+    path: Path,
+    data: Data,
+    name: str,
+    description: Description,
+    how: Fit,
+    seed: int,
+    trainer: Callable[[Description, Data, Fit, int], nn.Module],
+) -> None:
+    before, began, clock = _peak(), time.process_time(), time.monotonic()
+    module = trainer(description, data, how, seed)
+    seconds, wall = time.process_time() - began, time.monotonic() - clock
+    errors = [test_error(module, part) for part in (data.train, data.validation, data.test)]
+    figures = {
+        "name": name,
+        "parameters": sum(p.numel() for p in module.parameters()),
+        "passes": how.epochs,
+        "seconds": seconds,
+        "wall": wall,
+        "train": errors[0].mean,
+        "validation": errors[1].mean,
+        "test": errors[2].mean,
+        "worst": errors[2].worst,
+        "memory": _peak() - before,
+        "description": getattr(module, "description", description).to_json(),
+    }
+    save_file({k: t.contiguous() for k, t in module.state_dict().items()}, path.with_suffix(".safetensors"))
+    path.with_suffix(".json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
+
+
+def _peak() -> float:
+    """The largest resident set so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
