@@ -156,12 +156,11 @@ class FactorConv(nn.Module, ABC):
         With `merge_rows` as many rows of K take the place of their maps, made anew in backward: never all of K.
         """
         names, merged = list(self.factors), self.merge_rows > 0
-        maps = len(x) * math.prod(
-            max(a, b) for a, b in zip(x.shape[2:], self.where.grid_after(x.shape[2:]), strict=True)
-        )
-        maps *= self.where.inputs * math.prod(self.ranks)
-        count = self.merge_rows if merged else max(1, min(self.where.outputs, MAPS // max(1, maps)))
+        after = self.where.grid_after(x.shape[2:])
         x = self.chain().padded(x)
+        maps = len(x) * self.where.inputs * math.prod(self.ranks)
+        maps *= math.prod(max(n, m) for n, m in zip(x.shape[2:], after, strict=True))
+        count = self.merge_rows if merged else max(1, min(self.where.outputs, MAPS // max(1, maps)))
 
         def some(x: Tensor, bias: Tensor | None, *held: Tensor) -> Tensor:
             factors, here = dict(zip(names, held, strict=True)), replace(self.where, outputs=len(held[0]))

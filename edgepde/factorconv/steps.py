@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import final
 
 import torch
@@ -175,4 +176,5 @@ def outer(ways: Sequence[Tensor]) -> Tensor:
 
 def split(filters: Tensor, kernel: Sequence[int]) -> tuple[Tensor, ...]:
     """Filters of all axes side by side [.., k_1 + .. + k_d] -> views [.., k_a]."""
-    return torch.split(filters, list(kernel), dim=-1)
+    ends = list(accumulate(kernel))
+    return tuple(filters[..., end - k : end] for k, end in zip(kernel, ends, strict=True))
