@@ -18,6 +18,8 @@ WORST, POINT_ROUNDS = 3, 22
 DRAWS, DRAWN_NUMBERS, FEWEST_DRAWS = 256, 1 << 15, 8
 # Beyond so many columns a neighbourhood says little: the worst point alone, a few rounds.
 MANY, ROUNDS_OF_MANY = 64, 3
+# So many numbers an evaluation may make together; points with more have fewer draws, starts and rounds.
+MADE, WIDE, ROUNDS_OF_WIDE = 1 << 19, 1 << 12, 10
 
 
 @dataclass(frozen=True)
@@ -46,18 +48,20 @@ def worst_case(
 
 
 def worst_point(
-    error: PointError, points: Array, box: Box, more: Array, seed: int = 0, rounds: int = POINT_ROUNDS
+    error: PointError, points: Array, box: Box, more: Array, seed: int = 0, rounds: int = POINT_ROUNDS, width: int = 1
 ) -> Worst:
     """max |error| over points [M, d] of one box, and over neighbourhoods of the worst three and of `more` [m, d].
 
-    error(points [m, d]) -> [m]. The neighbourhoods shrink to a few units in the last place of float32; of many columns
-    they have fewer points.
+    error(points [m, d]) -> [m], of `width` numbers a point. The neighbourhoods shrink to a few units in the last place
+    of float32; of many columns or numbers they have fewer points.
     """
-    draws, many = max(FEWEST_DRAWS, min(DRAWS, DRAWN_NUMBERS // box.dimension)), box.dimension > MANY
+    draws = max(FEWEST_DRAWS, min(DRAWS, DRAWN_NUMBERS // box.dimension, MADE // width))
+    many = box.dimension > MANY or width > WIDE
     values = _magnitude(error(points))
     worst = points[np.argsort(-values)[: 1 if many else WORST]]
     starts = [(point,) for point in (*worst, *more[: 1 if many else None])]
-    rounds = min(rounds, ROUNDS_OF_MANY) if many else rounds
+    most = ROUNDS_OF_MANY if box.dimension > MANY else ROUNDS_OF_WIDE
+    rounds = min(rounds, most) if many else rounds
     best, compared = _climb(error, _at(values, (points,)), starts, (box,), (draws,), seed, rounds)
     return Worst(best.value, np.zeros(0), best.place[0], values.size + compared)
 

@@ -15,9 +15,11 @@ Error = Callable[[Array], Array]
 
 SAMPLES, CORNERS = 2048, 1024
 STARTS, STEPS, DIRECTIONS = 12, 30, 12
+FEWEST, FEWEST_STEPS = 2, 8
 NEAREST, DRAWS, HALVINGS = 3, 64, 24
 FIRST, LAST = 0.1, 1e-7
 FEWEST_ROWS, FIXED_ROWS, MOST_ROWS, LONGEST_CALL = 32, 512, 4096, 0.05
+WIDE, NUMBERS = 1 << 12, 1 << 22
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Search:
     Round after round, each another sample of the cube and its faces, climbs from the worst of it, and neighbourhoods
     that shrink around the worst of all. The same seed looks at the same places in the same order; seconds or rounds
     say how far it goes. starts [k, D] are looked at first. progress is called with `worst` after every call of error.
+    width: how many numbers a place makes; of more than WIDE a round without seconds looks at fewer places.
     """
 
     def __init__(
@@ -55,12 +58,14 @@ class Search:
         seed: int = 0,
         starts: Array | None = None,
         progress: Callable[[Worst], None] | None = None,
+        width: int = 1,
     ) -> None:
         self._error, self._d, self._seed, self._progress = error, dimension, seed, progress
         self._starts = np.zeros((0, dimension)) if starts is None else starts
         self._value, self._place = np.full(outputs, -1.0), np.zeros((outputs, dimension))
         self._calls = [np.zeros((0, dimension))] * outputs
         self._tried, self._rows, self._deadline, self._sized = 0, FEWEST_ROWS, np.inf, False
+        self._width, self._share = width, 1.0
 
     @property
     def worst(self) -> Worst:
@@ -74,7 +79,9 @@ class Search:
         """
         self._deadline = np.inf if seconds is None else time.monotonic() + seconds
         self._sized = seconds is not None
-        self._rows = FEWEST_ROWS if self._sized else FIXED_ROWS
+        fits = max(1, NUMBERS // self._width)
+        self._rows = min(fits, FEWEST_ROWS if self._sized else FIXED_ROWS)
+        self._share = 1.0 if self._sized else min(1.0, WIDE / self._width)
         most = np.inf if rounds is None and seconds is not None else rounds or 1
         number = 0
         try:
@@ -87,12 +94,19 @@ class Search:
 
     def _round(self, number: int) -> None:
         rng = np.random.default_rng([self._seed, number])
-        places = np.concatenate([self._starts[: 0 if number else None], _sample(self._d, number, rng)])
+        places = np.concatenate([self._starts[: 0 if number else None], self._thinned(_sample(self._d, number, rng))])
         values = self._values(places)
         for output in range(len(self._value)):
-            order = np.argsort(-values[:, output], kind="stable")[:STARTS]
+            order = np.argsort(-values[:, output], kind="stable")[: self._count(STARTS, FEWEST)]
             self._climb(output, places[order], rng)
             self._shrink(output, np.concatenate([self._place[output][None], places[order[: NEAREST - 1]]]), rng)
+
+    def _count(self, whole: int, least: int) -> int:
+        return max(least, round(whole * self._share))
+
+    def _thinned(self, places: Array) -> Array:
+        """Every so many of the places, the first among them."""
+        return places[:: max(1, round(1.0 / self._share))]
 
     def _values(self, places: Array) -> Array:
         """error at places [n, D], in calls that are not long. Raises _Over between them."""
@@ -125,7 +139,7 @@ class Search:
         """Every start x [s, D] follows its slope by differences; a step grows where it helps and shrinks where not."""
         value = self._values(x)[:, output]
         size = np.full(len(x), FIRST)
-        for _ in range(STEPS):
+        for _ in range(self._count(STEPS, FEWEST_STEPS)):
             probes, tried, slope = self._probe(output, x, value, size, rng)
             steps = _steps(slope) * size[:, None, None]
             trials = np.clip(x[:, None] + steps, 0.0, 1.0)
@@ -155,12 +169,12 @@ class Search:
 
     def _shrink(self, output: int, centres: Array, rng: np.random.Generator) -> None:
         """Draws around centres [k, D], each moving to the best of its draws while they close in."""
-        radius = FIRST
+        radius, count = FIRST, self._count(DRAWS, FEWEST_STEPS)
         for _ in range(HALVINGS):
-            draws = radius * (2.0 * rng.random((len(centres), DRAWS, self._d)) - 1.0)
+            draws = radius * (2.0 * rng.random((len(centres), count, self._d)) - 1.0)
             draws[:, 0] = 0.0
             around = np.clip(centres[:, None] + draws, 0.0, 1.0)
-            values = self._values(around.reshape(-1, self._d))[:, output].reshape(len(centres), DRAWS)
+            values = self._values(around.reshape(-1, self._d))[:, output].reshape(len(centres), count)
             centres = around[np.arange(len(centres)), values.argmax(axis=1)]
             radius /= 2.0
 

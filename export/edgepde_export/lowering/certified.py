@@ -139,6 +139,7 @@ def _found(on: Device, proof: Proof, family: Family | None) -> Found:
     backend = on.backends[name]
     low, high = (np.array([getattr(c, side) for c in spec.columns]) for side in ("low", "high"))
     space = InputSpace((spec,), low, high, family=None if family is None else statement(family))
+    width = math.prod(n for n in output.shape if isinstance(n, int))
 
     def error(x: NDArray[np.floating]) -> NDArray[np.float64]:
         held = x.astype(spec.dtype)
@@ -150,12 +151,12 @@ def _found(on: Device, proof: Proof, family: Family | None) -> Found:
 
     best: list[tuple[float, NDArray[np.floating]]] = []
     if space.dimension <= SEARCHED or not proof.exact:
-        searched = Search(at, space.dimension).run(rounds=ROUNDS)
+        searched = Search(at, space.dimension, width=width).run(rounds=ROUNDS)
         best.append((float(searched.value[0]), space.inputs(searched.place)[0][spec.name][0]))
     suspects = proof.suspects if family is not None else np.clip(proof.suspects, low, high)
     best += [(float(v), x) for v, x in zip(error(suspects), suspects.astype(spec.dtype), strict=True)]
     if family is None:
-        near = worst_point(error, suspects, Box(low.tolist(), high.tolist()), suspects)
+        near = worst_point(error, suspects, Box(low.tolist(), high.tolist()), suspects, width=width)
         best.append((near.value, near.point.astype(spec.dtype)))
     worst, point = max(best, key=lambda pair: pair[0])
     place = {spec.name: tuple(float(v) for v in point)}

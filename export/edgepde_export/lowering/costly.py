@@ -6,6 +6,7 @@ from edgepde_runtime.box import Box
 from edgepde_runtime.certificate import OutputCertificate
 
 from edgepde.certify.blame import Cost, costs, rounding_costs
+from edgepde.certify.expanding import wide
 from edgepde.certify.family import Family
 from edgepde.certify.network import Affine, Network, Scale
 from edgepde.certify.prove import Lineage
@@ -18,7 +19,7 @@ def costliest(entry: OutputCertificate, lineage: Lineage, where: Box | Family) -
         name: entry.terms[name].value or 0.0 for name in ("compression", "quantisation", "rounding", "activation")
     }
     name = max(values, key=lambda term: values[term])
-    if not values[name]:
+    if not values[name] or any(wide(net) for net in (lineage.reference, lineage.module, lineage.graph)):
         return ""
     network = lineage.module if name == "compression" else lineage.graph
     return f"; most of it is {name}{_layer(_costs(name, lineage, where), network)}"

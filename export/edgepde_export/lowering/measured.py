@@ -144,7 +144,7 @@ class _Place:
 
     def worst(self, error: Network) -> float:
         """The largest error(x [m, d]) -> [m] found; raises UnsupportedModel where it is not finite."""
-        found = worst_point(error, self.points, self.box, self.steep.points)
+        found = worst_point(error, self.points, self.box, self.steep.points, width=self.values[0].size)
         if not np.isfinite(found.value):
             raise UnsupportedModel(
                 f"output: expected finite values everywhere in the box, got NaN or infinity at {found.point.tolist()}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -110,7 +111,9 @@ class _Attack:
         starts = _known(bundle, self._space, target)
         outputs = len(target.statements)
         self._search: Search | None = None
-        self._new = partial(Search, self._difference, self._space.dimension, outputs, starts=starts)
+        numbers = [math.prod(n for n in spec.shape if isinstance(n, int)) for spec in manifest.outputs]
+        width = max(numbers, default=1)
+        self._new = partial(Search, self._difference, self._space.dimension, outputs, starts=starts, width=width)
         self._began = self._told = self._spent = 0.0
 
     def run(self, options: AttackOptions) -> None:
