@@ -192,7 +192,7 @@ def factorise(
         entries.append(entry)
         largest = max(largest, entry.error or 0.0)
         if taken is not None:
-            made = _put(made, name, conv, taken)
+            made = put(made, name, conv, taken)
     if not entries:
         raise InputError("factorconv: expected a net with torch's convolutions, got one without")
     error = {"largest relative error of a kernel": largest}
@@ -239,7 +239,7 @@ def _bytes(module: nn.Module) -> int:
     return sum(p.numel() * p.element_size() for p in module.parameters(recurse=False))
 
 
-def _put(root: nn.Module, name: str, old: nn.Module, new: nn.Module) -> nn.Module:
+def put(root: nn.Module, name: str, old: nn.Module, new: nn.Module) -> nn.Module:
     """`new` wherever `old` stands."""
     if not name:
         return new

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -14,7 +16,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "factorconv.md").read_text("utf-8")
 
 
 def test_the_example_runs() -> None:
-    example = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
+    example, more = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     held: dict[str, Any] = {}
     exec(compile(example, "docs/factorconv.md", "exec"), held)
     layer = held["layer"]
@@ -27,6 +29,13 @@ def test_the_example_runs() -> None:
     assert [entry.form for entry in held["ledger"].entries] == ["tucker2 [8, 8]", "dense"]
     assert held["error"].relative <= 0.6
     assert torch.isfinite(held["small"](held["x"])).all()
+    ticks = itertools.count()
+    more = more.replace("import time\n", "")
+    held["time"] = SimpleNamespace(perf_counter=lambda: float(next(ticks)))  # every net takes one second
+    exec(compile(more, "docs/factorconv.md", "exec"), held)
+    assert held["picked"].ranks == (None,)
+    assert [len(row) for row in held["found"].candidates] == [4]
+    assert torch.equal(held["fast"](held["x"]), held["net"](held["x"]))
 
 
 def test_the_page_tells_of_every_form() -> None:
