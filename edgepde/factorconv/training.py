@@ -17,10 +17,14 @@ from edgepde.train.device import stage_generator
 from edgepde.train.progress import progress
 from edgepde.train.run_folder import Run
 
+from .norms import degeneracy_penalty, layers
+
 SECONDS_BETWEEN_SAVES = 10.0
 WARM, FIRST, LAST = 0.15, 1.0 / 25.0, 1e-3
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 GROWN = 2.0
+DEGENERACY = 0.1
+"""Weight of what terms of a factorised kernel that cancel are charged."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,7 @@ def _epoch(
     after_step: Callable[[nn.Module], None] | None,
 ) -> float:
     module.train()
+    factored = bool(layers(module))
     total, order = 0.0, torch.randperm(task.size, generator=draw)
     for step, rows in enumerate(order.split(how.batch)):
         share = (epoch * steps + step) / max(1, how.epochs * steps - 1)
@@ -147,7 +152,7 @@ def _epoch(
             group["lr"] = how.rate_at(share)
         optimizer.zero_grad(set_to_none=True)
         loss = task.loss(module, rows, epoch)
-        loss.backward()
+        (loss + DEGENERACY * degeneracy_penalty(module) if factored else loss).backward()
         torch.nn.utils.clip_grad_norm_(module.parameters(), how.clip)
         optimizer.step()
         if after_step is not None:

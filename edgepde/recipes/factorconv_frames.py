@@ -37,8 +37,8 @@ class Config(WaveSettings):
     as many again on each of `levels` coarser ones. unroll: steps a loss looks ahead. noise: added to what goes in, in
     parts of its size. windows: drawn from each case in every epoch. order, direct: what the network adds to.
 
-    And those of the data and the training: cases, nx, ny, nt, obstacle, gap, workers, validation, test, epochs, batch,
-    rate, threads.
+    And those of the data and the training: cases, nx, ny, nt, obstacle, gap, step, workers, validation, test, epochs,
+    batch, rate, threads.
     """
 
     past: int = 4
@@ -72,8 +72,9 @@ class Config(WaveSettings):
     @property
     def wave(self) -> Wave2D:
         """What is simulated: the whole plate."""
-        whole = Wave2D(nx=self.nx, ny=self.ny, nt=self.nt, gap=self.gap, zone_x=PLATE, zone_y=PLATE, zone_t=AFTER)
-        return replace(whole, obstacle=self.obstacle)
+        zone = Wave2D(zone_x=PLATE, zone_y=PLATE, zone_t=AFTER)
+        how = replace(zone, obstacle=self.obstacle, nx=self.nx, ny=self.ny, nt=self.nt)
+        return replace(how, gap=self.gap, step=self.step)
 
     def unet(self, data: ZoneData) -> UNet:
         """The U-Net of a zone; raises DataError for too few frames."""

@@ -41,8 +41,8 @@ class Config(WaveSettings):
     dimension: 2, time in channels, or 3. form, rank: of factorised kernels. width: channels. stages: grids, each twice
     as fine as the one before. modes: of the fixed time basis, -1 for as many as leave 0.5 %, 0 for none.
 
-    And those of the data and the training: cases, nx, ny, nt, obstacle, gap, workers, validation, test, epochs, batch,
-    rate, threads.
+    And those of the data and the training: cases, nx, ny, nt, obstacle, gap, step, workers, validation, test, epochs,
+    batch, rate, threads.
     """
 
     method: Literal["auto", "decoder", "generator", "dense"] = "auto"

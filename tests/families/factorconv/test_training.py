@@ -19,6 +19,7 @@ from edgepde.errors import RunError, SettingError, TrainingError
 from edgepde.factorconv import training
 from edgepde.factorconv.description import Generator
 from edgepde.factorconv.generator import GeneratorModule
+from edgepde.factorconv.norms import cancellation, layers
 from edgepde.factorconv.tasks import FieldTask
 from edgepde.factorconv.training import Fit, Fitted, Task, fit, relative
 from edgepde.train.run_folder import Run
@@ -66,6 +67,24 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not() -> None:
         made.append(weights(module))
     assert all(torch.equal(made[0][n], made[1][n]) for n in made[0])
     assert any(not torch.equal(made[0][n], made[2][n]) for n in made[0])
+
+
+def test_terms_that_cancel_are_held_back() -> None:
+    """Two terms of opposite sign whose sum is small; the loss itself has no slope."""
+    how = dataclasses.replace(HOW, norm="none", rank=2)
+    module = start(how)
+    layer = layers(module)[0]
+    with torch.no_grad():
+        for name, factor in layer.factors.items():
+            axis = {"read": 0, "filters": 0, "write": 1}[name]
+            first = factor.select(axis, 0).clone() * 3.0
+            factor.select(axis, 0).copy_(first)
+            factor.select(axis, 1).copy_(-first if name == "write" else first * (1.0 + 1e-3))
+    before = float(cancellation(layer).detach())
+    falling = [1.0 / (n + 1) for n in range(30)]
+    fit(module, Steered(falling), Fit(30, 4, 1e-2, decay=0.0), None, "g", 0)
+    assert before > 100
+    assert float(cancellation(layer).detach()) < 0.1 * before
 
 
 class Stop(Exception):  # noqa: N818 - as a person does
