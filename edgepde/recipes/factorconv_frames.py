@@ -42,7 +42,7 @@ class Config(WaveSettings):
     """
 
     past: int = 4
-    future: int = 2
+    future: int = 1
     form: str = "shared"
     rank: int | float | None = None
     width: int = 24
@@ -51,9 +51,10 @@ class Config(WaveSettings):
     padding: Padding = "reflect"
     order: int = 0
     direct: int = 7
-    unroll: int = 3
-    noise: float = 0.01
-    windows: int = 4
+    unroll: int = 4
+    noise: float = 0.005
+    windows: int = 2
+    epochs: int = 60
     batch: int = 8
     rate: float = 3e-3
 
@@ -67,7 +68,7 @@ class Config(WaveSettings):
 
     def quick(self) -> Config:
         """Small data, a small network."""
-        return replace(super().quick(), width=8, levels=2, epochs=16)
+        return replace(super().quick(), width=8, levels=2, epochs=16, windows=4)
 
     @property
     def wave(self) -> Wave2D:
