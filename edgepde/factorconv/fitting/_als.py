@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 STARTS = 3
+LARGE = 1 << 24  # entries times rank, from which one start is all
 SWEEPS = 25  # at each level of the weight
 LEVELS = (1e-6, 1e-9)  # weights of sum |factors|^2, of tensors of norm 1; large ones end in 0
 HEAVY = ((1e-4,), (1e-3,), (1e-2,), (10.0,))  # for tensors whose terms cancel at all of these; the last ends in 0
@@ -23,6 +24,7 @@ class Target(ABC):
 
     sizes: tuple[int, ...]
     squares: Tensor
+    entries: int  # that one term is compared with
 
     @abstractmethod
     def against(self, mode: int, others: Sequence[Tensor]) -> Tensor:
@@ -35,7 +37,7 @@ class Dense(Target):
 
     def __init__(self, tensors: Tensor) -> None:
         self.tensors, self.sizes = tensors, tuple(tensors.shape[1:])
-        self.squares = tensors.flatten(1).square().sum(dim=1)
+        self.squares, self.entries = tensors.flatten(1).square().sum(dim=1), tensors.numel()
 
     def against(self, mode: int, others: Sequence[Tensor]) -> Tensor:
         """The longest of the other modes first."""
@@ -57,6 +59,7 @@ class Sums(Target):
     def __init__(self, factors: Sequence[Tensor]) -> None:
         self.factors, self.sizes = list(factors), tuple(f.shape[1] for f in factors)
         self.squares = _products(self.factors, self.factors).sum(dim=(1, 2))
+        self.entries = sum(f.numel() for f in self.factors)
 
     def against(self, mode: int, others: Sequence[Tensor]) -> Tensor:
         """By inner products of the factors of all other modes."""
@@ -75,11 +78,12 @@ def best(target: Target, rank: int, seed: int, starts: Sequence[Sequence[Tensor]
     scale = target.squares.sqrt()
     scale = torch.where(scale > 0, scale, 1.0)
     draw = torch.Generator().manual_seed(seed)
+    random = STARTS if target.entries * rank <= LARGE else 1
     unit = scale[:, None, None] ** (1.0 / modes)
     found = [torch.zeros(len(scale), n, rank, dtype=torch.float64) for n in target.sizes]
     least = torch.full_like(scale, math.inf)
     plans: list[tuple[list[Tensor], tuple[float, ...]]] = (
-        [(list(start), LEVELS) for start in starts] + [([], LEVELS)] * STARTS + [([], heavy) for heavy in HEAVY]
+        [(list(start), LEVELS) for start in starts] + [([], LEVELS)] * random + [([], heavy) for heavy in HEAVY]
     )
     for start, levels in plans:
         if levels is not LEVELS and bool(least.isfinite().all()):
