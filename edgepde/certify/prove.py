@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from edgepde_runtime.box import Box
@@ -23,16 +24,33 @@ Tell = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
+class Rewritten:
+    """The graph before and after convolutions were written in another way, before constants were stored in fewer bits.
+
+    exact: both are the same function. Else kernels were merged, and each number of one was rounded so little that the
+    layer's sum, of two terms or more in floating point, may be off by as much: with y = K x + b and a merged
+    |K' - K| <= gamma_n |K'|, n the terms of a sum, the network before is one that computes `after` with such errors,
+    so what bounds rounding in any order bounds |before - after|.
+    """
+
+    before: Network
+    after: Network
+    exact: bool
+
+
+@dataclass(frozen=True)
 class Lineage:
     """The networks in real arithmetic: the reference, the module that is exported, the graph with its stored constants.
 
-    module is reference where nothing was compressed. dtype: the arithmetic of the graph, float32 or float64.
+    module is reference where nothing was compressed. dtype: the arithmetic of the graph, float32 or float64. rewritten:
+    what lies between module and graph, where convolutions were written in another way.
     """
 
     reference: Network
     module: Network
     graph: Network
     dtype: str
+    rewritten: Rewritten | None = None
 
 
 @dataclass(frozen=True)
@@ -86,10 +104,39 @@ def prove(
         least = least + compression.value
         spent += compression.seconds
     left = max(0.2 * seconds, seconds - spent)
-    pair = lineage.module, lineage.graph
-    goal = _negligible(least)
-    quantisation = _difference(*pair, box, left, _room(most, least), goal, _heard(tell, "quantisation"))
+    room, goal, heard = _room(most, least), _negligible(least), _heard(tell, "quantisation")
+    quantisation = _stored(lineage, box, left, orders["any"], partial(_difference, room=room, goal=goal, heard=heard))
     return Proof(compression, quantisation, orders["c99"], orders["any"])
+
+
+def _stored(
+    lineage: Lineage, box: Box | Family, seconds: float, rounding: RoundingBound, difference: Callable[..., Bound]
+) -> Bound:
+    """sup |module - graph|, by way of the graphs before and after convolutions were written in another way."""
+    between = lineage.rewritten
+    if between is None:
+        return difference(lineage.module, lineage.graph, box, seconds)
+    first = difference(lineage.module, between.before, box, 0.5 * seconds)
+    then = difference(between.after, lineage.graph, box, 0.5 * seconds)
+    more = then.value
+    if not between.exact:
+        if then.how != "equal":
+            how = Arithmetic("float64" if lineage.dtype == "float64" else "float32", "any")
+            rounding = bound_rounding(between.after, box, how, seconds=0.25 * seconds)
+        more = (more + rounding.rounding + rounding.activation) * (1.0 + 1e-12)
+    larger = max(first, then, key=lambda bound: float(bound.found.max()))
+    boxes = first.boxes + then.boxes + (0 if between.exact else rounding.boxes)
+    worst = float(np.max(more))
+    return replace(
+        first,
+        value=first.value + more,
+        found=larger.found,
+        points=larger.points,
+        boxes=boxes,
+        how=first.how if between.exact and then.how == "equal" else "apart",
+        per_box=first.per_box + worst,
+        finished=first.finished and then.finished,
+    )
 
 
 def _room(most: float | None, least: Array) -> float | None:

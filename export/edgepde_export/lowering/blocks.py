@@ -37,11 +37,16 @@ def check(blocks: str) -> None:
 @final
 @dataclass(frozen=True)
 class Chosen:
-    """The graph that ships; rows of the ledger, one per layer in blocks; whether a layer's numbers were computed."""
+    """The graph that ships; rows of the ledger, one per layer; whether a layer's numbers were computed.
+
+    before: the graph as it was, where layers were written in another way and what that changes is known: nothing, or
+    as much as rounding where numbers were merged.
+    """
 
     model: onnx.ModelProto
     ledger: tuple[Mapping[str, Any], ...] = ()
     merged: bool = False
+    before: onnx.ModelProto | None = None
 
 
 def chosen(model: onnx.ModelProto, blocks: str, *, c99: bool, log: Log) -> Chosen:

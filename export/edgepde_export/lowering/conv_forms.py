@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
@@ -74,6 +74,29 @@ def as_dense(chain: Chain) -> Written:
     written = Written(chain)
     written.convolved(chain.x, dense(chain.steps), chain.y)
     return written
+
+
+def bounded(chain: Chain) -> bool:
+    """Whether each number of the merged kernel, as it is rounded to float32, is off by at most 2 u of itself.
+
+    Then a sum of two terms or more in floating point may be off by as much (edgepde/certify/prove.py). The merging's
+    own error is at most gamma_n of the product of absolute kernels, n the terms of its sums and factors.
+    """
+    if chain.dtype != "float32":
+        return False
+    made, sizes = dense(chain.steps), dense([_absolute(step) for step in chain.steps])
+    terms = sum(step.kernel.shape[1] * step.kernel[0, 0].size + 4 for step in chain.steps)
+    own = 1.01 * terms * np.finfo(np.float64).eps
+    unit = float(np.finfo(np.float32).eps) / 2.0
+    if made.kernel.shape[1] * made.kernel[0, 0].size < 2:
+        return False
+    pairs = ((made.kernel, sizes.kernel), (made.bias.astype(np.float64), sizes.bias))
+    held = [(exact, size, exact.astype(np.float32).astype(np.float64)) for exact, size in pairs]
+    return all(bool((np.abs(v - exact) + own * size <= 2.0 * unit * np.abs(v)).all()) for exact, size, v in held)
+
+
+def _absolute(step: Step) -> Step:
+    return replace(step, kernel=np.abs(step.kernel), bias=np.abs(step.bias))
 
 
 def as_op(chain: Chain) -> Written:

@@ -20,7 +20,7 @@ from ..passes.clean import clean, serialize
 from ..passes.simplify import Log
 from .blocks import Chosen, without_leftovers
 from .conv_chain import OP, Chain, chains
-from .conv_forms import Written, rewritten, ways
+from .conv_forms import Written, bounded, rewritten, ways
 from .custom_ops import DOMAIN, append_bodies
 
 WAYS = ("auto", "op", "plain", "dense")
@@ -47,13 +47,13 @@ def chosen(model: onnx.ModelProto, convolutions: str, *, c99: bool, log: Log) ->
     c99: times are those of the C code, where there is a compiler. Times go to `log` alone. Biases and kernels are
     merged in float64 and rounded once.
     """
-    made, ledger, merged = model, [], False
+    made, ledger, merged, known = model, [], False, True
     for chain in reversed(found := chains(model)):
         forms = ways(chain)
         way, why = _taken(model, chain, convolutions, c99, log)
-        merged = merged or way == "dense"
-        changed = forms[way](chain)
-        made = rewritten(made, chain, changed)
+        if way == "dense":
+            merged, known = True, known and bounded(chain)
+        made = rewritten(made, chain, forms[way](chain))
         ledger.append({"layer": name(chain), "shape": _shape(chain), "form": way, "why": why})
     if not found:
         return Chosen(model)
@@ -61,7 +61,7 @@ def chosen(model: onnx.ModelProto, convolutions: str, *, c99: bool, log: Log) ->
         log(f"convolutions: {row['layer']} {' x '.join(map(str, row['shape']))}: {row['form']}, {row['why']}")
     made = finished(made)
     choose.of_model("reference", serialize(made))
-    return Chosen(made, tuple(reversed(ledger)), merged)
+    return Chosen(made, tuple(reversed(ledger)), merged, model if known else None)
 
 
 def name(chain: Chain) -> str:
@@ -112,6 +112,8 @@ def _fastest(model: onnx.ModelProto, chain: Chain, written: str, c99: bool, log:
     told = ", ".join(f"{way} {1e6 * s:.3g} us" for way, s in seconds.items())
     log(f"convolutions: {name(chain)} on {where}: {told}")
     best = min(seconds, key=lambda way: seconds[way])
+    if best == "dense" and not bounded(chain):
+        return written, "a merged kernel would lose more than rounding does"
     if best == written or seconds[best] * CLEARLY > seconds[written]:
         return written, "no other way is clearly faster here"
     return best, WHY[best]

@@ -20,7 +20,7 @@ from edgepde_runtime.onnxfile import parse
 
 from edgepde.certify.from_graph import from_graph
 from edgepde.certify.network import Network
-from edgepde.certify.prove import Lineage
+from edgepde.certify.prove import Lineage, Rewritten
 from edgepde.certify.sensor import parse_accuracies
 
 from .. import native
@@ -71,7 +71,8 @@ def content(plain: Plain, box: Box, options: Options) -> BundleContent:
     with_c = ((spec,), (output,)) if options.c99 else None
     backends = measured.load_backends(serialize(plain.model), options.log, with_c)
     seen = measured.certify(plain.signature, values, backends, points, truth)
-    certificate, costly = _proved(plain, seen, backends, box, options)
+    between = None if lowered.merged else convolved
+    certificate, costly = _proved(plain, seen, backends, box, options, between)
     return BundleContent(
         name=(options.naming or Naming()).name,
         model=plain.model,
@@ -116,17 +117,23 @@ def _check_questions(signature: tuple[InputSpec, OutputSpec], box: Box, options:
 
 
 def _proved(
-    plain: Plain, seen: Certificate, backends: Mapping[str, Backend], box: Box, options: Options
+    plain: Plain,
+    seen: Certificate,
+    backends: Mapping[str, Backend],
+    box: Box,
+    options: Options,
+    between: blocks.Chosen | None,
 ) -> tuple[Certificate, str]:
     """What was measured, with proofs in the place of measurements where every operation has a rule; what costs most."""
     spec, output = plain.signature
     try:
         reference, module = plain.networks()
         graph = from_graph(parse(serialize(plain.model)).graph)
+        rewritten = None if between is None else _rewritten(between)
     except UnsupportedModel as error:
         options.log(f"measured, not proved: {error}")
         return seen, ""
-    lineage = Lineage(reference, module, graph, spec.dtype)
+    lineage = Lineage(reference, module, graph, spec.dtype, rewritten)
     # With the C target the code was written before it was measured.
     no_c = "" if options.c99 else native.writable(serialize(plain.model), ((spec,), (output,)))
     if no_c:
@@ -136,3 +143,11 @@ def _proved(
     made = certified.certificate(seen, lineage, on, box, aimed)
     where = options.family or box
     return made, costliest(made.outputs[output.name], lineage, where) if options.limits is not None else ""
+
+
+def _rewritten(between: blocks.Chosen) -> Rewritten | None:
+    """The networks before and after convolutions were written in another way; None where none were."""
+    if between.before is None:
+        return None
+    before, after = (from_graph(parse(serialize(m)).graph) for m in (between.before, between.model))
+    return Rewritten(before, after, exact=not between.merged)
