@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 import pytest
 import torch
+from edgepde_export import export
 from edgepde_export.c99.memory import SINGLE, Life, Plan, lives, size
 from edgepde_export.c99.operations import Copy, Lanes
 from edgepde_export.c99.program import Part
@@ -18,7 +19,9 @@ from edgepde_export.c99.value import Store
 from edgepde_export.lowering.graph import to_onnx
 from edgepde_export.lowering.prepare import prepare
 from edgepde_export.passes.clean import serialize
+from edgepde_runtime import load
 from edgepde_runtime.backends import reference
+from edgepde_runtime.box import Box
 from support import onnx_writer as w
 from support.generated import Generated, builds, part, same_bits
 from support.kernel_libraries import needs_cc
@@ -85,6 +88,24 @@ def test_bits_in_any_batch_and_numbers(rank: int, tmp_path: Path) -> None:
     theirs = reference.load(encoded).run({"x": x})["y"]
     assert np.abs(alone - exact).max() < 2e-6 * np.abs(exact).max() + 2e-6
     assert np.abs(theirs - exact).max() < 2e-6 * np.abs(exact).max() + 2e-6
+
+
+@needs_cc
+def test_a_bundle_runs_as_c(tmp_path: Path) -> None:
+    sizes = (4, 4)
+    count = math.prod(sizes)
+    box = Box([-1.0] * count, [1.0] * count, [f"u{i}" for i in range(count)], ["m"] * count)
+    module = UNet(2, sizes, 2).eval()
+    folder = export(module, tmp_path / "b", domain=box, targets=["c99"], prove_seconds=0.5, log=lambda line: None)
+    x = np.random.default_rng(0).uniform(-1, 1, (17, count)).astype(np.float32)
+    with torch.no_grad():
+        exact = module.double()(torch.from_numpy(x.astype(np.float64))).numpy()
+    for backend in ("c99", "reference"):
+        model = load(folder, backend=backend, trust=True)
+        found = np.asarray(model(x))
+        assert model.backend == backend
+        assert found.shape == exact.shape
+        assert np.abs(found - exact).max() < 2e-6
 
 
 LARGE = {1: (256,), 2: (32, 32), 3: (8, 16, 16)}
