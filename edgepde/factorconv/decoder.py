@@ -61,10 +61,10 @@ def build(description: Decoder) -> DecoderModule:
 
 @final
 class DecoderModule(Scaled):
-    """x [M, P] -> u [M, T, Y, X].
+    """x [M, P] -> u [M, T, Y, X]; the core's numbers are in the field's unit.
 
     h_0 = scaled x, h_i = sin(W_i h_(i-1) + b_i); g = core (mix h) + bias [M, positions]
-    u_tyx = sum_abc time_ta row_yb G_abc column_cx, with G_abc = g at place[a, b, c], or 0 where that is `positions`
+    u_tyx = sum_abc time_at row_by column_cx G_cba, with G_cba = g at place[c, b, a], or 0 where that is `positions`
     """
 
     def __init__(self, description: Decoder) -> None:
@@ -75,19 +75,19 @@ class DecoderModule(Scaled):
         self.mix = nn.Linear(last, how.rank, bias=False) if how.rank else nn.Identity()
         self.core = nn.Linear(how.rank or last, how.positions)
         a, b, c = how.axes
-        self.time = nn.Parameter(torch.eye(how.times, a))
-        self.row = nn.Parameter(torch.eye(how.rows, b))
+        self.time = nn.Parameter(torch.eye(a, how.times))
+        self.row = nn.Parameter(torch.eye(b, how.rows))
         self.column = nn.Parameter(torch.eye(c, how.columns))
         self.register_buffer("place", torch.arange(a * b * c).clamp(max=how.positions))
 
     def forward(self, x: Tensor) -> Tensor:
         """u [M, T, Y, X] in the field's unit."""
-        how = self.description
-        h = self.scaled(x)
+        how, h = self.description, self.scaled(x)
         for layer in self.waves:
             h = torch.sin(layer(h))
         numbers = nn.functional.pad(self.core(self.mix(h)), (0, 1))
-        core = torch.index_select(numbers, 1, self.get_buffer("place")).reshape(-1, *how.axes)
-        rows = torch.matmul(self.row, torch.matmul(core, self.column))
-        planes = torch.matmul(self.time, rows.reshape(-1, how.axes[0], how.rows * how.columns))
-        return self.field(planes.reshape(-1, *how.output))
+        a, b, c = how.axes
+        core = torch.index_select(numbers, 1, self.get_buffer("place")).reshape(-1, c, b, a)
+        times = torch.matmul(core, self.time).permute(0, 3, 1, 2)
+        rows = torch.matmul(times, self.row).transpose(2, 3)
+        return torch.matmul(rows, self.column)

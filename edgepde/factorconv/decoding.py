@@ -182,7 +182,7 @@ def _module(candidate: Candidate, cases: _Cases, ridge: float) -> DecoderModule:
     module = DecoderModule(how)
     module.fit_scales(data.low, data.high, data.field)
     module.get_buffer("offset").zero_()
-    scale = float(module.get_buffer("scale"))
+    module.get_buffer("scale").fill_(1.0)
     wave, bias = _readout(cases, candidate.layers, ridge)
     wave, bias = wave[:, :count], bias[:count]
     basis = cases.tucker.first(count)
@@ -194,15 +194,15 @@ def _module(candidate: Candidate, cases: _Cases, ridge: float) -> DecoderModule:
         if how.rank:
             right = _directions(cases, candidate.layers, wave)[:, : how.rank]
             kept = wave @ right
-            module.mix.weight.copy_(kept.T / scale)
+            module.mix.weight.copy_(kept.T)
             mean = features(candidate.layers, cases.x[0])[:, :-1].mean(0)
             bias = bias + mean @ (wave - kept @ right.T)
-        module.core.weight.copy_(right if how.rank else right / scale)
-        module.core.bias.copy_(bias / scale)
-        for held, matrix in zip((module.time, module.row), basis.bases[:2], strict=True):
-            held.copy_(torch.from_numpy(matrix))
-        module.column.copy_(torch.from_numpy(basis.bases[2].T.copy()))
-        module.get_buffer("place").copy_(torch.from_numpy(basis.place))
+        module.core.weight.copy_(right)
+        module.core.bias.copy_(bias)
+        for held, matrix in zip((module.time, module.row, module.column), basis.bases, strict=True):
+            held.copy_(torch.from_numpy(matrix.T.copy()))
+        place = basis.place.reshape(basis.shape).transpose().ravel()
+        module.get_buffer("place").copy_(torch.from_numpy(place.copy()))
     module.eval()
     return module
 

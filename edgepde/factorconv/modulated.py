@@ -76,7 +76,8 @@ class ModulatedModule(Scaled):
     """x [M, P] -> u [M, T, Y, X].
 
     e = layers of x; h_cyx = sum_s mix_cs (seed e)_s row0_sy column0_sx; then per convolution K, where shapes agree
-    h <- h + act((1 + stretch e) K h + shift e), else without the first h; u = time (row mixture(h) column)
+    h <- h + act((1 + stretch e) K h + shift e), else without the first h
+    u_tyx = sum time_tm mixture(h)_mji row_jy column_ix
     """
 
     def __init__(self, description: Modulated) -> None:
@@ -101,8 +102,8 @@ class ModulatedModule(Scaled):
                 self.modulations.append(nn.Linear(features, 2 * channels))
                 before = channels
         self.mixture = nn.Conv2d(before, how.modes, 1)
-        self.time = nn.Parameter(torch.eye(how.times, how.modes))
-        self.row = nn.Parameter(torch.from_numpy(spline(how.last[0], how.rows)).float().T.contiguous())
+        self.time = nn.Conv2d(how.modes, how.times, 1)
+        self.row = nn.Parameter(torch.from_numpy(spline(how.last[0], how.rows)).float())
         self.column = nn.Parameter(torch.from_numpy(spline(how.last[1], how.columns)).float())
 
     def fit_basis(self, field: NDArray[np.float32]) -> None:
@@ -113,7 +114,8 @@ class ModulatedModule(Scaled):
             gram += flat @ flat.T
         modes = np.linalg.eigh(gram)[1][:, ::-1][:, : self.description.modes]
         with torch.no_grad():
-            self.time.copy_(torch.from_numpy(modes.copy()))
+            self.time.weight.copy_(torch.from_numpy(modes.copy())[:, :, None, None])
+            self.time.bias.zero_()  # type: ignore[union-attr]
 
     def forward(self, x: Tensor) -> Tensor:
         """u [M, T, Y, X] in the field's unit."""
@@ -128,6 +130,5 @@ class ModulatedModule(Scaled):
             both, channels = modulate(e)[:, :, None, None], made.shape[1]
             made = self.act(made * (both[:, :channels] + 1.0) + both[:, channels:])
             h = made + h if place and made.shape[1] == h.shape[1] else made
-        h = torch.matmul(self.row, torch.matmul(self.mixture(h), self.column))
-        out = torch.matmul(self.time, h.reshape(-1, how.modes, how.rows * how.columns))
-        return self.field(out.reshape(-1, *how.output))
+        h = torch.matmul(self.time(self.mixture(h)).transpose(2, 3), self.row).transpose(2, 3)
+        return self.field(torch.matmul(h, self.column))
