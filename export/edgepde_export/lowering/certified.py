@@ -22,6 +22,7 @@ from edgepde_runtime.term import SENSOR, Term
 from numpy.typing import NDArray
 
 from edgepde.certify.engine import Bound
+from edgepde.certify.expanding import wide
 from edgepde.certify.family import Family
 from edgepde.certify.prove import Lineage, Proof, Tell, prove, widened
 from edgepde.certify.rounding import RoundingBound, single_operations
@@ -181,7 +182,8 @@ def _terms(lineage: Lineage, proof: Proof, measured: Mapping[str, Term]) -> dict
         terms["compression"] = _difference(proof.compression, "|original - compressed|", measured["compression"])
     kept = Term.not_verified("no finite bound on what storing the constants changes")
     terms["quantisation"] = _difference(proof.quantisation, "|module - graph as stored|", kept)
-    return {**terms, **_arithmetic(proof.rounding, f"{lineage.dtype}, the C code's order of sums", measured)}
+    order = f"{lineage.dtype}, the C code's order of sums"
+    return {**terms, **_arithmetic(proof.rounding, order, measured, _passed(lineage))}
 
 
 def _difference(bound: Bound, what: str, otherwise: Term) -> Term:
@@ -195,15 +197,20 @@ def _difference(bound: Bound, what: str, otherwise: Term) -> Term:
     return Term(value, "sound", how)
 
 
-def _arithmetic(made: RoundingBound, order: str, measured: Mapping[str, Term]) -> dict[str, Term]:
+def _passed(lineage: Lineage) -> str:
+    """How errors reach the outputs in the proof."""
+    return "carried forwards to all outputs" if wide(lineage.graph) else "weighted by the adjoint"
+
+
+def _arithmetic(made: RoundingBound, order: str, measured: Mapping[str, Term], passed: str) -> dict[str, Term]:
     rounding, activation = float((made.rounding).max()), float(made.activation.max())
     if not (_finite(rounding) and _finite(activation)):
         return {name: measured[name] for name in ("rounding", "activation")}
     reached = f"the same at single points is {made.at_points[0].max():.3g}"
-    how = f"{order}, weighted by the adjoint, proved on {made.boxes} boxes; {reached}"
+    how = f"{order}, {passed}, proved on {made.boxes} boxes; {reached}"
     return {
         "rounding": Term(rounding, "sound", how),
-        "activation": Term(activation, "sound", "errors of the functions as swept or proved, weighted by the adjoint"),
+        "activation": Term(activation, "sound", f"errors of the functions as swept or proved, {passed}"),
     }
 
 
@@ -214,7 +221,7 @@ def _elsewhere(
 
     Only numpy computes the nodes as they are stated: there a network without functions is sound.
     """
-    terms = _arithmetic(proof.any_order, "sums in any order", measured)
+    terms = _arithmetic(proof.any_order, "sums in any order", measured, _passed(lineage))
     if terms["rounding"].class_ == "sound":
         if backend == STATED and single_operations(lineage.graph, lineage.dtype):
             return terms
