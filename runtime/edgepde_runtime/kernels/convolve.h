@@ -35,7 +35,7 @@ typedef struct {
 typedef struct {
     size_t rows, columns;     /* outputs of a strip */
     size_t high, wide, plane; /* of the windows copied for one channel, tap of axis 1 and phase: rows, columns, both */
-    size_t phases[2], lows[2], spans[2];
+    size_t phases[2];
 } ep_strip;
 
 static inline size_t ep_span(const ep_axis *a) {
