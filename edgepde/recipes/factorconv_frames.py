@@ -68,7 +68,7 @@ class Config(WaveSettings):
 
     def quick(self) -> Config:
         """Small data, a small network."""
-        return replace(super().quick(), width=8, levels=2, epochs=16, windows=4)
+        return replace(super().quick(), width=8, levels=2, epochs=12, windows=4)
 
     @property
     def wave(self) -> Wave2D:
