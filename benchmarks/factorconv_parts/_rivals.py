@@ -52,7 +52,6 @@ def generator(data: Data, width: int, form: str = "dense", **other: object) -> G
 def modulated(data: Data, width: int, form: str = "shared") -> Modulated:
     """Product maps and modulated convolutions of one width throughout; factorised with rank 2 width."""
     how = generator(data, width)
-    grid = {"parameters": how.parameters, "times": how.times, "rows": how.rows, "columns": how.columns}
     return Modulated(
         form=form,
         rank=2 * width if form == "shared" else None,
@@ -62,7 +61,10 @@ def modulated(data: Data, width: int, form: str = "shared") -> Modulated:
         coarse=how.coarse,
         channels=(width, width),
         modes=min(16, how.times),
-        **grid,
+        parameters=how.parameters,
+        times=how.times,
+        rows=how.rows,
+        columns=how.columns,
     )
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import resource
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +55,7 @@ class Data:
 class Trained:
     """A module and its figures: relative L2 errors in the mean over cases, seconds of processor time and by the clock.
 
-    passes: over the training cases. memory: by how many MiB the process grew at most during training, 0 if not known.
+    passes: over the training cases.
     """
 
     name: str
@@ -69,7 +68,6 @@ class Trained:
     validation: float
     test: float
     worst: float
-    memory: float
 
     @property
     def words(self) -> str:
@@ -111,7 +109,7 @@ def obtain(
     module = from_json(held.pop("description"), str(path)).build()
     module.load_state_dict(load_file(path.with_suffix(".safetensors")))
     module.eval()
-    made = Trained(module=module, **held)
+    made = Trained(module=module, **{f.name: held[f.name] for f in fields(Trained) if f.name in held})
     say(f"  {made.name}, seed {seed}: test {made.test:.4f}; {made.words}")
     return made
 
@@ -136,7 +134,7 @@ def _train(
     seed: int,
     trainer: Callable[[Description, Data, Fit, int], nn.Module],
 ) -> None:
-    before, began, clock = _peak(), time.process_time(), time.monotonic()
+    began, clock = time.process_time(), time.monotonic()
     module = trainer(description, data, how, seed)
     seconds, wall = time.process_time() - began, time.monotonic() - clock
     errors = [test_error(module, part) for part in (data.train, data.validation, data.test)]
@@ -150,13 +148,23 @@ def _train(
         "validation": errors[1].mean,
         "test": errors[2].mean,
         "worst": errors[2].worst,
-        "memory": _peak() - before,
         "description": getattr(module, "description", description).to_json(),
     }
     save_file({k: t.contiguous() for k, t in module.state_dict().items()}, path.with_suffix(".safetensors"))
     path.with_suffix(".json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
 
 
-def _peak() -> float:
-    """The largest resident set so far, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def grown(work: Callable[[], object]) -> float | None:
+    """By how many MiB the resident set grew at most during some work; None where the system does not say."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        before = _resident("VmRSS")
+        work()
+        return _resident("VmHWM") - before
+    except OSError:
+        return None
+
+
+def _resident(key: str) -> float:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(float(line.split()[1]) / 1024 for line in lines if line.startswith(f"{key}:"))

@@ -1,7 +1,7 @@
 """Whole simulators of the study at batch 1 on one thread: milliseconds and the memory of intermediate results.
 
 Dense rival in ONNX Runtime against the factorised members in ONNX Runtime and as generated C. Memory: the most bytes of
-intermediate results and outputs alive at a time over the nodes of each graph, in order; the scratch of generated C.
+intermediate results alive at a time over the nodes of each graph, in order; the scratch of generated C.
 """
 
 from __future__ import annotations
@@ -25,16 +25,19 @@ from edgepde_runtime.latency import measure
 from numpy.typing import NDArray
 from torch import nn
 
+from . import oversized
 from ._generated import generated
 from ._rivals import FULL, QUICK, decoder, generator, modulated, smallest_good, sweep
-from ._study import SEEDS, Trained, obtain, obtain_data
+from ._study import SEEDS, Data, Trained, obtain, obtain_data
 
 Array = NDArray[np.float32]
 CASE, MEMORY = "simulators", "simulators, memory"
+OVERSIZED = "simulators, over-sized, 3-D kernels of 5"
 ORT, C99 = "ONNX Runtime", "generated C"
 SECONDS, QUICK_SECONDS = 12.0, 1.0
 FACTORISED, BEST, LESS = 3.0, 10.0, 0.5
 CLOSE = 1e-3
+IN_PLACE = ("Add", "Mul", "Sigmoid", "Sin", "Reshape", "Squeeze", "Unsqueeze")
 
 
 def rows(quick: bool, runs: Path) -> list[Row]:
@@ -51,7 +54,22 @@ def rows(quick: bool, runs: Path) -> list[Row]:
     }
     x = data.test.parameters[:1].astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
-        return list(_rows(nets, x, Path(folder), quick))
+        return [*_rows(nets, x, Path(folder), quick), *_oversized(data, x, quick)]
+
+
+def _oversized(data: Data, x: Array, quick: bool) -> Iterator[Row]:
+    """3-D kernels, k = 5: the over-sized dense net and its twin as they are drawn, in ONNX Runtime alone."""
+    channels = oversized.QUICK_CHANNELS if quick else oversized.CHANNELS
+    calls, numbers = {}, {}
+    for name, form in (("dense", "dense"), ("factorised twin", "shared")):
+        module = oversized.description(data, channels, form).seeded(0).eval()
+        numbers[name] = sum(p.numel() for p in module.parameters())
+        calls[name] = session(graph(module, x.shape[1]), x, (1, *data.train.grid))
+    found = measure(dict(calls), QUICK_SECONDS if quick else SECONDS, time.thread_time_ns)
+    for name in calls:
+        yield timing(OVERSIZED, name, found[name], note=f"{numbers[name]} numbers, {ORT}")
+    ratio = found["dense"].p50 / found["factorised twin"].p50
+    yield Row(f"{OVERSIZED}, dense / twin", OURS, "x", ratio, None if quick else BEST, ">=")
 
 
 def _rows(nets: Mapping[str, Trained], x: Array, folder: Path, quick: bool) -> Iterator[Row]:
@@ -115,23 +133,24 @@ def session(model: onnx.ModelProto, x: Array, shape: tuple[int, ...]) -> Callabl
 
 
 def liveness(model: onnx.ModelProto) -> int:
-    """The most bytes of results alive at a time for one row: a result lives from its node to its last use."""
+    """The most bytes of results alive at a time for one row, without the outputs: from their node to their last use.
+
+    A node of IN_PLACE takes the memory of an input of the same size that is used there last.
+    """
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
-    for value in fixed.graph.input:
-        value.type.tensor_type.shape.dim[0].dim_value = 1
-    for value in fixed.graph.output:
+    for value in (*fixed.graph.input, *fixed.graph.output):
         value.type.tensor_type.shape.dim[0].dim_value = 1
     inferred = onnx.shape_inference.infer_shapes(fixed, data_prop=True).graph
-    sizes = {v.name: _bytes(v) for v in [*inferred.value_info, *inferred.output]}
+    sizes = {v.name: _bytes(v) for v in inferred.value_info}
     last = {name: i for i, node in enumerate(inferred.node) for name in node.input}
-    last.update({v.name: len(inferred.node) for v in inferred.output})
     living, most = 0, 0
     for i, node in enumerate(inferred.node):
-        living += sum(sizes.get(name, 0) for name in node.output)
-        most = max(most, living)
-        gone = {n for n in (*node.input, *node.output) if last.get(n, i) <= i}
-        living -= sum(sizes.get(name, 0) for name in gone)
+        made = sum(sizes.get(name, 0) for name in node.output)
+        gone = {name: sizes[name] for name in (*node.input, *node.output) if name in sizes and last.get(name, i) <= i}
+        shared = node.op_type in IN_PLACE and made in gone.values()
+        most = max(most, living + (0 if shared else made))
+        living += made - sum(gone.values())
     return most
 
 
