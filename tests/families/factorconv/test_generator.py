@@ -170,7 +170,7 @@ def test_every_kind_is_known_and_can_be_built() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"kind": "transformer"}, r"here.kind: expected one of decoder, generator, unet, got 'transformer'"),
+        ({"kind": "transformer"}, r"here.kind: expected one of decoder, generator, .*got 'transformer'"),
         ({"kernel": True}, "here.kernel: expected int, got True"),
         ({"kernel": 2.0}, "here.kernel: expected int, got 2.0"),
         ({"kernel": 4}, "here.kernel: expected an odd number"),

@@ -111,7 +111,7 @@ def altered(run: Path, target: Path, *where: Any) -> Path:
         (("factorconv", "input", None), "factorconv.input: expected a name, got None"),
         (("factorconv", "output", "../u"), "factorconv.output: expected a name"),
         (("factorconv", "axis_units", ["s"]), "factorconv.axis_units: expected 3 texts"),
-        (("architecture", "kind", "net"), "architecture.kind: expected one of decoder, generator, unet"),
+        (("architecture", "kind", "net"), "architecture.kind: expected one of decoder, generator, "),
         (("architecture", "hidden", [5]), r"architecture: tensor 'head.0.weight': expected torch.float32 \[5, 2\]"),
         (("architecture", "form", "cp"), "architecture: tensors: missing"),
         (("architecture", "form", 7), "architecture.form: expected str"),
