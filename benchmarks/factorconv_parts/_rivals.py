@@ -25,21 +25,23 @@ WIDTHS, QUICK_WIDTHS = (16, 24, 32, 48), (8, 12)
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is trained: widths of both sweeps, the largest factorised one first, passes, the decoder's search."""
+    """How much is trained: widths, passes, the decoder's search; width_modulated: of every seed after the first."""
 
     widths: tuple[int, ...]
     fit: Fit
     modulated: Fit
     widths_modulated: tuple[int, ...]
+    width_modulated: int
     search: Search
 
 
-FULL = Plan(WIDTHS, Fit(PASSES, BATCH, RATE), Fit(PASSES, BATCH, 2.0 * RATE), (44, 32), Search())
+FULL = Plan(WIDTHS, Fit(PASSES, BATCH, RATE), Fit(PASSES, BATCH, 2.0 * RATE), (44, 32, 24), 32, Search())
 QUICK = Plan(
     QUICK_WIDTHS,
     Fit(4, 8, RATE),
     Fit(4, 8, 2.0 * RATE),
     (8,),
+    8,
     Search(hidden=((12, 8),), ranks=(0, 4), positions=(20, 60)),
 )
 

@@ -58,7 +58,7 @@ def _gap(case: str, net: Trained) -> Iterator[Row]:
 
 def _memory(data: Data, plan: Plan, width: int) -> Iterator[Row]:
     """One pass of each net, the whole search of the decoder."""
-    once, wide = replace(plan.fit, epochs=1), plan.widths_modulated[0]
+    once, wide = replace(plan.fit, epochs=1), plan.width_modulated
     work: dict[str, Callable[[], nn.Module | object]] = {
         f"dense rival, width {width}": lambda: convolutional(generator(data, width), data, once, 0),
         f"1-way filters, width {wide}": lambda: convolutional(modulated(data, wide), data, once, 0),

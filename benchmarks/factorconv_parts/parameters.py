@@ -56,7 +56,7 @@ def _seed(runs: Path, data: Data, plan: Plan, width: int, seed: int, quick: bool
 def _factorised(runs: Path, data: Data, plan: Plan, seed: int) -> Iterator[Trained]:
     """1-way filters: the modulated generator; with the first seed narrower ones and the recipe's generator too."""
     first = seed == SEEDS[0]
-    for width in plan.widths_modulated if first else plan.widths_modulated[:1]:
+    for width in plan.widths_modulated if first else (plan.width_modulated,):
         yield obtain(runs, data, f"shared modulated-{width}", modulated(data, width), plan.modulated, seed)
     if first:
         yield obtain(runs, data, "shared-32", generator(data, 32, "shared"), plan.fit, seed)
@@ -89,6 +89,9 @@ def _others(runs: Path, data: Data, plan: Plan, width: int) -> Iterator[Row]:
     thin = max((w for w in range(2, width) if _size(data, w) <= mine.parameters), default=2)
     small = obtain(runs, data, f"dense-{thin}", generator(data, thin), plan.fit, seed)
     yield Row(case, f"thin dense net, width {thin}", ERROR, small.test, note=small.words)
+    wide = plan.width_modulated
+    dense = obtain(runs, data, f"dense modulated-{wide}", modulated(data, wide, "dense"), plan.modulated, seed)
+    yield Row(case, f"modulated generator with dense kernels, width {wide}", ERROR, dense.test, note=dense.words)
     for modes in (32, 64):
         began = time.process_time()
         made = pod(data, min(modes, len(data.train) // 2), 64, plan.fit.epochs * 50, seed)

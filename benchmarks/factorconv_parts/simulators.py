@@ -45,7 +45,7 @@ def rows(quick: bool, runs: Path) -> list[Row]:
     plan, data, seed = QUICK if quick else FULL, obtain_data(runs, quick), SEEDS[0]
     found = sweep(runs, data, plan, seed)
     rival = found[smallest_good(found)]
-    width = plan.widths_modulated[0]
+    width = plan.width_modulated
     nets: dict[str, Trained] = {
         "dense rival": rival,
         "1-way filters": obtain(runs, data, f"shared modulated-{width}", modulated(data, width), plan.modulated, seed),

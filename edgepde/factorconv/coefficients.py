@@ -72,7 +72,7 @@ def fit_layers(
     def loss() -> Tensor:
         optimizer.zero_grad()
         value = _left_out(layers, x, wanted, weight, how.ridge)
-        (value + how.decay * cast(Tensor, sum(t.square().sum() for t in held))).backward()  # type: ignore[no-untyped-call]
+        (value + how.decay * cast(Tensor, sum(t.square().sum() for t in held))).backward()
         return value
 
     found = math.inf

@@ -11,7 +11,7 @@ from typing import final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from edgepde.errors import SettingError
 from edgepde.problems.zone import ZoneData
@@ -188,12 +188,14 @@ def _module(candidate: Candidate, cases: _Cases, ridge: float) -> DecoderModule:
     basis = cases.tucker.first(count)
     with torch.no_grad():
         for layer, (weight, offset) in zip(module.waves, candidate.layers, strict=True):
+            assert isinstance(layer, nn.Linear)
             layer.weight.copy_(weight)
             layer.bias.copy_(offset)
         right = wave.T
         if how.rank:
             right = _directions(cases, candidate.layers, wave)[:, : how.rank]
             kept = wave @ right
+            assert isinstance(module.mix, nn.Linear)
             module.mix.weight.copy_(kept.T)
             mean = features(candidate.layers, cases.x[0])[:, :-1].mean(0)
             bias = bias + mean @ (wave - kept @ right.T)
