@@ -136,7 +136,7 @@ def fitted(layer: nn.Module, target: torch.Tensor, weight: float, bound: float) 
         return value
 
     optimizer.step(loss)
-    return float(cancellation(layer))  # type: ignore[arg-type]
+    return float(cancellation(layer).detach())  # type: ignore[arg-type]
 
 
 def test_penalty_bounds_terms_that_would_cancel() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from edgepde.factorconv import layers
+from edgepde.factorconv import layers, truncate
 from edgepde.factorconv.forms import names
 from edgepde.factorconv.layers import FactorConv, FactorConv2d, FactorConv3d
+from edgepde.factorconv.norms import balance, degeneracy_penalty
 
 FORMS = names()
 PLAIN = (layers.FactorConv1d, layers.FactorConv2d, layers.FactorConv3d)
@@ -250,3 +252,23 @@ def test_state_survives_a_copy() -> None:
     other.load_state_dict(layer.state_dict())
     x = torch.randn(1, 2, 4, 4, 4)
     torch.testing.assert_close(other(x), layer(x), rtol=0, atol=0)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("form", FORMS)
+def test_a_gpu_computes_the_same(form: str) -> None:
+    torch.manual_seed(0)
+    layer = FactorConv3d(4, 6, 3, padding=1, form=form, dtype=torch.float64)
+    x = torch.randn(2, 4, 5, 6, 7, dtype=torch.float64)
+    found = []
+    for device in ("cpu", "cuda"):
+        held = copy.deepcopy(layer).to(device)
+        balance(held)
+        loss = held(x.to(device)).square().sum() + degeneracy_penalty(held, 1.0)
+        lower, error = truncate(held, 1)
+        assert all(p.device.type == device for p in lower.parameters())
+        slopes = torch.autograd.grad(loss, list(held.parameters()))
+        found.append((loss, *slopes, torch.tensor(error.relative), lower(x.to(device))))
+    for ours, theirs_ in zip(*found, strict=True):
+        torch.testing.assert_close(theirs_.cpu(), ours)
