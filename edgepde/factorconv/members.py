@@ -17,6 +17,7 @@ from edgepde.train.run_folder import Run
 
 from .description import Description, Generator, from_json
 from .generator import GeneratorModule
+from .modulated import Modulated, ModulatedModule
 from .store import parameters_of
 from .tasks import FieldTask, predicted
 from .training import Fit, fit, relative
@@ -59,11 +60,17 @@ class TestError:
 
 
 def train_generator(
-    name: str, how: Generator, train: ZoneData, validation: ZoneData, fitting: Fit, run: Run, device: torch.device
+    name: str,
+    how: Generator | Modulated,
+    train: ZoneData,
+    validation: ZoneData,
+    fitting: Fit,
+    run: Run,
+    device: torch.device,
 ) -> Member:
     """Train a generator; its checkpoint is called `name`."""
     module = how.seeded(run.seed)
-    assert isinstance(module, GeneratorModule)
+    assert isinstance(module, GeneratorModule | ModulatedModule)
     module.fit_scales(train.low, train.high, train.field)
     if how.modes:
         module.fit_basis(train.field)

@@ -24,19 +24,23 @@ from edgepde.factorconv.members import (
     train_decoder,
     train_generator,
 )
+from edgepde.factorconv.modulated import Modulated
 from edgepde.factorconv.wave_settings import SOLUTION, WaveSettings, about_data, read_data, zone_data
 from edgepde.problems.zone import ZoneData
 from edgepde.train.run_folder import Run
 from edgepde.train.threads import threads
 
 __all__ = ["Config", "read_data", "train"]
-METHODS = {"auto": ("dense", "generator", "decoder"), "dense": ("dense",), "generator": ("generator",)}
+FASTER = 2.0
+"""The modulated generator takes so much higher a rate."""
+METHODS = {"auto": ("dense", "generator", "modulated", "decoder")}
 
 
 @dataclass(frozen=True)
 class Config(WaveSettings):
-    """method: decoder, generator (factorised) or dense (a generator too); auto trains all three and takes that of the
-    fewest numbers within 5 % of the dense one's validation error, or with max_parameters the best of at most so many.
+    """method: decoder, generator (factorised), modulated (factorised too, for few numbers) or dense (a generator); auto
+    trains all four and takes that of the fewest numbers within 5 % of the dense one's validation error, or with
+    max_parameters the best of at most so many.
 
     dimension: 2, time in channels, or 3. form, rank: of factorised kernels. width: channels. stages: grids, each twice
     as fine as the one before. modes: of the fixed time basis, -1 for as many as leave 0.5 %, 0 for none.
@@ -45,7 +49,7 @@ class Config(WaveSettings):
     batch, rate, threads.
     """
 
-    method: Literal["auto", "decoder", "generator", "dense"] = "auto"
+    method: Literal["auto", "decoder", "generator", "modulated", "dense"] = "auto"
     max_parameters: int = 0
     dimension: Literal[2, 3] = 2
     form: str = "shared"
@@ -93,6 +97,25 @@ class Config(WaveSettings):
             coarse=tuple(n // factor for n in zone),
             channels=(self.width,) * self.stages,
             modes=modes,
+        )
+
+    def modulated(self, data: ZoneData) -> Modulated:
+        """The modulated generator of the same grids and width; shared factors are of rank 2 width."""
+        how, width = replace(self, dimension=2).generator(data, self.form), self.width
+        return Modulated(
+            kernel=how.kernel,
+            padding=how.padding,
+            form=how.form,
+            rank=2 * width if how.form == "shared" and how.rank is None else how.rank,
+            parameters=how.parameters,
+            times=how.times,
+            rows=how.rows,
+            columns=how.columns,
+            hidden=(2 * width, 2 * width),
+            seeds=2 * width,
+            coarse=how.coarse,
+            channels=how.channels,
+            modes=min(16, how.times),
         )
 
 
@@ -143,7 +166,13 @@ def trained(config: Config, training: ZoneData, validation: ZoneData, run: Run, 
             enough = NEAR * min(dense) if dense else None
             made.append(train_decoder(training, validation, run, enough, config.max_parameters))
             continue
-        form = "dense" if kind == "dense" else config.form
-        how = config.generator(training, form)
-        made.append(train_generator(f"{form}_generator", how, training, validation, config.fit, run, device))
+        how: Generator | Modulated
+        name, fitting = f"{config.form}_{kind}", config.fit
+        if kind == "modulated":
+            how, fitting = config.modulated(training), replace(fitting, rate=FASTER * fitting.rate)
+        elif kind == "dense":
+            how, name = config.generator(training, "dense"), "dense_generator"
+        else:
+            how = config.generator(training, config.form)
+        made.append(train_generator(name, how, training, validation, fitting, run, device))
     return made

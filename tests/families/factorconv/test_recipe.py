@@ -18,6 +18,7 @@ from edgepde.factorconv.coefficients import Regression
 from edgepde.factorconv.decoder import Decoder
 from edgepde.factorconv.description import Generator, UNet
 from edgepde.factorconv.members import Member, choose, time_modes
+from edgepde.factorconv.modulated import Modulated
 from edgepde.factorconv.wave_settings import WaveSettings, read_data
 from edgepde.problems import wave_data, zone_plot
 from edgepde.problems.zone import ZoneData
@@ -49,10 +50,15 @@ def trained(path: Path, config: Any, data: Any = DATA, seed: int = 0) -> Path:
     return path
 
 
-def test_auto_trains_three_and_says_why_one_was_kept(tmp_path: Path) -> None:
+def test_auto_trains_all_and_says_why_one_was_kept(tmp_path: Path) -> None:
     loaded = store.load(trained(tmp_path / "r", TINY))
     history = loaded.run.spec["history"]
-    assert [m["name"] for m in history["members"]] == ["dense_generator", "shared_generator", "decoder"]
+    assert [m["name"] for m in history["members"]] == [
+        "dense_generator",
+        "shared_generator",
+        "shared_modulated",
+        "decoder",
+    ]
     chosen = next(m for m in history["members"] if m["name"] == history["chosen"]["name"])
     assert chosen["parameters"] == loaded.simulator.parameters
     assert "dense_generator (validation error" in history["chosen"]["why"]
@@ -90,7 +96,12 @@ def test_a_summary_and_a_picture_come_before_training(
 
 @pytest.mark.parametrize(
     ("method", "kind", "form"),
-    [("dense", Generator, "dense"), ("generator", Generator, "tt"), ("decoder", Decoder, "")],
+    [
+        ("dense", Generator, "dense"),
+        ("generator", Generator, "tt"),
+        ("modulated", Modulated, "tt"),
+        ("decoder", Decoder, ""),
+    ],
 )
 def test_one_method_alone(tmp_path: Path, method: Any, kind: type, form: str) -> None:
     config = dataclasses.replace(TINY, method=method, form="tt", dimension=3)
@@ -112,7 +123,7 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Path, monkeypatch: pyte
             trained(tmp_path / "part", TINY)
     with Run.start(tmp_path / "part", {"config": TINY, "seed": 0}, data=DATA) as run:
         assert run.resumed
-        assert run.names() == ["dense_generator", "shared_generator"]
+        assert run.names() == ["dense_generator", "shared_generator", "shared_modulated"]
         factorconv_wave.train(TINY, run, CPU)
     again = open_run(tmp_path / "part")
     assert whole.weights.keys() == again.weights.keys()
