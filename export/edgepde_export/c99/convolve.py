@@ -21,6 +21,7 @@ from .operations import Operation
 from .value import Store, Value, constant
 
 STRIP = 128
+MOST_SCRATCH = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,7 @@ def step(
     parts = tuple(Part(inputs, outputs, (axes[0], axes[1], axes[2])) for axes in phases)
     lanes = (1, TILE) if x.varying else (1,)
     need = max(-(-part.scratch(n) // n) for part in parts for n in lanes)
+    refuse_scratch(need)
     output = builder.new(x.code, (x.shape[0], dim(groups * outputs), *map(dim, grids[1])), varying=x.varying)
     scratch = builder.new(x.code, (dim(need),), varying=x.varying)
     given = (x, constant(packed(kernels, phases)), *([constant(bias)] if bias is not None else []))
@@ -198,6 +200,12 @@ def shape_of(call: Call) -> tuple[int, ...]:
     if x.code not in FLOATS or symbols(x.shape[1:]) or not 3 <= len(x.shape) <= 5:
         raise UnsupportedModel(f"expected float32 or float64 over one to three axes, got {x.code} {spelled(x.shape)}")
     return (1, *(features((d,)) for d in x.shape[1:]))
+
+
+def refuse_scratch(need: int) -> None:
+    """UnsupportedModel where a kernel wants more numbers of scratch than any field has."""
+    if need > MOST_SCRATCH:
+        raise UnsupportedModel(f"expected a window of at most {MOST_SCRATCH} numbers of scratch, got {need}")
 
 
 def lifted(sizes: Sequence[int]) -> tuple[int, ...]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .value import FLOATS, Packed, Value, constant
 
@@ -12,11 +14,13 @@ _SMALL = ("float16", "int8")
 
 
 def packed(op: str, inputs: Sequence[Value], result: Value) -> Packed | None:
-    """How a folded constant was stored: a cast of a small matrix, or that times a scale per column; None for others."""
-    if result.code not in FLOATS or len(result.shape) != 2:
+    """How a folded constant was stored: a cast of small numbers, or that times a scale per column; None for others."""
+    if result.code not in FLOATS or len(result.shape) < 2:
         return None
     if op == "Cast" and inputs[0].data is not None and inputs[0].data.dtype.name in _SMALL:
         return Packed(inputs[0].data)
+    if len(result.shape) != 2:
+        return None
     if op == "Mul" and len(inputs) == 2:
         cast, factor = sorted(inputs, key=lambda v: v.store.packed is None)
         given = cast.store.packed
@@ -40,3 +44,11 @@ def columns(w: Value) -> tuple[Value, Value | None] | None:
     if (plain * row).tobytes() != w.data.tobytes():
         return None
     return constant(given.numbers), constant(row)
+
+
+def halves(w: Value) -> NDArray[Any] | None:
+    """The numbers of a constant, as the halves that they are stored as where they are; None for what is no constant."""
+    given = w.store.packed
+    if given is None or w.data is None or given.numbers.dtype != np.float16 or given.numbers.shape != w.data.shape:
+        return w.data
+    return given.numbers if given.numbers.astype(w.data.dtype).tobytes() == w.data.tobytes() else w.data

@@ -1,8 +1,9 @@
 """Weights stored in fewer bits than the arithmetic has: half precision, or a byte per weight and a scale per row.
 
-Only matrices are stored so: the right factor of Gemm and MatMul, K N numbers for K + N of input and output, and the
-factors of layers in blocks, as halves alone (they stay as they are where bytes are asked for). Biases, scales and other
-constants keep the graph's type: they are few, and their error would enter undivided.
+Only matrices are stored so: the right factor of Gemm and MatMul, K N numbers for K + N of input and output; and as
+halves alone, staying as they are where bytes are asked for, kernels of convolutions and the factors of layers in blocks
+and of factorised convolutions. Biases, scales and other constants keep the graph's type: they are few, and their error
+would enter undivided.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from .simplify import Log, to_stderr
 
 PRECISIONS = ("f32", "f16w", "i8w")
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
-_LAYERS = ("Gemm", "MatMul")
-_BLOCKS, _FACTORS = ("edgepde", "block_low_rank_apply"), (2, 5)
+_LAYERS, _CONVOLUTIONS = ("Gemm", "MatMul"), ("Conv", "ConvTranspose")
+# Inputs of our ops that may be halves as they are.
+_FACTORS = {("edgepde", "block_low_rank_apply"): (2, 5), ("edgepde", "factorized_conv"): (1, 2, 3)}
 # Below it a half has fewer than 11 bits.
 _LEAST_NORMAL = 2.0**-14
 
@@ -48,7 +50,7 @@ def store(model: onnx.ModelProto, precision: str, log: Log = to_stderr) -> onnx.
         return model
     out = onnx.ModelProto()
     out.CopyFrom(model)
-    matrices = _matrices(out.graph)
+    matrices = _matrices(out.graph, convolutions=precision == "f16w")
     factors = _factors(out.graph)
     if factors:
         _store_factors(factors, precision, log)
@@ -101,22 +103,26 @@ class _Stored:
     coarse: int
 
 
-def _matrices(graph: onnx.GraphProto) -> list[tuple[onnx.TensorProto, int]]:
+def _matrices(graph: onnx.GraphProto, *, convolutions: bool) -> list[tuple[onnx.TensorProto, int]]:
     """Constant right factors of layers with the axis of their rows (output neurons), in order of first use."""
-    tensors = {t.name: t for t in graph.initializer if t.data_type in _FLOATS and len(t.dims) == 2 and all(t.dims)}
+    tensors = {t.name: t for t in graph.initializer if t.data_type in _FLOATS and all(t.dims)}
     found: dict[str, int] = {}
     for node in graph.node:
-        if node.op_type in _LAYERS and node.domain in ("", "ai.onnx") and node.input[1] in tensors:
+        if node.domain not in ("", "ai.onnx") or len(node.input) < 2 or node.input[1] not in tensors:
+            continue
+        if convolutions and node.op_type in _CONVOLUTIONS:
+            found.setdefault(node.input[1], 0)
+        if node.op_type in _LAYERS and len(tensors[node.input[1]].dims) == 2:
             turned = any(a.name == "transB" and a.i for a in node.attribute)
             found.setdefault(node.input[1], 0 if turned else 1)
     return [(tensors[name], axis) for name, axis in found.items()]
 
 
 def _factors(graph: onnx.GraphProto) -> list[onnx.TensorProto]:
-    """Factors of layers in blocks, which read halves as they are; in order of first use."""
+    """Factors of layers in blocks and of factorised convolutions, which may be halves; in order of first use."""
     held = {t.name: t for t in graph.initializer}
-    nodes = (node for node in graph.node if (node.domain, node.op_type) == _BLOCKS)
-    names = dict.fromkeys(node.input[i] for node in nodes for i in _FACTORS if node.input[i] in held)
+    nodes = ((node, _FACTORS.get((node.domain, node.op_type), ())) for node in graph.node)
+    names = dict.fromkeys(node.input[i] for node, places in nodes for i in places if node.input[i] in held)
     return [held[name] for name in names]
 
 

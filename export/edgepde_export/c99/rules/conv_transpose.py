@@ -7,12 +7,14 @@ from edgepde_runtime.ops.conv_transpose.reference import check
 
 from ..building import Builder, Call
 from ..convolve import lifted, shape_of, step, transposed
+from ..packed import halves
 from ..value import Value
 
 
 def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     """X [N, C, n_1 ..] -> Y [N, M, m_1 ..]."""
     shape, w, bias = shape_of(call), call.known(1), call.known(2)
+    w = None if w is None else halves(call.value(1))
     if w is None:
         raise UnsupportedModel("input 'W' is missing")
     made, places = check(shape, w.shape, None if bias is None else bias.shape, call.attributes)

@@ -7,7 +7,7 @@ from edgepde_runtime.errors import UnsupportedModel
 from edgepde_runtime.ops.factorized_conv.reference import check
 
 from ..building import Builder, Call
-from ..convolve import lifted, shape_of
+from ..convolve import lifted, refuse_scratch, shape_of
 from ..dims import dim, features
 from ..factorized import FactorizedConv, Sizes
 from ..memory import TILE
@@ -28,6 +28,7 @@ def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     sizes = Sizes(channels, made.lifted(), len(made.kernel), lifted(shape[2:]), lifted(places))
     stored = read.dtype == np.float16
     need = max(-(-sizes.scratch(n, stored=stored) // n) for n in ((1, TILE) if x.varying else (1,)))
+    refuse_scratch(need)
     output = builder.new(x.code, (x.shape[0], dim(channels[2]), *map(dim, places)), varying=x.varying)
     scratch = builder.new(x.code, (dim(need),), varying=x.varying)
     inputs = (x, *map(constant, (read, filters, write, bias)))
