@@ -60,6 +60,10 @@ class Arithmetic:
         """n u / (1 - n u)."""
         return n * self.unit / (1.0 - n * self.unit) if n * self.unit < 1.0 else math.inf
 
+    def held(self, made: Tensor, total: Tensor, times: int = 1) -> Tensor:
+        """`made`, infinite where a partial sum may overflow: at most total, or `times` as much before a division."""
+        return torch.where(times * total < 0.99 * self.largest, made, torch.inf)
+
     def miss(self, node: nw.Pointwise, size: Tensor) -> Tensor:
         """|e| of a pointwise function of exact values up to `size`."""
         given = None if self.ulps is None else self.ulps.get(node.function)

@@ -150,7 +150,9 @@ def _tail(head: Network, nodes: tuple[nw.Node, ...], domain: Domain) -> Tail:
         values[place] = _nodes.single(node, [values[s] for s in node.sources]).out
         forget(head.nodes, values, place)
     whole = values[len(head.nodes) - 1]
-    size = ((whole.size + whole.rest) * (1.0 + 8.0 * UNIT) + TINY)[0]
+    size = ((whole.size + whole.rest) * (1.0 + 8.0 * UNIT))[0]
+    # entries that are nearly 0 everywhere may be off by more than they are large (Tail.missed)
+    size = size.clamp(min=max(float(size.max()) * 2.0**-10, 2.0**-60))
     made = collapsed(Network(nodes), size)
     weight = made.dense(head.outputs)
     return Tail(weight, made.bias, made.slack, size, weight.abs())

@@ -88,6 +88,7 @@ def _affine(node: nw.Affine, how: Arithmetic, h: Sized) -> Sized:
     size = weight @ h.size
     carried = weight @ h.off
     made = how.gamma(n) * (size + carried + bias) + (2 * n + 2) * how.tiny
+    made = how.held(made, size + carried + bias, n if node.computed else 1)
     return Sized(size + bias, carried + made * node.weight.any(dim=1))
 
 

@@ -21,13 +21,13 @@ def local(  # noqa: PLR0911 - one line per kind of node
     if isinstance(node, nw.Affine):
         return _grouped(node, how, size[0]) if node.groups else _summed(node, how, real[0], off[0], size[0]), None, ()
     if isinstance(node, nw.Structured):
-        n = node.terms
-        sums = how.gamma(n) * (node.absolute(size[0]) + node.shift.abs())
-        return sums + (2 * n + 2) * how.tiny, None, ()
+        n, total = node.terms, node.absolute(size[0]) + node.shift.abs()
+        return how.held(how.gamma(n) * total + (2 * n + 2) * how.tiny, total, n if node.computed else 1), None, ()
     if isinstance(node, nw.Scale):
         return _scaling(node, how, size[0]), None, ()
     if isinstance(node, nw.Sum):
-        return how.rounded(len(size) - 1) * torch.stack(size).sum(dim=0) + len(size) * how.tiny, None, ()
+        total = torch.stack(size).sum(dim=0)
+        return how.held(how.rounded(len(size) - 1) * total + len(size) * how.tiny, total), None, ()
     if isinstance(node, nw.Product):
         slopes = tuple(Slope(h.poly[:, 0], h.sizes[1] + h.rest, h.linear, h.sizes[0]) for h in reversed(real))
         slack = SLOPE_ROUNDINGS * (slopes[0].most() * off[0] + slopes[1].most() * off[1])
@@ -39,12 +39,13 @@ def local(  # noqa: PLR0911 - one line per kind of node
 
 
 def _summed(node: nw.Affine, how: Arithmetic, h: Taylor, off: Tensor, size: Tensor) -> Tensor:
-    n = summed_terms(node)
-    most = how.gamma(n) * (size @ node.weight.abs().T + node.bias.abs())
+    n, total = summed_terms(node), size @ node.weight.abs().T + node.bias.abs()
+    most = how.gamma(n) * total
     if how.order == "c99" and node.chained:
         most = torch.fmin(most, _running(node, how, h, off, most))
     # a row of zeros is its bias, exactly
-    return (most + (2 * n + 2) * how.tiny) * node.weight.any(dim=1)
+    made = (most + (2 * n + 2) * how.tiny) * node.weight.any(dim=1)
+    return how.held(made, total, n if node.computed else 1)
 
 
 def summed_terms(node: nw.Affine) -> int:
@@ -57,7 +58,8 @@ def _grouped(node: nw.Affine, how: Arithmetic, size: Tensor) -> Tensor:
     count = added(node.groups, len(node.bias), CHUNK if how.order == "c99" else None).to(size.device)
     most = count * how.unit / (1.0 - count * how.unit)
     terms = added(node.groups, len(node.bias), None).to(size.device)
-    return most * (size @ node.weight.abs().T) + (2.0 * terms + 2.0) * how.tiny * (terms > 0)
+    total = size @ node.weight.abs().T
+    return how.held(most * total + (2.0 * terms + 2.0) * how.tiny * (terms > 0), total)
 
 
 def _scaling(node: nw.Scale, how: Arithmetic, size: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,8 @@ from support.certified_pairs import SHAPES, SMOOTH, Layers, layers, network
 from support.longer import evaluate
 
 from edgepde.certify import rounding
-from edgepde.certify.network import Affine, Input, Network, Pointwise, Product, Scale, Sum
+from edgepde.certify.convolution import AxisMatrix
+from edgepde.certify.network import Affine, Gather, Input, Network, Pointwise, Product, Scale, Sum
 from edgepde.certify.rounding import Arithmetic, bound_rounding
 
 F32 = NDArray[np.float32]
@@ -110,6 +113,27 @@ def test_overflow_has_no_bound() -> None:
     net = network([(np.full((1, 2), 2.0**100), np.zeros(1)), (np.full((1, 1), 2.0**100), np.zeros(1))], "relu")
     made = bound_rounding(net, BOX, seconds=600.0, boxes=50)
     assert np.isinf(made.rounding).all()
+
+
+@pytest.mark.parametrize("how", [Arithmetic(), Arithmetic(order="any"), Arithmetic("float64")])
+def test_partial_sums_that_overflow_have_no_bound(how: Arithmetic) -> None:
+    """3 h + 3 h - 3 h and the mean of four h with h up to half of the largest number, or much less."""
+    of = torch.tensor([[3.0, 3.0, -3.0]], dtype=torch.float64)
+    none = torch.zeros(1, dtype=torch.float64)
+    largest = 2.0 ** (127 if how.dtype == "float32" else 1023)
+    for share, finite in ((0.25, False), (2.0**-10, True)):
+        first = Affine((0,), torch.full((4, 1), share * largest, dtype=torch.float64), torch.zeros(4).double())
+        moving = Network(
+            (Input(1), first, Pointwise((1,), "relu"), Gather((2,), torch.arange(3)), Affine((3,), of, none))
+        )
+        linear = Network((Input(1), first, Gather((1,), torch.arange(3)), Affine((2,), of, none)))
+        line = AxisMatrix(
+            (1,), torch.full((1, 4), 0.25).double(), none, (1, 4), 1, roundings=7, sparse=True, computed=True
+        )
+        mean = Network((Input(1), replace(first, weight=4.0 * first.weight), replace(line, sources=(1,))))
+        for net in (moving, linear, mean):
+            made = bound_rounding(net, Box([0.5], [1.0]), how, boxes=4)
+            assert np.isfinite(made.rounding).all() == finite
 
 
 def test_sums_products_and_scales() -> None:

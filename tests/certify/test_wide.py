@@ -325,3 +325,14 @@ def test_inexact_inputs_of_a_wide_network() -> None:
     x = torch.rand(500, 3, dtype=torch.float64) * torch.tensor([2.0, 0.5, 2.5]) + torch.tensor([-1.0, 0.2, -0.5])
     moved = x + torch.tensor([0.01, 0.0, 0.0])
     assert float((net(moved) - net(x)).abs().max()) <= made.value[0] < np.inf
+
+
+def test_units_that_are_0_everywhere_cost_a_linear_tail_nothing() -> None:
+    module = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 16), nn.Unflatten(1, (1, 4, 4)), nn.Conv2d(1, 2, 3))
+    module = module.double()
+    with torch.no_grad():
+        for values in module.parameters():
+            values.copy_(values.float())
+        module[0].bias[:2] = -50.0  # type: ignore[index,operator]
+    made = bound_rounding(from_module(module, 3), BOX, seconds=60.0, boxes=8)
+    assert 0.0 < made.rounding[0] < 1e-5
