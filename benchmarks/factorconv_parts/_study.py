@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -102,16 +103,19 @@ def obtain(
 ) -> Trained:
     """A trained simulator, read where the same was trained before."""
     stated = json.dumps([data.key, description.to_json(), asdict(how), seed, trainer is None], sort_keys=True)
-    path = runs / f"{name}-{seed}-{hashlib.sha256(stated.encode()).hexdigest()[:10]}"
-    if not path.with_suffix(".json").exists():
-        _train(path, data, name, description, how, seed, trainer or convolutional)
-    held = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    module = from_json(held.pop("description"), str(path)).build()
-    module.load_state_dict(load_file(path.with_suffix(".safetensors")))
+    stem = f"{name}-{seed}-{hashlib.sha256(stated.encode()).hexdigest()[:10]}"
+    figures, weights = runs / f"{stem}.json", runs / f"{stem}.safetensors"
+    if not figures.exists():
+        made, found = _trained(data, name, description, how, seed, trainer or convolutional)
+        save_file({k: t.contiguous() for k, t in made.state_dict().items()}, weights)
+        figures.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    held = json.loads(figures.read_text(encoding="utf-8"))
+    module = from_json(held.pop("description"), str(figures)).build()
+    module.load_state_dict(load_file(weights))
     module.eval()
-    made = Trained(module=module, **{f.name: held[f.name] for f in fields(Trained) if f.name in held})
-    say(f"  {made.name}, seed {seed}: test {made.test:.4f}; {made.words}")
-    return made
+    kept = Trained(module=module, **{f.name: held[f.name] for f in fields(Trained) if f.name in held})
+    say(f"  {kept.name}, seed {seed}: test {kept.test:.4f}; {kept.words}")
+    return kept
 
 
 def convolutional(description: Description, data: Data, how: Fit, seed: int) -> nn.Module:
@@ -125,20 +129,20 @@ def convolutional(description: Description, data: Data, how: Fit, seed: int) -> 
     return module
 
 
-def _train(
-    path: Path,
+def _trained(
     data: Data,
     name: str,
     description: Description,
     how: Fit,
     seed: int,
     trainer: Callable[[Description, Data, Fit, int], nn.Module],
-) -> None:
+) -> tuple[nn.Module, dict[str, Any]]:
+    """A module trained now, and its figures as they are kept."""
     began, clock = time.process_time(), time.monotonic()
     module = trainer(description, data, how, seed)
     seconds, wall = time.process_time() - began, time.monotonic() - clock
     errors = [test_error(module, part) for part in (data.train, data.validation, data.test)]
-    figures = {
+    return module, {
         "name": name,
         "parameters": sum(p.numel() for p in module.parameters()),
         "passes": how.epochs,
@@ -150,8 +154,6 @@ def _train(
         "worst": errors[2].worst,
         "description": getattr(module, "description", description).to_json(),
     }
-    save_file({k: t.contiguous() for k, t in module.state_dict().items()}, path.with_suffix(".safetensors"))
-    path.with_suffix(".json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
 
 
 def grown(work: Callable[[], object]) -> float | None:

@@ -64,6 +64,9 @@ def test_a_decoder_is_kept_with_the_size_that_was_chosen(tmp_path: Path) -> None
     assert isinstance(made.module.description, Decoder)
     assert again.module.description == made.module.description
     assert made.validation <= 0.5
+    other = _rivals.decoder(tmp_path, DATA, _rivals.QUICK, 0, 0.0)
+    assert other.validation <= made.validation
+    assert len(list(tmp_path.glob("*.json"))) == 2
 
 
 def test_noise_is_in_training_fields_alone_and_as_large_as_it_says() -> None:
