@@ -132,8 +132,8 @@ def _bytes(module: nn.Module) -> int:
 
 def _decoders(how: Decoder, module: DecoderModule, points: Tensor) -> Iterator[Candidate]:
     """Fewer positions, those of the largest numbers, and lower ranks, the best for inputs like `points`."""
-    h, weight = _features(module, points), (module.core.weight @ module.mix.weight).detach().double()
-    bias = module.core.bias.detach().double()
+    h, weight, bias = _features(module, points), _weight(module), module.core.bias.detach().double()
+    most = how.rank or how.hidden[-1]
     numbers = h @ weight.T + bias
     order = numbers.abs().amax(0).argsort(descending=True, stable=True)
     for count in sorted({max(1, math.ceil(share * how.positions)) for share in SHARES}):
@@ -141,12 +141,21 @@ def _decoders(how: Decoder, module: DecoderModule, points: Tensor) -> Iterator[C
         some = weight[kept]
         middle = h.mean(0)
         right: Tensor = torch.linalg.svd((h - middle) @ some.T, full_matrices=False)[2]
-        for rank in sorted({max(1, math.ceil(share * how.rank)) for share in SHARES}):
-            if rank > min(count, len(right)) or (rank == how.rank and count == how.positions):
+        for rank in sorted({max(1, math.ceil(share * most)) for share in SHARES}):
+            if rank > min(count, len(right)) or (rank == most and count == how.positions):
+                continue
+            if rank == most:
+                yield _decoder(how, module, kept, None, how.rank)
                 continue
             v = right[:rank].T
             shift = bias[kept] + (some - v @ (v.T @ some)) @ middle
             yield _decoder(how, module, kept, (v.T @ some, v, shift), rank)
+
+
+def _weight(module: DecoderModule) -> Tensor:
+    """The linear layer from the last waves to the core's numbers: [positions, H]."""
+    core = module.core.weight.detach().double()
+    return core @ module.mix.weight.detach().double() if isinstance(module.mix, nn.Linear) else core
 
 
 def _features(module: DecoderModule, points: Tensor) -> Tensor:
@@ -159,39 +168,43 @@ def _features(module: DecoderModule, points: Tensor) -> Tensor:
 
 
 def _decoder(
-    how: Decoder, module: DecoderModule, kept: Tensor, parts: tuple[Tensor, Tensor, Tensor], rank: int
+    how: Decoder, module: DecoderModule, kept: Tensor, parts: tuple[Tensor, Tensor, Tensor] | None, rank: int
 ) -> Candidate:
-    """The decoder with some positions of its core and another linear layer before them."""
-    mix, core, bias = parts
-    place = module.get_buffer("place").reshape(how.axes)
+    """The decoder with some positions of its core and another linear layer before them, or rows of its own."""
+    place = module.get_buffer("place").reshape(how.axes[::-1])
     there = torch.isin(place, kept)
-    used = [there.any(dim=tuple(j for j in range(3) if j != i)).nonzero().flatten() for i in range(3)]
+    used = [there.any(dim=tuple(j for j in range(3) if j != i)).nonzero().flatten() for i in range(3)][::-1]
     new = torch.full((how.positions + 1,), len(kept), dtype=place.dtype)
     new[kept] = torch.arange(len(kept))
-    axes = tuple(len(u) for u in used)
-    small = replace(how, rank=rank, positions=len(kept), axes=axes)
+    small = replace(how, rank=rank, positions=len(kept), axes=tuple(len(u) for u in used))
     made = DecoderModule(small)
-    made.load_state_dict({n: t for n, t in module.state_dict().items() if not n.startswith(_CHANGED)}, strict=False)
-    with torch.no_grad():
-        for tensor, value in ((made.mix.weight, mix), (made.core.weight, core), (made.core.bias, bias)):
-            tensor.copy_(value)
-        made.time.copy_(module.time[:, used[0]])
-        made.row.copy_(module.row[:, used[1]])
-        made.column.copy_(module.column[used[2]])
-        made.get_buffer("place").copy_(new[place][used[0]][:, used[1]][:, :, used[2]].flatten())
-    made.to(module.time.dtype).eval()
-    told = f"{len(kept)} of {how.positions} positions, rank {rank} of {how.rank}"
-    held = {"waves": "as it was", "core and mix": told, "axes": f"{list(axes)} of {list(how.axes)} modes"}
+    held = {n: t for n, t in module.state_dict().items() if not n.startswith(_CHANGED)}
+    if parts is None:
+        held |= {n: t for n, t in module.state_dict().items() if n.startswith("mix.")}
+        held |= {"core.weight": module.core.weight[kept], "core.bias": module.core.bias[kept]}
+    else:
+        held |= dict(zip(("mix.weight", "core.weight", "core.bias"), parts, strict=True))
+    held |= {name: getattr(module, name)[u] for name, u in zip(_AXES, used, strict=True)}
+    held["place"] = new[place][used[2]][:, used[1]][:, :, used[0]].flatten()
+    kind = module.time.dtype
+    held = {n: (t.to(kind) if t.is_floating_point() else t).detach().clone().contiguous() for n, t in held.items()}
+    made.to(kind).load_state_dict(held)
+    made.eval()
+    told = f"{len(kept)} of {how.positions} positions, rank {rank or how.hidden[-1]} of {how.rank or how.hidden[-1]}"
+    axes = f"{list(small.axes)} of {list(how.axes)} modes"
+    names = {"waves": "as it was", "core and mix": told, "axes": axes}
     sizes = [_sizes(one) for one in (module, made)]
-    entries = tuple(Entry(name, form, sizes[0][name], sizes[1][name], None, told) for name, form in held.items())
-    return Candidate("decoder", small, made, lambda _: entries, ("mix.weight", "core.weight", "core.bias"))
+    entries = tuple(Entry(name, form, sizes[0][name], sizes[1][name], None, told) for name, form in names.items())
+    taught = ("core.weight", "core.bias", *(("mix.weight",) if rank else ()))
+    return Candidate("decoder", small, made, lambda _: entries, taught)
 
 
+_AXES = ("time", "row", "column")
 _CHANGED = ("mix.", "core.", "time", "row", "column", "place")
 
 
 def _sizes(module: DecoderModule) -> dict[str, int]:
-    axes = (module.time, module.row, module.column)
+    axes = [getattr(module, name) for name in _AXES]
     return {
         "waves": _bytes(module.waves),
         "core and mix": _bytes(module.mix) + _bytes(module.core),

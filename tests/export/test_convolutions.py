@@ -98,6 +98,12 @@ def forms(model: onnx.ModelProto, chain: Chain) -> dict[str, onnx.ModelProto]:
     return {way: convolutions.without_leftovers(rewritten(model, chain, one)) for way, one in made.items()}
 
 
+def fits(shape: Shape) -> bool:
+    """Whether every axis has an output."""
+    sides = zip(SIZES, shape.kernel, shape.pad, shape.dilation, strict=False)
+    return all(n + 2 * pad > (k - 1) * dilation for n, k, pad, dilation in sides)
+
+
 shapes = st.integers(1, 3).flatmap(
     lambda d: st.builds(
         Shape,
@@ -106,7 +112,7 @@ shapes = st.integers(1, 3).flatmap(
         st.integers(1, 3),
         st.integers(1, 4),
         *(st.tuples(*[st.integers(a, b)] * d) for a, b in ((1, 3), (1, 2), (0, 2), (1, 2))),
-    )
+    ).filter(fits)
 )
 
 
@@ -149,7 +155,7 @@ def test_the_factored_pattern_is_the_op_s() -> None:
     assert chain.factored
     assert "op" in ways(chain)
     node = ways(chain)["op"](chain).nodes[0]
-    stated = {a.name: list(a.ints) for a in node.attribute}
+    stated = {a.name: list(a.ints) for a in node.attribute if a.name != "rank"}
     assert (node.domain, node.op_type) == ("edgepde", "factorized_conv")
     assert stated == {"kernel_shape": [3] * 3, "strides": [1] * 3, "pads": [1] * 6, "dilations": [1] * 3}
     held = ways(chain)["op"](chain).constants

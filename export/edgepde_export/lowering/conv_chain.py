@@ -223,6 +223,7 @@ def op_steps(node: onnx.NodeProto, held: Mapping[str, onnx.TensorProto]) -> tupl
     if any(name not in held for name in node.input[1:]) or len(node.input) != 5:
         return None
     read, filters, write, bias = (numpy_helper.to_array(held[name]) for name in node.input[1:])
+    read, filters, write = (factor.astype(bias.dtype) for factor in (read, filters, write))  # halves count as they are
     stated = {a.name: tuple(a.ints) for a in node.attribute}
     kernel = stated["kernel_shape"]
     d, rank = len(kernel), len(read)

@@ -23,6 +23,7 @@ SHOWN, MILLISECONDS, LEAST_PIXELS, GAP = 6, 140, 132, 6
 COLOURS = "RdBu_r"
 TRANSPARENT = 255
 WIDE, HIGH = 4.4, 2.7
+RANKS = ("worst", "middle", "best")
 SIDES = ("predicted", "finite elements", "difference")
 
 
@@ -41,11 +42,10 @@ def cases(zone: Zone | None, label: str, unit: str, dpi: int) -> list[Case]:
     """The cases kept, worst first."""
     if zone is None or zone.predicted is None or zone.exact is None:
         return []
-    ranks = {1: ("held out",), 2: ("worst", "best")}.get(len(zone.predicted), ("worst", "middle", "best"))
     made = []
     for k in range(len(zone.predicted)):
         relative, largest = zone.relative(k)
-        rank = ranks[k] if k < len(ranks) else "held out"
+        rank = RANKS[k] if k < len(RANKS) else "held out"
         ends = (_largest(zone.predicted[k], zone.exact[k]), _largest(zone.predicted[k] - zone.exact[k]))
         figures = f"relative L² {words.number(relative)}, largest {words.number(largest)} {words.unit(unit)}".rstrip()
         made.append(
