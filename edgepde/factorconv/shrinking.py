@@ -195,8 +195,7 @@ def _decoder(
     names = {"waves": "as it was", "core and mix": told, "axes": axes}
     sizes = [_sizes(one) for one in (module, made)]
     entries = tuple(Entry(name, form, sizes[0][name], sizes[1][name], None, told) for name, form in names.items())
-    taught = ("core.weight", "core.bias", *(("mix.weight",) if rank else ()))
-    return Candidate("decoder", small, made, lambda _: entries, taught)
+    return Candidate("decoder", small, made, lambda _: entries)
 
 
 _AXES = ("time", "row", "column")
