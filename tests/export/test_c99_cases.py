@@ -149,7 +149,8 @@ def test_every_reason_is_needed(name: str) -> None:
 PROMISED = (  # noqa: SIM905 - one line per name says less
     "Gemm MatMul Add Sub Mul Div Neg Tanh Sin Cos Exp Log Sqrt Sigmoid Softplus Relu Gelu Erf Pow Cast Clip Concat "
     "Slice Gather Reshape Squeeze Unsqueeze Expand Transpose ReduceSum ReduceMean Where Greater IsNaN Identity "
-    "Pad Resize AveragePool MaxPool GlobalAveragePool BatchNormalization InstanceNormalization LeakyRelu"
+    "Pad Resize AveragePool MaxPool GlobalAveragePool BatchNormalization InstanceNormalization LeakyRelu "
+    "Conv ConvTranspose"
 ).split()
 
 
