@@ -98,7 +98,8 @@ def replayed(made: Part, plan: Plan) -> None:
         return range(first // 64, end // 64)
 
     def write(store: Store) -> None:
-        owner.update(dict.fromkeys(slots(store), store))
+        if store in plan.offsets:
+            owner.update(dict.fromkeys(slots(store), store))
 
     def check(store: Store) -> None:
         if store in plan.offsets:

@@ -76,6 +76,10 @@ class Driver:
     def _lane_outputs(self) -> list[Output]:
         return [o for o in self.entry.outputs if self.entry.lane in o.symbols]
 
+    def _direct(self) -> list[Output]:
+        """Outputs that lie in the caller's arrays while they are made."""
+        return [o for o in self.entry.direct() if o.value.store not in self.tiled.offsets]
+
     def _tile_head(self, operations: Sequence[Operation]) -> list[str]:
         found = [
             "const size_t L",
@@ -91,6 +95,8 @@ class Driver:
         inputs = [i.value.store for i in self._lane_inputs()]
         outputs = [o.value.store for o in self._lane_outputs()]
         self._places(code, operations, [*inputs, *outputs])
+        for output in self._direct():
+            code.line(f"{C_TYPES[output.value.code]} *const {output.value.store.label} = {self.ids[output.name]};")
         code.line("const size_t rows = left < L ? left : L;")
         code.line("int flags = 0;")
         for given in self._lane_inputs():
@@ -119,7 +125,9 @@ class Driver:
         lane = "l" if value.varying else "0"
         run = f"{count} * L" if value.varying else str(count)
         step = "L" if value.varying else "1"
-        if count == 1 and value.varying:
+        if output in self._direct():
+            pass
+        elif count == 1 and value.varying:
             code.line(f"__builtin_memcpy({name}, {place}, rows * sizeof *{name});")
         else:
             code.line("for (size_t l = 0; l < rows; l++)")

@@ -66,6 +66,18 @@ class Entry:
         """Inputs, then outputs, in order."""
         return [*(i.name for i in self.inputs), *(o.name for o in self.outputs)]
 
+    def direct(self) -> list[Output]:
+        """Outputs that steps may write where the caller wants them, where rows run one by one: whole stores."""
+        stores = [o.value.store for o in self.outputs]
+        given = {i.value.store for i in self.inputs}
+        return [
+            o
+            for o in self.outputs
+            if self.lane in o.symbols and o.value.varying and o.value.store.kind == "scratch"
+            if o.value.count == o.value.store.count and o.value.apart is None
+            if stores.count(o.value.store) == 1 and o.value.store not in given
+        ]
+
     def check(self) -> None:
         """Raises UnsupportedModel for an output whose rows would not lie together."""
         for output in self.outputs:

@@ -11,7 +11,7 @@ from .block_product import BlockProduct
 from .building import literal
 from .driver import Driver
 from .functions import Functions
-from .memory import TILE, Plan, lives, plans
+from .memory import SINGLE, TILE, Plan, lives, plan, plans
 from .operations import Solve
 from .program import Part, Program
 from .rules.gauss_newton_solve import scratch_doubles
@@ -157,7 +157,13 @@ def _plans(part: Part) -> tuple[Plan, Plan]:
     inputs = [i.value for i in part.entry.inputs]
     life = lives(before, inside, inputs, [o.value for o in part.entry.outputs])
     life = {store: span for store, span in life.items() if store not in given}
-    return plans(life)
+    tiled, single = plans(life)
+    if tiled.lanes > SINGLE:
+        return tiled, single
+    past_end = {store for op in part.operations for store in op.padded()}
+    elsewhere = {o.value.store for o in part.entry.direct()} - past_end
+    alone = plan({store: span for store, span in life.items() if store not in elsewhere}, SINGLE)
+    return alone, alone
 
 
 def _limits(program: Program) -> str:
