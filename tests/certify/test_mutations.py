@@ -13,8 +13,8 @@ from edgepde_runtime.box import Box
 from support import adverse, longer
 from support.certified_pairs import Layers, network
 
-from edgepde.certify import network as nw
 from edgepde.certify import arithmetic, propagate, rounding_steps, sensor
+from edgepde.certify import network as nw
 from edgepde.certify.attack import Found
 from edgepde.certify.engine import bound_difference
 from edgepde.certify.family import Family
