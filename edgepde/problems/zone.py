@@ -82,7 +82,8 @@ class ZoneData:
         """(training, validation, test) by case, drawn without replacement; training is what is left.
 
         Test cases are drawn first: other numbers of training or validation cases leave the test set as it is.
-        Raises DataError where nothing is left to train on, or a part is empty.
+        Raises DataError where nothing is left to train on, a part is empty, or a case is there twice: it could be both
+        trained on and tested.
         """
         left = len(self) - test - validation
         if min(test, validation, left) < 1:
@@ -90,6 +91,7 @@ class ZoneData:
                 f"{self.source}: {len(self)} cases: expected at least 1 for each of test, validation and training, "
                 f"got {test}, {validation} and {left}"
             )
+        _check_once(self)
         order = np.random.default_rng(seed).permutation(len(self))
         cuts = np.sort(order[test + validation :]), np.sort(order[test : test + validation]), np.sort(order[:test])
         train, valid, held = (self.take(cut) for cut in cuts)
@@ -221,4 +223,15 @@ def _check_field(data: ZoneData) -> None:
                 f"{data.source}: field: case {case}: expected finite numbers, got {row[bad[0]]} at "
                 f"t = {data.t[k]:g} {data.axis_units[0]}, y = {data.y[j]:g}, x = {data.x[i]:g} {data.axis_units[2]} "
                 f"({bad.size} of {row.size} values of this case)"
+            )
+
+
+def _check_once(data: ZoneData) -> None:
+    seen: dict[bytes, int] = {}
+    for case, row in enumerate(data.parameters + 0.0):
+        first = seen.setdefault(row.tobytes(), case)
+        if first != case and np.array_equal(data.field[first], data.field[case]):
+            raise DataError(
+                f"{data.source}: case {case} is case {first} again: expected every case once, for it could be both "
+                f"trained on and tested"
             )

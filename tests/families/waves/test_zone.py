@@ -84,6 +84,15 @@ def test_the_test_set_stays_when_others_change() -> None:
     assert not np.array_equal(few, data.split(4, 5, 2)[2].field)
 
 
+def test_a_case_that_is_there_twice_is_not_split() -> None:
+    data = made(8)
+    twice = data.take(np.array([*range(8), 3]))
+    with pytest.raises(DataError, match="zone data: case 8 is case 3 again: expected every case once"):
+        twice.split(0, 2, 2)
+    twice.field[8, 0, 0, 0] += 1.0
+    assert sum(map(len, twice.split(0, 2, 2))) == 9
+
+
 def test_a_nan_is_named_with_case_and_place(tmp_path: Path) -> None:
     field = made().field.copy()
     field[4, 1, 2, 3] = np.nan
