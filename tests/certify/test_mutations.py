@@ -186,13 +186,13 @@ def test_the_worst_device_keeps_to_the_rounding_bound_and_nearly_attains_it() ->
     assert worst_device(1.5) > 0
 
 
+_POWER = arithmetic.power_of_two
 ROUNDING_MUTATIONS: tuple[tuple[str, Any, str, Any], ...] = (
     ("half of the sums' roundings", rounding_steps, "_running", halved(rounding_steps._running)),
     ("half of the functions' errors", arithmetic.Arithmetic, "miss", halved(arithmetic.Arithmetic.miss)),
     ("a binade too low", rounding_steps, "power_of_two", lambda x: 0.5 * _POWER(x)),
     ("adjoints dropped", _nodes, "pull", dropped),
 )
-_POWER = rounding_steps.power_of_two
 
 
 @pytest.mark.parametrize("mutation", ROUNDING_MUTATIONS, ids=[m[0] for m in ROUNDING_MUTATIONS])
