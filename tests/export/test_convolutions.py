@@ -95,7 +95,7 @@ def run(model: onnx.ModelProto, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]
 def forms(model: onnx.ModelProto, chain: Chain) -> dict[str, onnx.ModelProto]:
     """The graph with its chain in each of the standard forms."""
     made = {way: form(chain) for way, form in ways(chain).items() if way != "op"}
-    return {way: convolutions.without_leftovers(rewritten(model, chain, one)) for way, one in made.items()}
+    return {way: convolutions.without_leftovers(rewritten(model, one)) for way, one in made.items()}
 
 
 def fits(shape: Shape) -> bool:
@@ -172,6 +172,35 @@ class Biased(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.then(self.first(x))  # type: ignore[no-any-return]
+
+
+class Beside(nn.Module):
+    """Two chains whose nodes lie between each other's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.ModuleList([nn.Conv2d(2, r, (3, 1), padding=(1, 0), bias=False) for r in (3, 4)])
+        self.then = nn.ModuleList([nn.Conv2d(r, 2, (1, 3), padding=(0, 1)) for r in (3, 4)])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        p, q = (layer(x) for layer in self.first)
+        made: torch.Tensor = self.then[0](p) * self.then[1](q)
+        return made
+
+
+@pytest.mark.parametrize("way", ["plain", "dense"])
+def test_chains_that_lie_between_each_other_are_replaced_alike(way: str) -> None:
+    torch.manual_seed(0)
+    model = graph_of(Beside(), 2, (5, 6))
+    assert sorted(chain.places for chain in chains(model)) == [(0, 2), (1, 3)]
+    made = convolutions.chosen(model, way, c99=False, log=quiet)
+    assert [row["form"] for row in made.ledger] == [way, way]
+    x = np.random.default_rng(0).standard_normal((2, 2, 5, 6)).astype(np.float32)
+    name = model.graph.input[0].name
+    given, found = (
+        next(iter(choose.of_model("reference", serialize(m)).run({name: x}).values())) for m in (model, made.model)
+    )
+    assert np.allclose(given, found, atol=CLOSE)
 
 
 @pytest.mark.parametrize("pad", [0, 1])

@@ -188,18 +188,23 @@ def _grouped(step: Step) -> Array:
     return own.reshape(t, s // g, *step.kernel.shape[2:])
 
 
-def rewritten(model: onnx.ModelProto, chain: Chain, written: Written) -> onnx.ModelProto:
-    """The graph with other nodes in the place of a chain's; function bodies are added by who needs them."""
+def rewritten(model: onnx.ModelProto, *forms: Written) -> onnx.ModelProto:
+    """The graph with other nodes in the places of chains read from it; function bodies are added by who needs them.
+
+    Chains may lie between each other's nodes: all are replaced at once, each at its last place.
+    """
     made = onnx.ModelProto()
     made.CopyFrom(model)
-    inside, last = set(chain.places), max(chain.places)
+    inside = {place for written in forms for place in written.chain.places}
+    last = {max(written.chain.places): written for written in forms}
     nodes: list[onnx.NodeProto] = []
     for place, node in enumerate(model.graph.node):
-        if place == last:
-            nodes += written.nodes
+        if place in last:
+            nodes += last[place].nodes
         elif place not in inside:
             nodes.append(node)
     del made.graph.node[:]
     made.graph.node.extend(nodes)
-    made.graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in written.constants.items())
+    constants = {name: value for written in forms for name, value in written.constants.items()}
+    made.graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in constants.items())
     return made

@@ -47,21 +47,21 @@ def chosen(model: onnx.ModelProto, convolutions: str, *, c99: bool, log: Log) ->
     c99: times are those of the C code, where there is a compiler. Times go to `log` alone. Biases and kernels are
     merged in float64 and rounded once.
     """
-    made, ledger, merged, known = model, [], False, True
-    for chain in reversed(found := chains(model)):
+    written, ledger, merged, known = [], [], False, True
+    for chain in chains(model):
         forms = ways(chain)
         way, why = _taken(model, chain, convolutions, c99, log)
         if way == "dense":
             merged, known = True, known and bounded(chain)
-        made = rewritten(made, chain, forms[way](chain))
+        written.append(forms[way](chain))
         ledger.append({"layer": name(chain), "shape": _shape(chain), "form": way, "why": why})
-    if not found:
+    if not written:
         return Chosen(model)
-    for row in reversed(ledger):
+    for row in ledger:
         log(f"convolutions: {row['layer']} {' x '.join(map(str, row['shape']))}: {row['form']}, {row['why']}")
-    made = finished(made)
+    made = finished(rewritten(model, *written))
     choose.of_model("reference", serialize(made))
-    return Chosen(made, tuple(reversed(ledger)), merged, model if known else None)
+    return Chosen(made, tuple(ledger), merged, model if known else None)
 
 
 def name(chain: Chain) -> str:
