@@ -8,7 +8,7 @@
 #include "edgepde_print.h"
 #include "generic.h"
 
-enum { LANES = 16, INPUTS = 6 * 4 * 5 * 9, OUTPUTS = 8 * 8 * 10 * 18, WEIGHTS = 2000, SCRATCH = 30000 };
+enum { LANES = 16, INPUTS = 6 * 4 * 5 * 9, OUTPUTS = 3 * 8 * 10 * 18, WEIGHTS = 2000, SCRATCH = 30000 };
 
 static uint16_t halves[3][WEIGHTS];
 

@@ -21,8 +21,8 @@ static const ep_convolution plain[] = {
     {3, 4, {{2, -1, 2, 2, 4, 2, 0, 1, 2, 0}, {3, -2, 1, 1, 5, 5, 0, 1, 5, 0}, {4, -1, 1, 2, 9, 4, 0, 1, 4, 0}}},
 };
 static const ep_convolution spread[] = {
-    {6, 5, {{2, 0, -1, 1, 4, 4, 0, 2, 8, 0}, {2, 0, -1, 1, 5, 5, 0, 2, 10, 0}, {2, 0, -1, 1, 9, 9, 0, 2, 18, 0}}},
-    {6, 5, {{2, 1, -1, 1, 4, 4, 1, 2, 8, 0}, {1, 0, 0, 1, 5, 5, 1, 2, 10, 0}, {3, 1, -1, 1, 9, 9, 1, 2, 18, 0}}},
+    {2, 3, {{2, 0, -1, 1, 4, 4, 0, 2, 8, 0}, {2, 0, -1, 1, 5, 5, 0, 2, 10, 0}, {2, 0, -1, 1, 9, 9, 0, 2, 18, 0}}},
+    {2, 3, {{2, 1, -1, 1, 4, 4, 1, 2, 8, 0}, {1, 0, 0, 1, 5, 5, 1, 2, 10, 0}, {3, 1, -1, 1, 9, 9, 1, 2, 18, 0}}},
 };
 static const ep_factorized factored = {6, 19, 5, {{4, 4, 3, 1, 1, 1}, {5, 3, 2, 2, 2, 1}, {9, 9, 5, 1, 1, 2}}};
 static const ep_factorized picture = {6, 7, 3, {{4, 4, 0, 1, 1, 0}, {5, 5, 3, 1, 1, 1}, {9, 4, 3, 2, 1, 0}}};
@@ -66,8 +66,8 @@ static EP_NUMBER EP_(weights)[3][WEIGHTS], EP_(bias)[8];
 #define EP_EXPANDED(name, outputs, calls) EP_HASHED(name, outputs, calls)
 EP_EXPANDED(conv, 8 * 2 * 5 * 4, EP_CONV(whole_conv, 2, 1, plain, EP_(weights)[0]))
 EP_EXPANDED(conv_half, 8 * 2 * 5 * 4, EP_CONV(half_conv, 2, 1, plain, halves[0]))
-EP_EXPANDED(transposed, 5 * 8 * 10 * 18, EP_CONV(whole_conv, 1, 2, spread, EP_(weights)[1]))
-EP_EXPANDED(transposed_half, 5 * 8 * 10 * 18, EP_CONV(half_conv, 1, 2, spread, halves[1]))
+EP_EXPANDED(transposed, 3 * 8 * 10 * 18, EP_CONV(whole_conv, 1, 2, spread, EP_(weights)[1]))
+EP_EXPANDED(transposed_half, 3 * 8 * 10 * 18, EP_CONV(half_conv, 1, 2, spread, halves[1]))
 EP_EXPANDED(factored, 5 * 4 * 3 * 9, EP_FACTORS(whole_factors, factored, EP_(weights)))
 EP_EXPANDED(factored_half, 5 * 4 * 3 * 9, EP_FACTORS(half_factors, factored, halves))
 EP_EXPANDED(picture, 3 * 4 * 5 * 4, EP_FACTORS(whole_factors, picture, EP_(weights)))
