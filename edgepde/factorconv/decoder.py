@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from edgepde.errors import SettingError
 
-from .description import Description, several, whole
+from .description import OfZone, several, whole
 from .scaling import Scaled
 
 
 @final
 @dataclass(frozen=True)
-class Decoder(Description):
+class Decoder(OfZone):
     """sin layers of `hidden` widths, `rank` mixtures of the last, `positions` numbers of a core [a, b, c] = `axes`.
 
     rank 0: the last layer itself, not mixed. The other numbers of the core are zero; axes are at most the zone's,
@@ -42,16 +42,6 @@ class Decoder(Description):
             raise SettingError(f"axes: expected three sizes of at most {self.output}, got {self.axes}")
         whole("positions", self.positions, most=torch.Size(self.axes).numel())
         whole("rank", self.rank, least=0, most=min(self.hidden[-1], self.positions))
-
-    @property
-    def inputs(self) -> int:
-        """P."""
-        return self.parameters
-
-    @property
-    def output(self) -> tuple[int, ...]:
-        """(T, Y, X)."""
-        return self.times, self.rows, self.columns
 
 
 def build(description: Decoder) -> DecoderModule:

@@ -59,6 +59,25 @@ class Description(ABC):
         return {"kind": kind_of(type(self)), **{k: _plain(v) for k, v in held.items()}}
 
 
+class OfZone(Description, ABC):
+    """Parameters [M, P] -> the field of a zone [M, T, Y, X]."""
+
+    parameters: int
+    times: int
+    rows: int
+    columns: int
+
+    @property
+    def inputs(self) -> int:
+        """P."""
+        return self.parameters
+
+    @property
+    def output(self) -> tuple[int, ...]:
+        """(T, Y, X)."""
+        return self.times, self.rows, self.columns
+
+
 @dataclass(frozen=True)
 class Convolutional(Description, ABC):
     """What every convolutional simulator says of its convolutions.
@@ -102,7 +121,7 @@ class Convolutional(Description, ABC):
 
 @final
 @dataclass(frozen=True)
-class Generator(Convolutional):
+class Generator(Convolutional, OfZone):
     """Parameters -> field: an MLP writes channels[0] maps on a coarse grid, every further stage doubles it.
 
     dimension 3: convolutions over (t, y, x), one map at the end. 2: over (y, x), time in channels; modes > 0: the
@@ -148,16 +167,6 @@ class Generator(Convolutional):
                     f"coarse: {len(self.grids)} stages from {self.coarse} end at {self.grids[-1]}, "
                     f"expected divisors of the zone's {self.zone}"
                 )
-
-    @property
-    def inputs(self) -> int:
-        """P."""
-        return self.parameters
-
-    @property
-    def output(self) -> tuple[int, ...]:
-        """(T, Y, X)."""
-        return self.times, self.rows, self.columns
 
     @property
     def zone(self) -> tuple[int, ...]:

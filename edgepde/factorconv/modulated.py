@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from edgepde.errors import SettingError
 
 from .convolving import ACTIVATIONS, Finer, convolution, rank_of, spline
-from .description import Convolutional, several, whole
+from .description import Convolutional, OfZone, several, whole
 from .scaling import Scaled
 
 
 @final
 @dataclass(frozen=True)
-class Modulated(Convolutional):
+class Modulated(Convolutional, OfZone):
     """Parameters -> field: `seeds` maps that are products of axes, mixed and convolved, then matrices of t, y and x.
 
     coarse: the first grid (y, x); channels of every stage, each on a grid twice as fine; repeats: convolutions on each
@@ -49,16 +49,6 @@ class Modulated(Convolutional):
         if len(self.coarse) != 2 or any(n > most for n, most in zip(self.last, (self.rows, self.columns), strict=True)):
             raise SettingError(f"coarse: expected two sizes that end within the zone, got {self.coarse}")
         self._check_reach("coarse", self.coarse, self.kernel)
-
-    @property
-    def inputs(self) -> int:
-        """P."""
-        return self.parameters
-
-    @property
-    def output(self) -> tuple[int, ...]:
-        """(T, Y, X)."""
-        return self.times, self.rows, self.columns
 
     @property
     def last(self) -> tuple[int, ...]:
