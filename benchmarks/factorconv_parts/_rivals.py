@@ -20,28 +20,38 @@ from ._study import Data, Trained, obtain
 
 NEAR, ALLOWED = 1.02, 1.05
 PASSES, BATCH, RATE = 40, 10, 4e-3
-WIDTHS, QUICK_WIDTHS = (16, 24, 32, 48), (8, 12)
+WIDTHS, QUICK_WIDTHS = (16, 24, 32, 48, 64), (8, 12)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is trained: widths, passes, the decoder's search; width_modulated: of every seed after the first."""
+    """How much is trained: widths of the dense nets, passes, the decoder's search.
+
+    widths_modulated: of 1-way filters, the narrowest first. widths_layout: of the same layout with dense kernels.
+    """
 
     widths: tuple[int, ...]
     fit: Fit
     modulated: Fit
     widths_modulated: tuple[int, ...]
-    width_modulated: int
+    widths_layout: tuple[int, ...]
     search: Search
 
 
-FULL = Plan(WIDTHS, Fit(PASSES, BATCH, RATE), Fit(PASSES, BATCH, 2.0 * RATE), (44, 32, 24), 32, Search())
+FULL = Plan(
+    WIDTHS,
+    Fit(PASSES, BATCH, RATE),
+    Fit(PASSES, BATCH, 2.0 * RATE),
+    (24, 32, 44),
+    (16, 24, 32),
+    Search(),
+)
 QUICK = Plan(
     QUICK_WIDTHS,
     Fit(4, 8, RATE),
     Fit(4, 8, 2.0 * RATE),
     (8,),
-    8,
+    (8,),
     Search(hidden=((12, 8),), ranks=(0, 4), positions=(20, 60)),
 )
 
@@ -73,6 +83,20 @@ def modulated(data: Data, width: int, form: str = "shared") -> Modulated:
 def sweep(runs: Path, data: Data, plan: Plan, seed: int) -> list[Trained]:
     """Dense nets of all widths."""
     return [obtain(runs, data, f"dense-{w}", generator(data, w), plan.fit, seed) for w in plan.widths]
+
+
+def filters(runs: Path, data: Data, plan: Plan, seed: int, error: float) -> Trained:
+    """1-way filters: the narrowest of at most this validation error, the widest where none has it."""
+    for width in plan.widths_modulated:
+        made = shared(runs, data, plan, width, seed)
+        if made.validation <= error:
+            break
+    return made
+
+
+def shared(runs: Path, data: Data, plan: Plan, width: int, seed: int) -> Trained:
+    """1-way filters of a width."""
+    return obtain(runs, data, f"shared modulated-{width}", modulated(data, width), plan.modulated, seed)
 
 
 def smallest_good(found: Sequence[Trained]) -> int:

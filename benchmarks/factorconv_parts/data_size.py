@@ -1,7 +1,8 @@
 """Few or noisy training cases: test errors, train-test gaps, seconds and memory of the dense rival and of ours.
 
-Every net takes as many steps as with all cases, so fewer cases are passed over more often. The decoder is the most
-accurate of its search on validation cases. Memory: by how much the process grew at most while it trained.
+Every net takes as many steps as in SHARE of the study's passes over all cases, so fewer cases are passed over more
+often. The decoder is the most accurate of its search on validation cases. Memory: by how much the process grew at most
+while it trained.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from torch import nn
 
 from edgepde.factorconv.decoding import fit_decoders
 
-from ._rivals import FULL, QUICK, Plan, decoder, generator, modulated, smallest_good, sweep
+from ._rivals import FULL, QUICK, Plan, decoder, filters, generator, modulated, smallest_good, sweep
 from ._study import SEEDS, Data, Trained, convolutional, grown, obtain, obtain_data
 
 CASES, QUICK_CASES = (50, 200, 400), (10, 40)
 NOISE = (0.01, 0.05)
+SHARE = 0.25
 CASE, ERROR = "data", "relative L2"
 
 
@@ -27,27 +29,35 @@ def rows(quick: bool, runs: Path) -> list[Row]:
     """Sizes, noise, then what training takes."""
     plan, data, seed = QUICK if quick else FULL, obtain_data(runs, quick), SEEDS[0]
     found = sweep(runs, data, plan, seed)
-    width = plan.widths[smallest_good(found)]
+    place = smallest_good(found)
+    widths = plan.widths[place], _width(filters(runs, data, plan, seed, found[place].validation))
     made: list[Row] = []
     for cases in QUICK_CASES if quick else CASES:
         part = data if cases == len(data.train) else data.first(cases)
-        for net in _nets(runs, part, plan, width, len(data.train) / cases):
+        for net in _nets(runs, part, plan, widths, len(data.train) / cases):
             made += list(_gap(f"{CASE}, {cases} cases", net))
     for share in NOISE:
-        for net in _nets(runs, data.noisy(share), plan, width, 1.0):
+        for net in _nets(runs, data.noisy(share), plan, widths, 1.0):
             note = f"{net.words}; errors of the test cases, which have no noise"
             made.append(Row(f"{CASE}, {share:.0%} noise on training fields", _called(net), ERROR, net.test, note=note))
-    return made + list(_memory(data, plan, width))
+    return made + list(_memory(data, plan, widths))
 
 
-def _nets(runs: Path, data: Data, plan: Plan, width: int, more: float) -> Iterator[Trained]:
-    fit = replace(plan.fit, epochs=round(more * plan.fit.epochs))
-    yield obtain(runs, data, f"dense-{width}", generator(data, width), fit, SEEDS[0])
+def _nets(runs: Path, data: Data, plan: Plan, widths: tuple[int, int], more: float) -> Iterator[Trained]:
+    dense, thin = widths
+    passes = max(1, round(SHARE * more * plan.fit.epochs))
+    fits = [replace(fit, epochs=passes) for fit in (plan.fit, plan.modulated)]
+    yield obtain(runs, data, f"dense-{dense}", generator(data, dense), fits[0], SEEDS[0])
+    yield obtain(runs, data, f"shared modulated-{thin}", modulated(data, thin), fits[1], SEEDS[0])
     yield decoder(runs, data, plan, SEEDS[0], 0.0)
 
 
 def _called(net: Trained) -> str:
-    return "decoder" if net.name.startswith("decoder") else f"dense rival ({net.name})"
+    return "decoder" if net.name.startswith("decoder") else net.name
+
+
+def _width(net: Trained) -> int:
+    return int(net.name.rsplit("-", 1)[1])
 
 
 def _gap(case: str, net: Trained) -> Iterator[Row]:
@@ -56,9 +66,9 @@ def _gap(case: str, net: Trained) -> Iterator[Row]:
     yield Row(f"{case}, test - training", _called(net), ERROR, net.test - net.train, note=note)
 
 
-def _memory(data: Data, plan: Plan, width: int) -> Iterator[Row]:
+def _memory(data: Data, plan: Plan, widths: tuple[int, int]) -> Iterator[Row]:
     """One pass of each net, the whole search of the decoder."""
-    once, wide = replace(plan.fit, epochs=1), plan.width_modulated
+    once, (width, wide) = replace(plan.fit, epochs=1), widths
     work: dict[str, Callable[[], nn.Module | object]] = {
         f"dense rival, width {width}": lambda: convolutional(generator(data, width), data, once, 0),
         f"1-way filters, width {wide}": lambda: convolutional(modulated(data, wide), data, once, 0),

@@ -1,6 +1,7 @@
 """The paper's own regime: a deliberately over-sized dense net of 3-D kernels, k = 5, and its factorised twin.
 
-Both from one description, which the form alone tells apart; equal passes. The twin's rank is 2 min(S, T) per layer.
+Both from one description, which the form alone tells apart; equal passes. At the twin's rate the dense net does not
+learn (relative error 0.97), so it gets a quarter of it. The twin's rank is 2 min(S, T) per layer.
 The best small member that the tool would take instead is in the part `parameters`.
 """
 
@@ -22,6 +23,7 @@ CASE, ERROR, TARGET, LEAST = "over-sized", "relative L2", 7.0, 5_000_000
 HIDDEN = (64, 16)
 COARSE, CHANNELS, QUICK_CHANNELS = (4, 2, 2), (176, 48, 16), (12, 8, 4)
 FIT, QUICK_FIT = Fit(12, 10, RATE), Fit(1, 8, RATE)
+DENSE_RATE = RATE / 4
 
 
 def rows(quick: bool, runs: Path) -> list[Row]:
@@ -52,8 +54,8 @@ def description(data: Data, channels: tuple[int, ...], form: str) -> Generator:
 def _rows(runs: Path, data: Data, channels: tuple[int, ...], fit: Fit, quick: bool) -> Iterator[Row]:
     seed = SEEDS[0]
     found: dict[str, Trained] = {}
-    for form in ("shared", "dense"):
-        found[form] = obtain(runs, data, f"oversized-{form}", description(data, channels, form), fit, seed)
+    for form, how in (("shared", fit), ("dense", replace(fit, rate=DENSE_RATE))):
+        found[form] = obtain(runs, data, f"oversized-{form}", description(data, channels, form), how, seed)
     dense, twin = found["dense"], found["shared"]
     if not quick and dense.parameters < LEAST:
         raise AssertionError(f"expected at least {LEAST} numbers, got {dense.parameters}")
@@ -65,8 +67,3 @@ def _rows(runs: Path, data: Data, channels: tuple[int, ...], fit: Fit, quick: bo
     yield Row(
         f"{CASE}, at 1.05 x", OURS, "x fewer", ratio if within else None, None if quick else TARGET, ">=", note=note
     )
-    longer = max(fit.epochs, int(fit.epochs * dense.seconds / twin.seconds))
-    same = obtain(
-        runs, data, "oversized-shared", description(data, channels, "shared"), replace(fit, epochs=longer), seed
-    )
-    yield Row(f"{CASE}, equal seconds", "factorised twin", ERROR, same.test, note=same.words)

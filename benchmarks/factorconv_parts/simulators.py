@@ -27,7 +27,7 @@ from torch import nn
 
 from . import oversized
 from ._generated import generated
-from ._rivals import FULL, QUICK, decoder, generator, modulated, smallest_good, sweep
+from ._rivals import FULL, QUICK, decoder, filters, generator, smallest_good, sweep
 from ._study import SEEDS, Data, Trained, obtain, obtain_data
 
 Array = NDArray[np.float32]
@@ -45,10 +45,9 @@ def rows(quick: bool, runs: Path) -> list[Row]:
     plan, data, seed = QUICK if quick else FULL, obtain_data(runs, quick), SEEDS[0]
     found = sweep(runs, data, plan, seed)
     rival = found[smallest_good(found)]
-    width = plan.width_modulated
     nets: dict[str, Trained] = {
         "dense rival": rival,
-        "1-way filters": obtain(runs, data, f"shared modulated-{width}", modulated(data, width), plan.modulated, seed),
+        "1-way filters": filters(runs, data, plan, seed, rival.validation),
         "1-way filters, recipe": obtain(runs, data, "shared-32", generator(data, 32, "shared"), plan.fit, seed),
         "decoder": decoder(runs, data, plan, seed, rival.validation),
     }

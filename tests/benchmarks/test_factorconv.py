@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from factorconv_parts import _rivals, _study, parameters, simulators
+from factorconv_parts import _rivals, _study, parameters, rollout, simulators
 from onnx import TensorProto, helper
 from support.standing_waves import standing
 from torch import nn
@@ -18,6 +19,8 @@ from torch import nn
 from edgepde.factorconv.decoder import Decoder
 from edgepde.factorconv.description import Generator
 from edgepde.factorconv.training import Fit
+from edgepde.problems.wave2d import Wave2D
+from edgepde.problems.zone import ZoneData
 
 DATA = _study.Data("standing", *standing(30).split(0, 4, 4))
 HOW = Generator(parameters=2, times=8, rows=8, columns=8, hidden=(6,), coarse=(4, 4), channels=(4, 4))
@@ -28,7 +31,9 @@ def trained(parameters: int, validation: float, test: float = 0.1) -> _study.Tra
 
 
 def test_the_parts_of_the_issue_are_there() -> None:
-    assert {"parameters", "oversized", "simulators", "data_size", "coarse_fe", "data"} <= set(factorconv.parts())
+    assert {"parameters", "oversized", "simulators", "data_size", "coarse_fe", "data", "rollout"} <= set(
+        factorconv.parts()
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,6 +61,43 @@ def test_what_was_trained_is_read_again_and_another_seed_is_not(tmp_path: Path) 
     other = _study.obtain(tmp_path, DATA, "net", HOW, Fit(1, 8), 1)
     assert other.test != first.test
     assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+def test_other_test_cases_change_the_figures_and_train_nothing(tmp_path: Path) -> None:
+    first = _study.obtain(tmp_path, DATA, "net", HOW, Fit(1, 8), 0)
+    other = replace(DATA, test=DATA.validation, test_key="other")
+    again = _study.obtain(tmp_path, other, "net", HOW, Fit(1, 8), 0)
+    assert again.seconds == first.seconds
+    assert again.test != first.test
+    assert again.test == pytest.approx(again.validation, rel=1e-5)
+    assert _study.obtain(tmp_path, DATA, "net", HOW, Fit(1, 8), 0).test == first.test
+    assert len(list(tmp_path.glob("*.json"))) == 1
+
+
+def test_test_cases_are_of_a_draw_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def drawn(config: Wave2D, count: int, seed: int) -> ZoneData:
+        return config.zone(config.parameters(seed, 0, count), np.ones((count, 16, 16, 16), np.float32))
+
+    monkeypatch.setattr(_study, "generate", drawn)
+    data = _study.obtain_data(tmp_path, quick=True)
+    others = np.concatenate([data.train.parameters, data.validation.parameters])
+    assert np.abs(data.test.parameters[:, None] - others[None]).max(2).min() > 0.0
+    assert str(_study.TEST_SEED) in data.test_key
+    assert str(_study.TEST_SEED) not in data.key
+
+
+@pytest.mark.parametrize(("error", "width"), [(0.5, 8), (0.15, 16), (0.01, 32)])
+def test_filters_are_the_narrowest_at_the_validation_error(
+    error: float, width: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = {8: trained(8, 0.2, 0.0), 16: trained(16, 0.15, 0.9), 32: trained(32, 0.02, 0.0)}
+    monkeypatch.setattr(_rivals, "shared", lambda _runs, _data, _plan, w, _seed: found[w])
+    plan = replace(_rivals.FULL, widths_modulated=(8, 16, 32))
+    assert _rivals.filters(tmp_path, DATA, plan, 0, error).parameters == width
+
+
+def test_steps_of_a_rollout() -> None:
+    assert [rollout.steps(n) for n in (1, 8, 12, 28)] == [[1], [1, 2, 4, 8], [1, 2, 4, 8, 12], [1, 2, 4, 8, 16, 28]]
 
 
 def test_a_decoder_is_kept_with_the_size_that_was_chosen(tmp_path: Path) -> None:
