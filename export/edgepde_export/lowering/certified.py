@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -31,6 +31,7 @@ from edgepde.certify.sensor import bound_sensitivity, parse_accuracies, told
 from edgepde.train.progress import progress
 
 from ..family import statement
+from .instead import Instead, covering
 from .measured import MARGIN, Networks, device, rows_apart
 from .options import Options
 
@@ -40,6 +41,8 @@ C99, STATED = "c99", "reference"
 ROUNDS = 1
 # Columns up to which inputs are searched where the worst one is known in closed form.
 SEARCHED = 64
+# So many of the points where proofs saw the largest differences are walked from.
+SUSPECTS = 8
 ASSUMPTIONS = (
     "IEEE-754 arithmetic, round to nearest, ties to even; subnormal results may be flushed to 0, subnormal "
     "inputs and weights are not read as 0",
@@ -53,11 +56,16 @@ ASSUMPTIONS = (
 
 @dataclass(frozen=True)
 class Device:
-    """What runs the graph: its signature, the networks it is compared with, the backends here; whether C code can."""
+    """What runs the graph: its signature, the networks it is compared with, the backends here; whether C code can.
+
+    largest: |output| where seen; quantisation(): what storing the constants changes, measured.
+    """
 
     signature: tuple[InputSpec, OutputSpec]
     values: Networks
     backends: Mapping[str, Backend]
+    largest: float
+    quantisation: Callable[[], Term]
     has_c: bool = True
 
 
@@ -68,30 +76,35 @@ def certificate(measured: Certificate, lineage: Lineage, on: Device, box: Box, o
     Raises BackendError where a backend is found beyond what is stated of it.
     """
     (entry,) = (e for e in measured.outputs.values() if e.norm == "sup")
+    instead = Instead(entry.terms, on.largest, entry.unit, on.quantisation, options.log)
     with _told() as tell:
         where = options.family or widened(box, lineage.dtype)
         limits = options.limits or ErrorLimits()
         proof = prove(lineage, where, options.seconds, tell, limits.of(entry.name))
         sensor = _sensor(lineage, where, options)
         parts = {words(limit.box): limit for limit in sorted(limits.within(entry.name), key=lambda one: -one.limit)}
-        regions = [_region(lineage, part, measured, entry, options, tell) for part in parts.values()]
+        regions = [_region(lineage, part, measured, instead, options, tell) for part in parts.values()]
     found = _found(on, proof, options.family)
+    terms = _terms(lineage, proof, instead)
+    stated = covering(terms, found) if not found.backend else terms
     made = OutputCertificate.from_terms(
         entry.name,
         entry.unit,
-        {"model": entry.terms["model"], **_terms(lineage, proof, entry.terms), **sensor},
+        {"model": entry.terms["model"], **stated, **sensor},
         found=found,
         found_compression=None if proof.compression is None else float(proof.compression.found.max()),
-        elsewhere={n: _elsewhere(n, lineage, proof, entry.terms, found) for n in measured.backends if n != C99},
+        elsewhere={n: _elsewhere(n, lineage, proof, instead, stated, found) for n in measured.backends if n != C99},
         regions=tuple(regions),
     )
     _check_found(made)
-    covered = tuple(sorted({*measured.backends, C99})) if on.has_c else measured.backends
-    made = made if on.has_c else made.on(measured.backends[0])
+    # without a proof the C code has a bound only where it ran
+    with_c = on.has_c and (C99 in on.backends or stated["rounding"].class_ == "sound")
+    covered = tuple(sorted({*measured.backends, C99})) if with_c else measured.backends
+    made = made if with_c else made.on(measured.backends[0])
     family = None if options.family is None else statement(options.family)
-    stated = replace(measured, backends=covered, outputs=index([made]), family=family)
+    whole = replace(measured, backends=covered, outputs=index([made]), family=family)
     meant = () if family is None else (FAMILY,)
-    return replace(stated, assumptions=(*ASSUMPTIONS, *meant), engine=ENGINE)
+    return replace(whole, assumptions=(*ASSUMPTIONS, *meant), engine=ENGINE)
 
 
 @contextmanager
@@ -102,13 +115,13 @@ def _told() -> Iterator[Tell]:
 
 
 def _region(
-    lineage: Lineage, part: RegionLimit, whole: Certificate, entry: OutputCertificate, options: Options, tell: Tell
+    lineage: Lineage, part: RegionLimit, whole: Certificate, instead: Instead, options: Options, tell: Tell
 ) -> Region:
     """The terms of a part of the box that has a limit; `model` is that of the whole."""
     box = widened(_cut(part.box, whole), lineage.dtype)
     proof = prove(lineage, box, options.seconds, tell, part.limit)
     sensor = _sensor(lineage, box, options)
-    return Region(part.box, {"model": entry.terms["model"], **_terms(lineage, proof, entry.terms), **sensor})
+    return Region(part.box, {"model": instead.terms["model"], **_terms(lineage, proof, instead), **sensor})
 
 
 def _cut(part: SubBox, whole: Certificate) -> Box:
@@ -127,7 +140,7 @@ def _sensor(lineage: Lineage, where: Box | Family, options: Options) -> dict[str
     made = bound_sensitivity(lineage.reference, where, accuracies, seconds=options.seconds)
     value = float(made.value.max())
     stated = told(accuracies)
-    if not _finite(value):
+    if not math.isfinite(value) or value >= 1e300:
         return {SENSOR: Term.not_verified(f"no finite bound on what {stated} costs")}
     how = f"sup |f(x + delta) - f(x)| for {stated}, proved on {made.boxes} boxes; a search found {made.found.max():.3g}"
     return {SENSOR: Term(value, "sound", how)}
@@ -155,9 +168,11 @@ def _found(on: Device, proof: Proof, family: Family | None) -> Found:
         searched = Search(at, space.dimension, width=width).run(rounds=ROUNDS)
         best.append((float(searched.value[0]), space.inputs(searched.place)[0][spec.name][0]))
     suspects = proof.suspects if family is not None else np.clip(proof.suspects, low, high)
-    best += [(float(v), x) for v, x in zip(error(suspects), suspects.astype(spec.dtype), strict=True)]
+    values = error(suspects)
+    best += [(float(v), x) for v, x in zip(values, suspects.astype(spec.dtype), strict=True)]
     if family is None:
-        near = worst_point(error, suspects, Box(low.tolist(), high.tolist()), suspects, width=width)
+        most = suspects[np.argsort(-values, kind="stable")[:SUSPECTS]]
+        near = worst_point(error, suspects, Box(low.tolist(), high.tolist()), most, width=width)
         best.append((near.value, near.point.astype(spec.dtype)))
     worst, point = max(best, key=lambda pair: pair[0])
     place = {spec.name: tuple(float(v) for v in point)}
@@ -175,21 +190,20 @@ def _check_found(entry: OutputCertificate) -> None:
         )
 
 
-def _terms(lineage: Lineage, proof: Proof, measured: Mapping[str, Term]) -> dict[str, Term]:
-    """The terms after `model`; one that has no finite bound keeps what was measured."""
-    terms = {"compression": measured["compression"]}
+def _terms(lineage: Lineage, proof: Proof, instead: Instead) -> dict[str, Term]:
+    """The terms after `model`; one whose bound is not finite, or of no use, is as measured."""
+    terms = {"compression": instead.terms["compression"]}
     if proof.compression is not None:
-        terms["compression"] = _difference(proof.compression, "|original - compressed|", measured["compression"])
-    kept = Term.not_verified("no finite bound on what storing the constants changes")
-    terms["quantisation"] = _difference(proof.quantisation, "|module - graph as stored|", kept)
+        terms["compression"] = _difference("compression", proof.compression, "|original - compressed|", instead)
+    terms["quantisation"] = _difference("quantisation", proof.quantisation, "|module - graph as stored|", instead)
     order = f"{lineage.dtype}, the C code's order of sums"
-    return {**terms, **_arithmetic(proof.rounding, order, measured, _passed(lineage))}
+    return {**terms, **_arithmetic(proof.rounding, order, instead, _passed(lineage))}
 
 
-def _difference(bound: Bound, what: str, otherwise: Term) -> Term:
+def _difference(name: str, bound: Bound, what: str, instead: Instead) -> Term:
     value = float(bound.value.max())
-    if not _finite(value):
-        return otherwise
+    if why := instead.useless(name, value):
+        return instead.of(name, why)
     if not value and not bound.boxes:
         return Term(0.0, "sound", f"{what} is 0: both are the same")
     stopped = "" if bound.finished else ", stopped by its time"
@@ -202,10 +216,10 @@ def _passed(lineage: Lineage) -> str:
     return "carried forwards to all outputs" if wide(lineage.graph) else "weighted by the adjoint"
 
 
-def _arithmetic(made: RoundingBound, order: str, measured: Mapping[str, Term], passed: str) -> dict[str, Term]:
+def _arithmetic(made: RoundingBound, order: str, instead: Instead, passed: str) -> dict[str, Term]:
     rounding, activation = float((made.rounding).max()), float(made.activation.max())
-    if not (_finite(rounding) and _finite(activation)):
-        return {name: measured[name] for name in ("rounding", "activation")}
+    if why := instead.useless("rounding", rounding + activation):
+        return {"rounding": instead.of("rounding", why), "activation": instead.terms["activation"]}
     reached = f"the same at single points is {made.at_points[0].max():.3g}"
     how = f"{order}, {passed}, proved on {made.boxes} boxes; {reached}"
     return {
@@ -215,30 +229,25 @@ def _arithmetic(made: RoundingBound, order: str, measured: Mapping[str, Term], p
 
 
 def _elsewhere(
-    backend: str, lineage: Lineage, proof: Proof, measured: Mapping[str, Term], found: Found
+    backend: str, lineage: Lineage, proof: Proof, instead: Instead, stated: Mapping[str, Term], found: Found
 ) -> dict[str, Term]:
     """Rounding in any order is proved; what the library makes of functions and nodes is measured, rounding included.
 
     Only numpy computes the nodes as they are stated: there a network without functions is sound.
     """
-    terms = _arithmetic(proof.any_order, "sums in any order", measured, _passed(lineage))
+    terms = _arithmetic(proof.any_order, "sums in any order", replace(instead, log=_unheard), _passed(lineage))
     if terms["rounding"].class_ == "sound":
         if backend == STATED and single_operations(lineage.graph, lineage.dtype):
             return terms
-        seen = measured["rounding"]
+        seen = instead.terms["rounding"]
         terms["activation"] = replace(seen, how=f"{seen.how}; of that the library's functions are a part")
     own = terms["activation"]
     if own.value is not None and found.backend == backend:
-        missing = MARGIN * (found.value - _known(proof) - (terms["rounding"].value or 0.0))
+        known = sum(stated[name].value or 0.0 for name in ("compression", "quantisation"))
+        missing = MARGIN * (found.value - known - (terms["rounding"].value or 0.0))
         terms["activation"] = replace(own, value=max(own.value, missing))
     return terms
 
 
-def _known(proof: Proof) -> float:
-    """What compression and quantisation are bounded by."""
-    bounds = [proof.quantisation] if proof.compression is None else [proof.compression, proof.quantisation]
-    return float(sum(bound.value.max() for bound in bounds))
-
-
-def _finite(value: float) -> bool:
-    return math.isfinite(value) and value < 1e300
+def _unheard(_: str) -> None:
+    """The same was said of the C code's order."""

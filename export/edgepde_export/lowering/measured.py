@@ -166,6 +166,11 @@ def _quantisation(networks: Networks, place: _Place) -> Term:
     return Term(MARGIN * worst, "measured", f"twice the largest |stored - exported| in float64 {place.words}")
 
 
+def quantisation(spec: InputSpec, networks: Networks, points: Array) -> Term:
+    """What storing the constants changes, by a search that begins at points [n, d]."""
+    return _quantisation(networks, _Place.of(spec, networks, points))
+
+
 def _rounding(
     spec: InputSpec, output: OutputSpec, networks: Networks, backends: Mapping[str, Backend], place: _Place
 ) -> Term:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from edgepde_runtime.errors import BudgetError, UnsupportedModel
 from edgepde_runtime.limits import max_error as limits_of
 from edgepde_runtime.manifest import InputSpec, OutputSpec
 from edgepde_runtime.onnxfile import parse
+from edgepde_runtime.term import Term
+from numpy.typing import NDArray
 
 from edgepde.certify.from_graph import from_graph
 from edgepde.certify.network import Network
@@ -72,7 +75,8 @@ def content(plain: Plain, box: Box, options: Options) -> BundleContent:
     backends = measured.load_backends(serialize(plain.model), options.log, with_c)
     seen = measured.certify(plain.signature, values, backends, points, truth)
     between = None if lowered.merged else convolved
-    certificate, costly = _proved(plain, seen, backends, box, options, between)
+    on = _device(plain, values, backends, seen, points)
+    certificate, costly = _proved(plain, seen, on, box, options, between)
     return BundleContent(
         name=(options.naming or Naming()).name,
         model=plain.model,
@@ -119,7 +123,7 @@ def _check_questions(signature: tuple[InputSpec, OutputSpec], box: Box, options:
 def _proved(
     plain: Plain,
     seen: Certificate,
-    backends: Mapping[str, Backend],
+    on: certified.Device,
     box: Box,
     options: Options,
     between: blocks.Chosen | None,
@@ -138,11 +142,33 @@ def _proved(
     no_c = "" if options.c99 else native.writable(serialize(plain.model), ((spec,), (output,)))
     if no_c:
         options.log(f"measured, not proved: sums and functions of ort and reference; {no_c}")
-    on = certified.Device(plain.signature, plain.values, backends, has_c=not no_c)
+    on = replace(on, has_c=not no_c)
     aimed = replace(options, limits=_aims(plain.ledger, output.name, options))
     made = certified.certificate(seen, lineage, on, box, aimed)
     where = options.family or box
     return made, costliest(made.outputs[output.name], lineage, where) if options.limits is not None else ""
+
+
+def _device(
+    plain: Plain,
+    values: measured.Networks,
+    backends: Mapping[str, Backend],
+    seen: Certificate,
+    points: NDArray[np.floating],
+) -> certified.Device:
+    """What the proof needs of the device; what stored constants change is measured where it is asked for."""
+    spec, output = plain.signature
+
+    @cache
+    def quantisation() -> Term:
+        kept = seen.outputs[output.name].terms["quantisation"]
+        if kept.class_ == "measured":
+            return kept
+        held = stored.networks(values, plain.model, plain.signature)
+        return measured.quantisation(spec, held, points)
+
+    largest = float(np.abs(values.shipped(points.astype(np.float64))).max())
+    return certified.Device(plain.signature, plain.values, backends, largest, quantisation)
 
 
 def _rewritten(between: blocks.Chosen) -> Rewritten | None:
