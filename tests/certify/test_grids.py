@@ -7,7 +7,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from edgepde_export.lowering.graph import to_onnx
+from edgepde_export.lowering.prepare import prepare
+from edgepde_export.passes.clean import serialize
 from edgepde_runtime.errors import InputError, UnsupportedModel
+from edgepde_runtime.onnxfile import parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -15,6 +19,7 @@ from torch.nn import functional
 
 from edgepde.certify.convolution import AxisMatrix, Convolution
 from edgepde.certify.expanding import unrolled
+from edgepde.certify.from_graph import from_graph
 from edgepde.certify.from_module import from_module
 from edgepde.certify.network import Input, Network, Structured
 
@@ -195,3 +200,27 @@ def test_large_maps_are_not_written_out() -> None:
 def test_what_is_not_linear_or_known_is_refused(layer: Callable[[Tensor], Tensor], why: str) -> None:
     with pytest.raises((UnsupportedModel, RuntimeError), match=why):
         from_module(Shaped((2, 4, 4), layer).double(), 32)
+
+
+def test_the_matrix_of_sizes_has_the_sizes_of_the_matrix() -> None:
+    """|W| x, not |W x|."""
+    torch.manual_seed(0)
+    line = AxisMatrix((0,), torch.randn(4, 3).double(), torch.zeros(4).double(), (2, 3, 2), 1)
+    three = torch.randn(3, 2, 2, 2).double(), torch.randn(2, 2, 3, 3).double()
+    plain = Convolution((0,), three[0], torch.zeros(3).double(), (2, 4, 3), (1, 2), (1, 0, 0, 1), (2, 1))
+    back = Convolution((0,), three[1], torch.zeros(2).double(), (2, 2, 3), (2, 1), (1,) * 4, (1, 1), 1, True)
+    for node in (line, plain, back):
+        n = math.prod(node.shape_in)
+        matrix, x = node.times(torch.eye(n).double()).T, torch.rand(5, n).double()
+        torch.testing.assert_close(node.absolute(x), x @ matrix.abs().T)
+
+
+def test_a_batch_norm_in_float32_is_read() -> None:
+    torch.manual_seed(0)
+    norm = _seasoned(nn.BatchNorm2d(3))
+    module = nn.Sequential(nn.Linear(2, 48), nn.Tanh(), nn.Unflatten(1, (3, 4, 4)), norm).float().eval()
+    model = prepare(to_onnx(module, {"x": torch.randn(3, 2)}, {"x": {0: "M"}}, ["y"]), lambda _: None)
+    assert "BatchNormalization" in [node.op_type for node in model.graph.node]
+    x = torch.rand(9, 2, dtype=torch.float64)
+    made = from_graph(parse(serialize(model)))(x)
+    torch.testing.assert_close(made, module.double()(x).flatten(1).detach(), rtol=1e-5, atol=1e-5)
