@@ -21,6 +21,7 @@ from edgepde.certify.from_module import from_module
 from edgepde.certify.network import Affine, Input, Network, Node, Pointwise, Structured, value_of
 from edgepde.certify.prove import Lineage, prove
 from edgepde.certify.rounding import Arithmetic, bound_rounding
+from edgepde.certify.rules._enclosure import Taylor
 from edgepde.certify.sensor import Accuracy, bound_sensitivity
 
 Array = NDArray[Any]
@@ -336,3 +337,22 @@ def test_units_that_are_0_everywhere_cost_a_linear_tail_nothing() -> None:
         module[0].bias[:2] = -50.0  # type: ignore[index,operator]
     made = bound_rounding(from_module(module, 3), BOX, seconds=60.0, boxes=8)
     assert 0.0 < made.rounding[0] < 1e-5
+
+
+def test_remainders_of_the_waist_pass_the_tail_with_their_sizes() -> None:
+    """y = W h + c for h = P(s) + e, |e| <= rest: off P's own image by |W| rest, which signs attain; of a pair too."""
+    torch.manual_seed(0)
+    zero, one = torch.zeros(5, dtype=torch.float64), torch.ones(3, dtype=torch.float64)
+    maps = [torch.randn(5, 3, dtype=torch.float64) for _ in range(2)]
+    f, g = (forward.Tail(w, w.sum(dim=1), zero, one, w.abs()) for w in maps)
+    both = torch.cat([maps[0], maps[0] - maps[1]], dim=1)
+    for tail, weight in ((f, maps[0]), (f.less(g), both)):
+        n = weight.shape[1]
+        h = Taylor(torch.randn(2, 3, n, dtype=torch.float64), torch.rand(2, n, dtype=torch.float64))
+        made = tail(h)
+        shifted = made.poly - h.poly @ weight.T
+        assert torch.allclose(shifted[:, 0], tail.bias.expand(2, 5))
+        assert torch.allclose(shifted[:, 1:], torch.zeros(1, dtype=torch.float64))
+        most = h.rest @ weight.abs().T
+        assert bool((made.rest >= most).all())
+        assert torch.allclose(made.rest, most)
