@@ -16,6 +16,7 @@ from onnx import TensorProto, helper
 from support.standing_waves import standing
 from torch import nn
 
+from edgepde.errors import DataError
 from edgepde.factorconv.decoder import Decoder
 from edgepde.factorconv.description import Generator
 from edgepde.factorconv.training import Fit
@@ -84,6 +85,9 @@ def test_test_cases_are_of_a_draw_of_their_own(monkeypatch: pytest.MonkeyPatch, 
     assert np.abs(data.test.parameters[:, None] - others[None]).max(2).min() > 0.0
     assert str(_study.TEST_SEED) in data.test_key
     assert str(_study.TEST_SEED) not in data.key
+    wide = replace(_study.WAVE.quick(), low=Wave2D().low)
+    with pytest.raises(DataError, match="parameters: expected those of"):
+        _study.simulated(tmp_path, wide, len(data.test.parameters), _study.TEST_SEED)
 
 
 @pytest.mark.parametrize(("error", "width"), [(0.5, 8), (0.15, 16), (0.01, 32)])
