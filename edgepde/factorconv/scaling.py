@@ -9,6 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+FLAT = 1e-7
+"""A field that varies by less than this share of its mean has no scale of its own: float32 cannot tell."""
+
 
 class Scaled(nn.Module, ABC):
     """Buffers centre and half width (`width`) [P] of the inputs' box, offset and scale [] of the field."""
@@ -21,10 +24,11 @@ class Scaled(nn.Module, ABC):
         self.register_buffer("scale", torch.ones(()))
 
     def fit_scales(self, low: NDArray[np.float64], high: NDArray[np.float64], field: NDArray[np.float32]) -> None:
-        """Take the inputs' box and the mean and root mean square of a field; a column of one value becomes 0."""
+        """Take the inputs' box and the mean and deviation of a field; a column of one value becomes 0."""
         half = np.where(high > low, (high - low) / 2.0, 1.0)
         mean = float(field.mean(dtype=np.float64))
-        rms = float(np.sqrt(np.square(field, dtype=np.float64).mean() - mean**2)) or 1.0
+        rms = float(field.std(dtype=np.float64))
+        rms = rms if rms > FLAT * abs(mean) else 1.0
         for name, value in (("centre", (high + low) / 2.0), ("width", half), ("offset", mean), ("scale", rms)):
             self.get_buffer(name).copy_(torch.as_tensor(value))
 

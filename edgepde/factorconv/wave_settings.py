@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,8 +67,15 @@ class WaveSettings:
         """What is simulated."""
         return Wave2D(obstacle=self.obstacle, nx=self.nx, ny=self.ny, nt=self.nt, gap=self.gap, step=self.step)
 
+    def check_grid(self, grid: tuple[int, int, int]) -> None:
+        """Raise SettingError where the networks cannot have frames of this grid (T, Y, X); before it is simulated."""
+
     def split(self, data: ZoneData, seed: int) -> tuple[ZoneData, ZoneData, ZoneData]:
-        """(training, validation, test); raises DataError where a part is empty."""
+        """(training, validation, test); raises DataError where a part is empty, or the field is one number."""
+        if data.field.min() == data.field.max():
+            raise DataError(
+                f"{data.source}: field: expected numbers that differ, got {data.field.flat[0]:g} everywhere"
+            )
         return data.split(seed, self.test, self.validation)
 
 
@@ -88,12 +96,30 @@ def zone_data(config: WaveSettings, run: Run) -> ZoneData:
     folder = run.path / CHECKPOINT
     data = run.data
     if data is None:
+        config.check_grid((config.nt, config.ny, config.nx))
+        if config.cases <= config.test + config.validation:
+            got = f"{config.cases}: test={config.test} and validation={config.validation} leave none to train on"
+            raise SettingError(f"cases: expected more than are held out, got {got}")
         data = wave_data.cached(config.wave, config.cases, run.seed, folder, config.workers)
     if not isinstance(data, ZoneData):
         raise DataError(f"--data: expected zone data, got {type(data).__name__}")
+    data.check_size()
     zone_plot.show(data, folder / PICTURE)
     print(f"  picture: {folder / PICTURE}", file=sys.stderr)
     return data
+
+
+def told_problem(data: ZoneData, run: Run, name: str) -> dict[str, Any]:
+    """What spec.json calls the problem: the simulation by its equation, data of one's own by its file."""
+    if run.data is None:
+        return {"name": name, "about": "u_tt = div(c^2 grad u) + source, a zone of it", "data": data.source}
+    own = re.sub(r"[^A-Za-z0-9_]+", "_", Path(data.source).stem).strip("_") or "zone"
+    return {"name": own if own[0].isalpha() else f"zone_{own}", "about": "data of one's own", "data": data.source}
+
+
+def told_solution(run: Run) -> str:
+    """What held-out values are."""
+    return SOLUTION if run.data is None else "held-out cases of the data given"
 
 
 def about_data(data: ZoneData, parts: tuple[ZoneData, ...]) -> dict[str, Any]:

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from support.standing_waves import standing
 from torch import Tensor, nn
 
-from edgepde.errors import RunError, SettingError, TrainingError
+from edgepde.errors import DataError, RunError, SettingError, TrainingError
 from edgepde.factorconv import training
 from edgepde.factorconv.description import Generator
 from edgepde.factorconv.generator import GeneratorModule
 from edgepde.factorconv.norms import cancellation, layers
 from edgepde.factorconv.tasks import FieldTask
 from edgepde.factorconv.training import Fit, Fitted, Task, fit, relative
+from edgepde.factorconv.wave_settings import WaveSettings
 from edgepde.train.run_folder import Run
 
 CPU = torch.device("cpu")
@@ -45,6 +46,23 @@ def task() -> FieldTask:
 
 def weights(module: nn.Module) -> dict[str, Tensor]:
     return {name: t.clone() for name, t in module.state_dict().items()}
+
+
+@pytest.mark.parametrize("mean", [0.1, 300.0, -1e6])
+@pytest.mark.parametrize("spread", [0.0, 1e-4])
+def test_the_scale_of_a_field_far_from_0_is_that_of_its_changes(mean: float, spread: float) -> None:
+    draw = np.random.default_rng(0).standard_normal(DATA.field.shape)
+    field = (mean * (1.0 + spread * draw)).astype(np.float32)
+    module = start()
+    module.fit_scales(DATA.low, DATA.high, field)
+    wanted = field.astype(np.float64).std() if spread else 1.0
+    assert float(module.get_buffer("scale")) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_field_of_one_number_is_refused() -> None:
+    flat = dataclasses.replace(DATA, field=np.full_like(DATA.field, 300.0))
+    with pytest.raises(DataError, match="field: expected numbers that differ, got 300 everywhere"):
+        WaveSettings(test=4, validation=6).split(flat, 0)
 
 
 def test_it_learns_and_keeps_the_best_weights() -> None:
