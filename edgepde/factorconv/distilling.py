@@ -14,26 +14,24 @@ from .examples import Examples
 
 STEPS, BATCH, RATE = 240, 24, 2e-3
 AT_ONCE = 32
-CORNERS = 8
+CORNERS, SHARE = 8, 4
 
 
 def samples(description: Description, box: Box, kept: Examples | None, count: int, seed: int) -> Tensor:
     """Inputs [n, d] to compare two simulators on, float64: random ones, some corners, and of frames those of a run."""
     draw = np.random.default_rng(seed)
     low, high = np.asarray(box.low), np.asarray(box.high)
-    corners = np.where(draw.integers(0, 2, (CORNERS, len(low))).astype(bool), high, low)
+    corners = np.where(draw.integers(0, 2, (max(CORNERS, count // SHARE), len(low))).astype(bool), high, low)
     parts = [box.sample(count, draw), corners]
     if isinstance(description, UNet) and kept is not None:
         parts.append(_windows(description, kept).clip(low, high))
     return torch.from_numpy(np.concatenate(parts))
 
 
-def apart(reference: nn.Module, small: nn.Module, points: Tensor) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """max |reference - small| of every point [n], both in float64."""
+def answers(module: nn.Module, points: Tensor) -> Tensor:
+    """What a module answers at points [n, d], a few at once."""
     with torch.no_grad():
-        parts = [(reference(x) - small(x)).abs().flatten(1).amax(1) for x in points.split(AT_ONCE)]
-    found: np.ndarray[tuple[int], np.dtype[np.float64]] = torch.cat(parts).numpy()
-    return found
+        return torch.cat([module(x) for x in points.split(AT_ONCE)])
 
 
 def teach(reference: nn.Module, small: nn.Module, names: Sequence[str], points: Tensor, seed: int) -> None:
@@ -43,8 +41,7 @@ def teach(reference: nn.Module, small: nn.Module, names: Sequence[str], points: 
     moved = [held[name] for name in names]
     kind = moved[0].dtype
     x = points.to(kind)
-    with torch.no_grad():
-        wanted = torch.cat([reference(some).to(kind) for some in points.split(AT_ONCE)])
+    wanted = answers(reference, points).to(kind)
     scale = wanted.square().mean().sqrt().clamp(min=1e-30)
     best, least = _copied(moved), _worst(small, x, wanted)
     optimizer = torch.optim.Adam(moved, RATE)
