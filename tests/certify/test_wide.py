@@ -18,7 +18,7 @@ from edgepde.certify.convolution import Convolution
 from edgepde.certify.engine import bound_difference
 from edgepde.certify.family import Family
 from edgepde.certify.from_module import from_module
-from edgepde.certify.network import Affine, Input, Network, Node, Pointwise, Structured, value_of
+from edgepde.certify.network import Affine, Input, Network, Node, Pointwise, Scale, Structured, value_of
 from edgepde.certify.prove import Lineage, prove
 from edgepde.certify.rounding import Arithmetic, bound_rounding
 from edgepde.certify.rules._enclosure import Taylor
@@ -356,3 +356,20 @@ def test_remainders_of_the_waist_pass_the_tail_with_their_sizes() -> None:
         most = h.rest @ weight.abs().T
         assert bool((made.rest >= most).all())
         assert torch.allclose(made.rest, most)
+
+
+@pytest.mark.parametrize("order", ["c99", "any"])
+def test_roundings_behind_the_waist_count(order: Any) -> None:
+    """A head without roundings, 2 x and relu: what is left is the tail's own."""
+    torch.manual_seed(0)
+    kernel = torch.randn(6, 8, 3, 3).double()
+    none = torch.zeros(6, dtype=torch.float64)
+    tail = Convolution((2,), kernel, none, (8, 4, 4), (1, 1), (1,) * 4, (1, 1))
+    doubled = Scale((0,), torch.full((128,), 2.0).double(), torch.zeros(128).double())
+    net = Network((Input(128), doubled, Pointwise((1,), "relu"), tail))
+    how = Arithmetic("float32", order, {"relu": 0.0})
+    made = bound_rounding(net, Box([0.5] * 128, [1.0] * 128), how, seconds=60.0, boxes=2)
+    x = torch.rand(200, 128).float() / 2.0 + 0.5
+    computed = tail.times((2.0 * x).float()).double()
+    found = float((computed - net(x.double())).abs().max())
+    assert 1e-7 < found <= made.rounding[0] < 1e3 * found
