@@ -24,6 +24,11 @@ def truncate(
     A fraction is one of the layer's own ranks; of a tolerance (a share of |K|) the least ranks found that keep it.
     InputError for ranks above the layer's, numbers that are not finite, neither or both of rank and tolerance.
     """
+    if not isinstance(layer, FactorConv):
+        got = type(layer).__name__
+        raise InputError(
+            f"factorconv: truncate: expected a layer of factors (of torch's `convert` makes one), got {got}"
+        )
     if rank is None and tolerance is None:
         raise InputError("factorconv: truncate: expected a rank or a tolerance, got neither")
     check_wish(rank, tolerance)

@@ -22,7 +22,9 @@ LONGEST_TEXT = 64
 NUMBERS = ("parameters", "low", "high", "field", "t", "y", "x")
 TEXTS = ("parameter_names", "parameter_units", "axis_units", "field_name", "field_unit")
 AXES = ("t", "y", "x")
+INPUTS = ("parameters", "frames")
 UNEVEN = 1e-6
+SMALLEST, LARGEST = 1e-12, 1e12
 
 
 @final
@@ -89,13 +91,22 @@ class ZoneData:
         if min(test, validation, left) < 1:
             raise DataError(
                 f"{self.source}: {len(self)} cases: expected at least 1 for each of test, validation and training, "
-                f"got {test}, {validation} and {left}"
+                f"got {test}, {validation} and {max(left, 0)}; more cases, or fewer held out (--set test=, validation=)"
             )
         _check_once(self)
         order = np.random.default_rng(seed).permutation(len(self))
         cuts = np.sort(order[test + validation :]), np.sort(order[test : test + validation]), np.sort(order[:test])
         train, valid, held = (self.take(cut) for cut in cuts)
         return train, valid, held
+
+    def check_size(self) -> None:
+        """Raise DataError where the field is 0 everywhere, or of a size whose square float32 does not hold."""
+        most = float(np.abs(self.field).max())
+        if not SMALLEST <= most <= LARGEST:
+            raise DataError(
+                f"{self.source}: field: expected its largest value between {SMALLEST:g} and {LARGEST:g} "
+                f"{self.field_unit} to learn from, got {most:g}; another unit would help unless it is 0"
+            )
 
     def write(self, path: Path | str) -> None:
         """Write the npz in one step; the same data makes the same bytes. Raises RunError where the system refuses."""
@@ -169,6 +180,11 @@ def _check_texts(data: ZoneData) -> None:
             raise DataError(
                 f"{data.source}: {label}: expected a text of 1 to {LONGEST_TEXT} letters, got {text!a}{hint}"
             )
+    if not data.field_name.isidentifier() or data.field_name in INPUTS:
+        raise DataError(
+            f"{data.source}: field_name: expected a name of letters, digits and _ that is none of {', '.join(INPUTS)} "
+            f"(it names the simulator's output), got {data.field_name!a}"
+        )
 
 
 def _check_shapes(data: ZoneData) -> None:

@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from edgepde_runtime.box import Box
 
-from edgepde.errors import DataError, SettingError
+from edgepde.errors import SettingError
 from edgepde.factorconv import examples, store
 from edgepde.factorconv.description import Padding, UNet
 from edgepde.factorconv.store import parameters_of
 from edgepde.factorconv.tasks import FramesTask, Unrolled, rolled, rollout_errors
 from edgepde.factorconv.training import Fit, fit
 from edgepde.factorconv.unet import UNetModule
-from edgepde.factorconv.wave_settings import SOLUTION, WaveSettings, about_data, read_data, zone_data
+from edgepde.factorconv.wave_settings import WaveSettings, about_data, read_data, told_problem, told_solution, zone_data
 from edgepde.problems.wave2d import Wave2D
 from edgepde.problems.zone import ZoneData
 from edgepde.train.run_folder import Run
@@ -77,12 +77,16 @@ class Config(WaveSettings):
         how = replace(zone, obstacle=self.obstacle, nx=self.nx, ny=self.ny, nt=self.nt)
         return replace(how, gap=self.gap, step=self.step)
 
-    def unet(self, data: ZoneData) -> UNet:
-        """The U-Net of a zone; raises DataError for too few frames."""
-        t, y, x = data.grid
+    def check_grid(self, grid: tuple[int, int, int]) -> None:
+        """Raise SettingError for too few frames."""
         needed = self.past + self.unroll * self.future
-        if t < needed:
-            raise DataError(f"{data.source}: t: expected at least {needed} frames for past, future and unroll, got {t}")
+        if grid[0] < needed:
+            raise SettingError(f"t: expected at least {needed} frames for past, future and unroll, got {grid[0]}")
+
+    def unet(self, data: ZoneData) -> UNet:
+        """The U-Net of a zone; raises SettingError for too few frames."""
+        self.check_grid(data.grid)
+        _, y, x = data.grid
         return UNet(
             kernel=self.kernel,
             padding=self.padding,
@@ -127,12 +131,11 @@ def train(config: Config, run: Run, device: torch.device) -> None:
             {"name": "unet", "parameters": made.parameters, "validation": done.best, "seconds": done.seconds}
             | {"epochs": config.epochs, "best_epoch": done.epoch, "grown": done.grown, "errors": done.errors}
         ],
-        "against_exact": against_exact(module, how, parts[2]),
+        "against_exact": {"solution": f"{told_solution(run)}, one step", **against_exact(module, how, parts[2])},
         "frame_errors": frame_errors,
         "offline_seconds": time.monotonic() - began,
     }
-    problem = {"name": "wave2d_frames", "about": "u_tt = div(c^2 grad u) + source, a zone of it", "data": data.source}
-    store.save(run, made, problem, history)
+    store.save(run, made, told_problem(data, run, "wave2d_frames"), history)
 
 
 def frames_box(data: ZoneData, how: UNet) -> Box:
@@ -144,7 +147,7 @@ def frames_box(data: ZoneData, how: UNet) -> Box:
     return Box([-most] * how.inputs, [most] * how.inputs, names, [data.field_unit] * how.inputs)
 
 
-def against_exact(module: torch.nn.Module, how: UNet, test: ZoneData) -> dict[str, float | int | str]:
+def against_exact(module: torch.nn.Module, how: UNet, test: ZoneData) -> dict[str, float | int]:
     """One step from true frames, wherever they are in time, and whole rollouts from the first frames."""
     u = torch.from_numpy(test.field)
     worst, squares, size = 0.0, 0.0, 0.0
@@ -156,7 +159,6 @@ def against_exact(module: torch.nn.Module, how: UNet, test: ZoneData) -> dict[st
         squares, size = squares + float(wrong.square().sum()), size + float(wanted.square().sum())
     errors = rollout_errors(module, u, how.past, how.future)
     return {
-        "solution": f"{SOLUTION}, one step",
         "compared": len(test),
         "worst": worst,
         "relative_mean": (squares / size) ** 0.5,

@@ -5,6 +5,7 @@ The data is made by finite elements (edgepde/problems/wave2d.py) or given by --d
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -12,7 +13,7 @@ from typing import Literal
 import torch
 
 from edgepde.errors import SettingError
-from edgepde.factorconv import examples, store
+from edgepde.factorconv import examples, forms, store
 from edgepde.factorconv.description import Generator, Padding
 from edgepde.factorconv.members import (
     NEAR,
@@ -25,7 +26,7 @@ from edgepde.factorconv.members import (
     train_generator,
 )
 from edgepde.factorconv.modulated import Modulated
-from edgepde.factorconv.wave_settings import SOLUTION, WaveSettings, about_data, read_data, zone_data
+from edgepde.factorconv.wave_settings import WaveSettings, about_data, read_data, told_problem, told_solution, zone_data
 from edgepde.problems.zone import ZoneData
 from edgepde.train.run_folder import Run
 from edgepde.train.threads import threads
@@ -68,6 +69,10 @@ class Config(WaveSettings):
         if self.max_parameters < 0 or self.modes < -1:
             got = f"{self.max_parameters} and {self.modes}"
             raise SettingError(f"max_parameters, modes: expected at least 0 and -1, got {got}")
+        if self.form not in forms.names():
+            raise SettingError(f"form: expected one of {', '.join(forms.names())}, got {self.form!r}")
+        if self.rank is not None and (self.rank <= 0 or (isinstance(self.rank, float) and self.rank > 1)):
+            raise SettingError(f"rank: expected a number of at least 1 or a fraction up to 1, got {self.rank}")
         if self.form == "dense":
             raise SettingError("form: that of the factorised generator; expected a form, or --set method=dense")
 
@@ -75,13 +80,18 @@ class Config(WaveSettings):
         """Small data, small networks."""
         return replace(super().quick(), width=12, kernel=3)
 
+    def check_grid(self, grid: tuple[int, int, int]) -> None:
+        """Raise SettingError where the grids of a generator do not end in this one."""
+        zone = grid if self.dimension == 3 else grid[1:]
+        if self.method != "decoder" and any(n % (1 << self.stages) for n in zone):
+            raise SettingError(f"stages: {self.stages} need a zone divisible by {1 << self.stages}, got {zone}")
+
     def generator(self, data: ZoneData, form: str) -> Generator:
         """The generator of a zone."""
         t, y, x = data.grid
         zone = (t, y, x) if self.dimension == 3 else (y, x)
         factor = 1 << self.stages
-        if any(n % factor for n in zone):
-            raise SettingError(f"stages: {self.stages} need a zone divisible by {factor}, got {zone}")
+        self.check_grid(data.grid)
         modes = 0 if self.dimension == 3 else time_modes(data.field) if self.modes < 0 else self.modes
         return Generator(
             kernel=self.kernel,
@@ -127,6 +137,7 @@ def train(config: Config, run: Run, device: torch.device) -> None:
     with threads(config.threads):
         members = trained(config, parts[0], parts[1], run, device)
     best, why = choose(members, config.max_parameters)
+    print(f"kept: {best.name}, {best.parameters} numbers, {why}", file=sys.stderr)
     figures = {m.name: told(m, test_error(m.module, parts[2])) for m in members}
     made = store.Simulator(
         best.description,
@@ -144,7 +155,7 @@ def train(config: Config, run: Run, device: torch.device) -> None:
         "members": list(figures.values()),
         "chosen": {"name": best.name, "why": why},
         "against_exact": {
-            "solution": SOLUTION,
+            "solution": told_solution(run),
             "compared": error["cases"],
             "worst": error["sup"],
             "relative_mean": error["mean"],
@@ -153,8 +164,7 @@ def train(config: Config, run: Run, device: torch.device) -> None:
         "frame_errors": examples.keep(run, made, parts[2]),
         "offline_seconds": time.monotonic() - began,
     }
-    problem = {"name": "wave2d", "about": "u_tt = div(c^2 grad u) + source, a zone of it", "data": data.source}
-    store.save(run, made, problem, history)
+    store.save(run, made, told_problem(data, run, "wave2d"), history)
 
 
 def trained(config: Config, training: ZoneData, validation: ZoneData, run: Run, device: torch.device) -> list[Member]:

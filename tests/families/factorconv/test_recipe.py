@@ -207,7 +207,7 @@ def test_data_on_the_command_line(tmp_path: Path) -> None:
     arguments += [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
-    assert "factorconv of wave2d" in done.output
+    assert "factorconv of d," in done.output
     data, digest = read_data(tmp_path / "d.npz")
     assert open_run(tmp_path / "r").spec["identity"]["data_sha256"] == digest
     assert np.array_equal(data.field, DATA.field)
@@ -264,11 +264,40 @@ def test_data_that_is_none_or_too_little_is_named(tmp_path: Path) -> None:
         trained(tmp_path / "a", TINY, "a text")
     with pytest.raises(DataError, match="20 cases: expected at least 1"):
         trained(tmp_path / "b", dataclasses.replace(TINY, test=18))
-    with pytest.raises(DataError, match="t: expected at least 10 frames"):
+    with pytest.raises(SettingError, match="t: expected at least 10 frames"):
         trained(tmp_path / "c", dataclasses.replace(FRAMES, past=4, future=2, unroll=3))
     with pytest.raises(SettingError, match=r"stages: 5 need a zone divisible by 32, got \(8, 8\)"):
         trained(tmp_path / "d", dataclasses.replace(TINY, stages=5))
-    assert not any((tmp_path / name / "spec.json").exists() for name in "abcd")
+    with pytest.raises(DataError, match=r"field: expected its largest value between 1e-12 and 1e\+12 mm.* got 0;"):
+        trained(tmp_path / "e", TINY, dataclasses.replace(DATA, field=np.zeros_like(DATA.field)))
+    with pytest.raises(DataError, match=r"field: expected its largest value .* got \d"):
+        trained(tmp_path / "f", TINY, dataclasses.replace(DATA, field=DATA.field * np.float32(1e30)))
+    assert not any((tmp_path / name / "spec.json").exists() for name in "abcdef")
+
+
+@pytest.mark.parametrize(
+    ("config", "changes", "told"),
+    [
+        (TINY, {"cases": 8}, "cases: expected more than are held out, got 8: test=4 and validation=4"),
+        (TINY, {"nx": 10}, r"stages: 2 need a zone divisible by 4, got \(32, 10\)"),
+        (FRAMES, {"past": 40}, "t: expected at least 42 frames"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_it_is_simulated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: WaveSettings, changes: dict[str, Any], told: str
+) -> None:
+    monkeypatch.setattr(wave_data, "cached", lambda *_: pytest.fail("simulated"))
+    with pytest.raises(SettingError, match=told):
+        trained(tmp_path / "r", dataclasses.replace(config, **changes), None)
+
+
+def test_data_of_ones_own_is_not_called_the_plate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = dataclasses.replace(DATA, source=str(tmp_path / "7 my waves.npz"))
+    spec = open_run(trained(tmp_path / "r", dataclasses.replace(TINY, method="generator"), data)).spec
+    assert spec["problem"]["name"] == "zone_7_my_waves"
+    assert "u_tt" not in spec["problem"]["about"]
+    assert "finite elements" not in spec["history"]["against_exact"]["solution"]
+    assert "kept: shared_generator, " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -279,6 +308,9 @@ def test_data_that_is_none_or_too_little_is_named(tmp_path: Path) -> None:
         (TINY, {"max_parameters": -1}),
         (TINY, {"modes": -2}),
         (TINY, {"form": "dense"}),
+        (TINY, {"form": "tuker"}),
+        (TINY, {"rank": 0}),
+        (TINY, {"rank": 1.5}),
         (TINY, {"nx": 1}),
         (TINY, {"epochs": 0}),
         (TINY, {"threads": 0}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -131,6 +131,8 @@ def test_refuses_ranks_above_the_layers() -> None:
     for how, told in cases:
         with pytest.raises(InputError, match=told):
             truncate(layer, **how)
+    with pytest.raises(InputError, match="expected a layer of factors .* got Conv2d"):
+        truncate(cast(Any, torch.nn.Conv2d(4, 6, 3)), 1)
     with torch.no_grad():
         layer.core[0, 0, 0, 0] = math.inf
     with pytest.raises(InputError, match="NaN or infinity"):

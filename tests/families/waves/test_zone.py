@@ -136,6 +136,8 @@ def test_a_double_too_large_for_a_float_is_not_finite(tmp_path: Path) -> None:
         ({"axis_units": np.array(["ms", "", "m"])}, "unit of y: expected a text"),
         ({"field_unit": np.array(1.0)}, "field_unit: expected texts, got float64"),
         ({"field": np.full((6, 3, 4, 5), "a")}, "field: expected numbers, got texts"),
+        ({"field_name": np.array("my field")}, "field_name: expected a name of letters.* got 'my field'"),
+        ({"field_name": np.array("parameters")}, "field_name: expected a name .* none of parameters, frames"),
         ({"field_unit": None}, "expected members axis_units, .*, got"),
         ({"more": np.ones(1)}, "expected members .*, got .*more"),
         ({"field": np.full((6, 3, 4, 5), None)}, "member 'field.npy': expected .* or text, got object"),
