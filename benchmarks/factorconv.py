@@ -22,6 +22,7 @@ def main() -> None:
     """Ask all parts, or those of --only, and print one table."""
     known = parts()
     arguments = _questions.arguments(__doc__ or "", sorted(known), "data and trained nets")
+    arguments.add_argument("--long", action="store_true", help="train a dense net for ten times the study's passes too")
     _questions.ask("factorconv", known, arguments.parse_args())
 
 

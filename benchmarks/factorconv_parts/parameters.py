@@ -36,7 +36,7 @@ LONG, LONGEST_WIDTH = 10, 48
 """Ten times its own passes are given to a net of at most this width: the rival's would take a quarter of an hour."""
 
 
-def rows(quick: bool, runs: Path) -> list[Row]:
+def rows(quick: bool, runs: Path, long: bool) -> list[Row]:
     """Three seeds, then the rows of one: the same layout with dense kernels, rivals, dense nets trained for longer."""
     plan, data = QUICK if quick else FULL, obtain_data(runs, quick)
     found = sweep(runs, data, plan, SEEDS[0])
@@ -45,7 +45,7 @@ def rows(quick: bool, runs: Path) -> list[Row]:
     for seed in SEEDS[:1] if quick else SEEDS:
         made += list(_seed(runs, data, plan, width, seed, quick))
     made += list(_layout(runs, data, plan))
-    return made + list(_others(runs, data, plan, width)) + list(_longer(runs, data, plan, width, quick))
+    return made + list(_others(runs, data, plan, width)) + list(_longer(runs, data, plan, width, quick, long))
 
 
 def _seed(runs: Path, data: Data, plan: Plan, width: int, seed: int, quick: bool) -> Iterator[Row]:
@@ -73,20 +73,23 @@ def _layout(runs: Path, data: Data, plan: Plan) -> Iterator[Row]:
         yield _fewer(f"{case}, {mine.name} against {dense.name}", mine, dense, None)
 
 
-def _longer(runs: Path, data: Data, plan: Plan, width: int, quick: bool) -> Iterator[Row]:
+def _longer(runs: Path, data: Data, plan: Plan, width: int, quick: bool, long: bool) -> Iterator[Row]:
     """The rival given ten times the decoder's seconds, and a dense net ten times its own."""
     seed, fit = SEEDS[0], plan.fit
     rival = obtain(runs, data, f"dense-{width}", generator(data, width), fit, seed)
     mine = decoder(runs, data, plan, seed, rival.validation)
     passes = max(1, round(LONG * mine.seconds / rival.seconds * fit.epochs))
     asked = (
-        ("10 x the decoder's seconds", width, passes),
-        ("10 x its own passes", min(width, LONGEST_WIDTH), LONG * fit.epochs),
+        ("10 x the decoder's seconds", width, passes, True),
+        ("10 x its own passes", min(width, LONGEST_WIDTH), LONG * fit.epochs, long or quick),
     )
-    for text, wide, count in asked:
+    for text, wide, count, run in asked:
+        case = f"{CASE}, dense net given {text}"
+        if not run:
+            yield Row(case, f"dense, width {wide}", ERROR, None, note=f"not run: --long trains it for {count} passes")
+            continue
         longer = obtain(runs, data, f"dense-{wide}-longer", generator(data, wide), replace(fit, epochs=count), seed)
         member = decoder(runs, data, plan, seed, longer.validation)
-        case = f"{CASE}, dense net given {text}"
         yield Row(case, f"dense, width {wide}", ERROR, longer.test, note=longer.words)
         yield Row(case, "decoder", ERROR, member.test, ALLOWED * longer.test, note=member.words)
         target = TARGET_LONG if text.endswith("seconds") and not quick else None
