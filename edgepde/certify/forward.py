@@ -20,8 +20,8 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from . import clock, propagate
 from . import network as nw
-from . import propagate
 from .collapse import collapsed
 from .domain import Domain
 from .network import Network
@@ -297,6 +297,7 @@ def _alone(nodes: tuple[nw.Node, ...], first: Taylor) -> Taylor:
     for place, node in enumerate(nodes[1:], start=1):
         values[place] = _nodes.single(node, [values[s] for s in node.sources]).out
         forget(nodes, values, place)
+        clock.check()
     return _safe(values[len(nodes) - 1])
 
 
@@ -306,6 +307,7 @@ def _both(f: tuple[nw.Node, ...], g: tuple[nw.Node, ...], first: tuple[Taylor, T
         at, off = _nodes.difference(node_f, node_g, [values[s] for s in node_f.sources])
         values[place] = (at.out, off.out)
         forget(f, values, place)
+        clock.check()
     return _safe(values[len(f) - 1][1])
 
 

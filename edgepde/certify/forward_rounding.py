@@ -13,7 +13,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from . import forward, propagate, rounding_boxes
+from . import clock, forward, propagate, rounding_boxes
 from .arithmetic import Arithmetic
 from .forward import Halves
 from .network import Network, Node
@@ -55,6 +55,7 @@ def analyse(
     for place, node in enumerate(halves.nodes[1:], start=1):
         values[place] = _step(node, how, [values[s] for s in node.sources], adding)
         forward.forget(halves.nodes, values, place)
+        clock.check()
     out = values[len(halves.nodes) - 1]
     whole, small = out.behind, out.functions
     if halves.tail is not None:

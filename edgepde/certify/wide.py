@@ -16,7 +16,7 @@ from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError
 from torch import Tensor
 
-from . import forward, forward_rounding
+from . import clock, forward, forward_rounding
 from .arithmetic import Arithmetic, RoundingBound, goal, parted
 from .attack import SAMPLES, STEPS, Found, attack
 from .bisect import Analyse, Limits, cover
@@ -31,6 +31,8 @@ from .rules._enclosure import Taylor
 MARGIN = 1.1
 BOXES, WORK, FEW = 100_000, 1 << 25, 8
 PROBES = 16
+# What a pass over the network that has begun may take beyond the time given: seconds, and in shares of that time.
+GRACE, OVER = 5.0, 1.0
 Way = Callable[..., tuple[Taylor, Tensor]]
 
 
@@ -64,7 +66,8 @@ def bound_difference(
             min(boxes, BOXES),
             min(forward.batch(n, domain.variables) for n in (f, g)),
         )
-        made = cover(analysing(way, domain), domain.low, domain.high, limits, tell(threshold))
+        with clock.until(_latest(began, seconds)):
+            made = cover(analysing(way, domain), domain.low, domain.high, limits, tell(threshold))
     return bound_of(made, found, target, way.how, began)
 
 
@@ -83,13 +86,14 @@ def bound_rounding(
             domain.high - domain.low
         )
         halves = forward.Halves.of(g, domain)
-        parts = [
-            forward_rounding.analyse(g, halves, how, x, x, constant).rest for x in domain.inputs(points).split(size)
-        ]
-        least = torch.cat(parts).amax(dim=0)
-        limits = Limits(goal(least, 1), max(0.0, seconds - (time.monotonic() - began)), min(boxes, BOXES), size)
-        way = partial(forward_rounding.analyse, g, halves, how, begin=domain.begin)
-        made = cover(lambda low, high: _by_coordinate(domain, way(low, high)), domain.low, domain.high, limits)
+        way = partial(forward_rounding.analyse, g, halves, how)
+        at_points = partial(_punctual(way, 2), begin=constant)
+        split = _punctual(lambda low, high: _by_coordinate(domain, way(low, high, begin=domain.begin)), 2)
+        with clock.until(_latest(began, seconds)):
+            parts = [at_points(x, x).rest for x in domain.inputs(points).split(size)]
+            least = torch.cat(parts).amax(dim=0)
+            limits = Limits(goal(least, 1), max(0.0, seconds - (time.monotonic() - began)), min(boxes, BOXES), size)
+            made = cover(split, domain.low, domain.high, limits)
     value, at = parted(made.bound.amax(dim=0)), parted(least)
     return RoundingBound(value[0], value[1], at, made.analysed, time.monotonic() - began)
 
@@ -116,7 +120,8 @@ def bound_sensitivity(
             min(boxes, BOXES),
             forward.batch(f, domain.variables),
         )
-        made = cover(analysing(moved, domain), domain.low, domain.high, limits)
+        with clock.until(_latest(began, seconds)):
+            made = cover(analysing(moved, domain), domain.low, domain.high, limits)
     none = Found(torch.zeros(1, dtype=torch.float64), middle)
     return bound_of(made, none, None, "slopes", began)
 
@@ -129,7 +134,26 @@ def analysing(way: Way, domain: Domain) -> Analyse:
         made = forward.worst(out, share, domain.begin(low, high).linear.abs().sum(dim=2))
         return _by_coordinate(domain, made)
 
-    return analyse
+    return _punctual(analyse, 1)
+
+
+def _latest(began: float, seconds: float) -> float:
+    """When a pass that has begun is left: its boxes keep the bound they have, the first one has none."""
+    return began + (1.0 + OVER) * seconds + GRACE
+
+
+def _punctual(analyse: Callable[..., Enclosure], outputs: int) -> Callable[..., Enclosure]:
+    """The same, without a bound [B, outputs] for boxes whose pass runs out of time."""
+
+    def tried(low: Tensor, high: Tensor, **given: Begin) -> Enclosure:
+        try:
+            clock.check()
+            return analyse(low, high, **given)
+        except clock.OutOfTime:
+            none = low.new_full((len(low), outputs), torch.inf)
+            return Enclosure(torch.zeros_like(none)[:, None], none, low.new_zeros(low.shape))
+
+    return tried
 
 
 def _by_coordinate(domain: Domain, made: Enclosure) -> Enclosure:

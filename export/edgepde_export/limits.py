@@ -12,10 +12,12 @@ from edgepde_runtime.errors import NotVerified
 from edgepde_runtime.limits import class_name
 from edgepde_runtime.limits import max_error as limits_of
 from edgepde_runtime.subbox import holds, words
-from edgepde_runtime.term import Totals, at_least, tightest
+from edgepde_runtime.term import TERMS, Totals, at_least, tightest
 
 from .errors import BoundExceeded
 
+# How a measured term says what was proved and is of no use.
+PROVED = "proved: "
 MaxError = str | float | Mapping[str, float] | ErrorLimits | None
 
 
@@ -91,4 +93,12 @@ def _check_class(claim: _Claim, minimum: str) -> None:
         return
     what = "--max-error cannot be checked" if claim.limit is not None and total is None else f"{minimum} is asked for"
     hint = "; --min-class measured accepts them" if class_ == "measured" else ""
-    raise NotVerified(f"output {claim.name}: the terms after model are {class_}, {what}{hint}")
+    raise NotVerified(f"output {claim.name}: the terms after model are {class_}{_loose(claim)}, {what}{hint}")
+
+
+def _loose(claim: _Claim) -> str:
+    """What was proved of terms that are only measured, in brackets; nothing where nothing was."""
+    terms = claim.statement.terms
+    found = {name: terms[name].how.rpartition(PROVED) for name in TERMS[1:] if terms[name].class_ != "sound"}
+    said = [f"{name}: {PROVED}{last}" for name, (_, proved, last) in found.items() if proved]
+    return f" ({'; '.join(said)})" if said else ""

@@ -11,6 +11,7 @@ import numpy as np
 from edgepde_runtime.certificate import Found
 from edgepde_runtime.term import TERMS, Term, sum_up, upward
 
+from ..limits import PROVED
 from .measured import MARGIN
 
 LOOSE = 10.0
@@ -40,7 +41,7 @@ class Instead:
     def useless(self, name: str, proved: float) -> str:
         """Why a proved bound of a term is not stated, in words; "" where it is."""
         if not (math.isfinite(proved) and proved < 1e300):
-            return "proved: no finite bound"
+            return f"{PROVED}no finite bound"
         if not proved > self.largest > 0.0:
             return ""
         seen = self.measured(name).value
@@ -48,7 +49,7 @@ class Instead:
             return ""
         unit = f" {self.unit}" if self.unit else ""
         field = f"more than the output itself, at most {self.largest:.3g}{unit} where seen"
-        return f"proved: {upward(proved)}{unit}, {field}"
+        return f"{PROVED}{upward(proved)}{unit}, {field}"
 
     def of(self, name: str, why: str) -> Term:
         """The term as measured, saying why it is not proved; `log` hears it."""
