@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ from edgepde.train.run_folder import SUFFIX, Run
 
 from . import examples, store
 from .distilling import AT_ONCE, answers, samples, teach
+from .examples import Examples
 from .shrinking import METHODS, Candidate, candidates
 from .store import Loaded, Simulator
 
@@ -196,7 +197,7 @@ class _Search:
         return None
 
     def _teach(self, one: Candidate) -> None:
-        points = samples(self.made.description, self.made.box, self.kept, 2 * POINTS, self.seed + 1)
+        points = samples(self.made.description, self.made.box, to_teach(self.kept), 2 * POINTS, self.seed + 1)
         teach(self.wide, one.module, one.taught, points, self.seed)
 
     def _bound(self, small: nn.Module, row: dict[str, Any]) -> float | None:
@@ -273,6 +274,13 @@ def _proved(row: Mapping[str, Any]) -> bool:
     """Whether a bound was proved that says how far bounds are from what is found."""
     bound = row.get("bound")
     return isinstance(bound, float) and math.isfinite(bound) and float(row["found"]) > 0.0
+
+
+def to_teach(kept: Examples | None) -> Examples | None:
+    """The cases without the last, the worst: errors are measured on frames that were not taught, too."""
+    if kept is None or len(kept.fields) < 2:
+        return None
+    return replace(kept, parameters=kept.parameters[:-1], fields=kept.fields[:-1])
 
 
 def _wide(module: nn.Module) -> nn.Module:

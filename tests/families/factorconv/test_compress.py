@@ -18,6 +18,7 @@ from edgepde_runtime.errors import NotVerified
 from edgepde.errors import RunError
 from edgepde.factorconv import compress, store
 from edgepde.factorconv.decoder import Decoder
+from edgepde.factorconv.examples import Examples
 from edgepde.train import tensor_file
 from edgepde.train.run_folder import Run
 
@@ -148,3 +149,17 @@ def _useless(*nets: Any, **how: Any) -> Any:
 
     made = bound_difference(*nets, **{**how, "seconds": 0.1})
     return replace(made, value=np.full_like(made.value, 1000.0))
+
+
+def test_the_last_case_kept_is_not_taught() -> None:
+    draw = np.random.default_rng(0)
+    kept = Examples(draw.random((3, 2)), ("a", "c"), ("m", "m/s"), draw.random((3, 4, 2, 2)).astype(np.float32))
+    taught = compress.to_teach(kept)
+    assert taught is not None
+    assert np.array_equal(taught.fields, kept.fields[:2])
+    assert np.array_equal(taught.parameters, kept.parameters[:2])
+    assert compress.to_teach(None) is compress.to_teach(Examples(*_first(taught))) is None
+
+
+def _first(kept: Examples) -> tuple[Any, ...]:
+    return kept.parameters[:1], kept.names, kept.units, kept.fields[:1]
