@@ -22,7 +22,7 @@ from ._study import SEEDS, Data, Trained, obtain, obtain_data
 CASE, ERROR, TARGET, LEAST = "over-sized", "relative L2", 7.0, 5_000_000
 HIDDEN = (64, 16)
 COARSE, CHANNELS, QUICK_CHANNELS = (4, 2, 2), (176, 48, 16), (12, 8, 4)
-FIT, QUICK_FIT = Fit(12, 10, RATE), Fit(1, 8, RATE)
+FIT, QUICK_FIT = Fit(6, 10, RATE), Fit(1, 8, RATE)
 DENSE_RATE = RATE / 4
 
 
