@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from edgepde_runtime.errors import BudgetError, InputError, NotVerified
 
 from edgepde.compress.run import compress_run
 from edgepde.errors import RunError
-from edgepde.factorconv import examples, store
+from edgepde.factorconv import examples, shrinking, store
 from edgepde.factorconv.description import Generator
 from edgepde.problems.zone import ZoneData
 from edgepde.train.run_folder import Run
@@ -45,6 +46,14 @@ def simulator() -> store.Simulator:
     return store.Simulator(how, how.seeded(0).eval(), data().box, "parameters", "u", "um", AXES)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_candidates() -> Iterator[None]:
+    """Two tolerances instead of fifteen."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shrinking, "TOLERANCES", (0.35, 0.05))
+        yield
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, made = tmp_path_factory.mktemp("runs") / "run", simulator()
@@ -57,7 +66,19 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def made(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export(run, tmp_path_factory.mktemp("bundles") / "b", convolutions="plain", prove_seconds=1.0, log=quiet)
+    return export(run, tmp_path_factory.mktemp("bundles") / "b", convolutions="dense", prove_seconds=0.3, log=quiet)
+
+
+@pytest.fixture(scope="module")
+def small(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("small") / "run"
+    compress_run(run, folder, "u=10", None, "measured", "truncate", seconds=0.3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def smaller(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export(small, tmp_path_factory.mktemp("bundles") / "s", convolutions="op", prove_seconds=0.3, log=quiet)
 
 
 def test_the_bundle_has_the_run_s_names_units_and_box(made: Path) -> None:
@@ -84,9 +105,9 @@ def test_the_device_computes_the_run_s_field(made: Path) -> None:
     assert load(made, backend="reference")(x) == pytest.approx(wanted, abs=1e-5)
 
 
-@pytest.mark.parametrize("way", ["op", "dense"])
-def test_every_form_is_bounded_and_said(way: str, run: Path, tmp_path: Path) -> None:
-    folder = export(run, tmp_path / "b", convolutions=way, prove_seconds=1.0, log=quiet)
+@pytest.mark.parametrize(("way", "bundles"), [("op", "smaller"), ("dense", "made")])
+def test_every_form_is_bounded_and_said(way: str, bundles: str, request: pytest.FixtureRequest) -> None:
+    folder: Path = request.getfixturevalue(bundles)
     rows = json.loads((folder / "ledger.json").read_text())["convolutions"]
     assert {row["form"] for row in rows} == {way}
     terms = bundle.read(folder).certificate.outputs["u"].terms
@@ -128,16 +149,14 @@ def test_damaged_examples_are_refused(tmp_path: Path) -> None:
     assert examples.read(tmp_path / "none") is None
 
 
-def test_a_compressed_run_ships_with_its_original(run: Path, tmp_path: Path) -> None:
-    compress_run(run, tmp_path / "small", "u=10", None, "measured", "truncate", seconds=1.0)
-    loaded = store.load(tmp_path / "small")
+def test_a_compressed_run_ships_with_its_original(small: Path, smaller: Path) -> None:
+    loaded = store.load(small)
     assert loaded.reference is not None
     assert loaded.simulator.parameters < loaded.reference.parameters
     ledger = loaded.run.ledger or {}
     assert ledger["error"]["value"] <= 10.0
     assert any("kernel was off by" in part["why"] for part in ledger["parts"])
-    folder = export(tmp_path / "small", tmp_path / "b", convolutions="plain", prove_seconds=1.0, log=quiet)
-    assert bundle.read(folder).certificate.outputs["u"].terms["compression"].value != 0.0
+    assert bundle.read(smaller).certificate.outputs["u"].terms["compression"].value != 0.0
 
 
 @pytest.mark.parametrize(
