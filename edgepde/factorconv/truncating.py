@@ -26,9 +26,7 @@ def truncate(
     """
     if not isinstance(layer, FactorConv):
         got = type(layer).__name__
-        raise InputError(
-            f"factorconv: truncate: expected a layer of factors (of torch's `convert` makes one), got {got}"
-        )
+        raise InputError(f"factorconv: truncate: expected a layer of factors (`convert` makes one), got {got}")
     if rank is None and tolerance is None:
         raise InputError("factorconv: truncate: expected a rank or a tolerance, got neither")
     check_wish(rank, tolerance)

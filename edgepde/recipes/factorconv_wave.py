@@ -137,7 +137,8 @@ def train(config: Config, run: Run, device: torch.device) -> None:
     with threads(config.threads):
         members = trained(config, parts[0], parts[1], run, device)
     best, why = choose(members, config.max_parameters)
-    print(f"kept: {best.name}, {best.parameters} numbers, {why}", file=sys.stderr)
+    if len(members) > 1:
+        print(f"kept: {best.name}, {best.parameters} numbers, {why}", file=sys.stderr)
     figures = {m.name: told(m, test_error(m.module, parts[2])) for m in members}
     made = store.Simulator(
         best.description,

@@ -69,7 +69,7 @@ def command(
     data: Annotated[
         Path | None,
         typer.Option(
-            "--data", metavar="FILE.npz", help="Held-out data, or what the recipe trains on: its docs say which."
+            "--data", metavar="FILE.npz|FOLDER", help="Held-out data, or what the recipe trains on: its docs say which."
         ),
     ] = None,
 ) -> None:

@@ -24,7 +24,7 @@ COLOURS = "RdBu_r"
 TRANSPARENT = 255
 WIDE, HIGH = 4.4, 2.7
 RANKS = ("worst", "middle", "best")
-SIDES = ("predicted", "finite elements", "difference")
+SIDES = ("predicted", "data", "difference")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def cases(zone: Zone | None, label: str, unit: str, dpi: int) -> list[Case]:
                 figures,
                 _strip(zone, k, ends, label, f"zone{k}", dpi),
                 _moving(zone, k, ends),
-                f"Predicted, finite elements and difference over {len(_times(zone))} frames; the difference is "
+                f"Predicted, data and difference over {len(_times(zone))} frames; the difference is "
                 f"{words.number(ends[0] / ends[1])} times amplified.",
             )
         )
@@ -122,7 +122,7 @@ def _strip(zone: Zone, k: int, ends: tuple[float, float], label: str, key: str, 
                 bar.formatter = FuncFormatter(lambda v, _: words.number(v, 2))
                 bar.update_ticks()
                 bar.set_label(label if row == 1 else "difference")
-        return svg(grid[0, 0], key, "frames predicted, of finite elements, and their difference", dpi)
+        return svg(grid[0, 0], key, "frames predicted, of the data, and their difference", dpi)
 
 
 def _moving(zone: Zone, k: int, ends: tuple[float, float]) -> Markup:

@@ -131,7 +131,7 @@ def test_refuses_ranks_above_the_layers() -> None:
     for how, told in cases:
         with pytest.raises(InputError, match=told):
             truncate(layer, **how)
-    with pytest.raises(InputError, match="expected a layer of factors .* got Conv2d"):
+    with pytest.raises(InputError, match=r"expected a layer of factors .* got Conv2d"):
         truncate(cast(Any, torch.nn.Conv2d(4, 6, 3)), 1)
     with torch.no_grad():
         layer.core[0, 0, 0, 0] = math.inf
