@@ -29,7 +29,7 @@ from edgepde.recipes.factorconv_frames import Config
 from ._study import SEEDS, TEST_SEED
 
 CASE, ERROR, FORMS = "rollout", "relative L2", ("dense", "shared")
-FULL = Config(cases=80, validation=20, test=20, width=12, levels=2, epochs=20)
+FULL = Config(cases=80, validation=20, test=20, width=12, levels=2, epochs=8)
 QUICK = replace(Config().quick(), cases=12, validation=4, test=4, width=4, epochs=1, windows=1)
 
 
