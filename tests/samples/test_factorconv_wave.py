@@ -67,6 +67,7 @@ def test_the_report_has_held_out_cases() -> None:
     assert found.error is not None
     assert len(found.error) == 32
     assert found.relative(0)[0] >= found.relative(1)[0]
+    assert found.truth == "finite elements"
 
 
 def test_sources_outside_the_box_are_refused() -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 PREFIX = "zone_"
+SIMULATED = "finite elements"
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "parameters": ("K", "P"),
     "t": ("F",),
@@ -32,7 +33,7 @@ _ERROR = ("error", "error_t")
 class Zone:
     """Members zone_<name> of report.npz in float64, None where absent; columns: what names the parameters.
 
-    cells: values of one output row.
+    cells: values of one output row. truth: what the exact field is, in words.
     """
 
     parameters: Array | None = None
@@ -45,6 +46,7 @@ class Zone:
     error_t: Array | None = None
     columns: tuple[Column, ...] = ()
     cells: int = 0
+    truth: str = "data"
 
     def relative(self, k: int) -> tuple[float, float]:
         """Relative L2 error of case k over the frames kept, and its largest error."""
@@ -70,7 +72,13 @@ def read(bundle: Bundle) -> Zone | None:
     columns = bundle.manifest.inputs[0].columns
     named = columns if len(columns) == sizes.get("P") else ()
     cells = math.prod(n for n in bundle.manifest.outputs[0].shape if isinstance(n, int))
-    return Zone(**found, columns=named, cells=cells)
+    return Zone(**found, columns=named, cells=cells, truth=_truth(bundle))
+
+
+def _truth(bundle: Bundle) -> str:
+    """As the model term says what it was measured against."""
+    told = [entry.terms["model"].how for entry in bundle.certificate.outputs.values() if "model" in entry.terms]
+    return SIMULATED if any(SIMULATED in how for how in told) else "data"
 
 
 def _check(name: str, array: Array, letters: tuple[str, ...], sizes: dict[str, int], where: str) -> None:

@@ -24,7 +24,6 @@ COLOURS = "RdBu_r"
 TRANSPARENT = 255
 WIDE, HIGH = 4.4, 2.7
 RANKS = ("worst", "middle", "best")
-SIDES = ("predicted", "data", "difference")
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def cases(zone: Zone | None, label: str, unit: str, dpi: int) -> list[Case]:
                 figures,
                 _strip(zone, k, ends, label, f"zone{k}", dpi),
                 _moving(zone, k, ends),
-                f"Predicted, data and difference over {len(_times(zone))} frames; the difference is "
+                f"Predicted, {zone.truth} and difference over {len(_times(zone))} frames; the difference is "
                 f"{words.number(ends[0] / ends[1])} times amplified.",
             )
         )
@@ -90,6 +89,10 @@ def _largest(*values: Array) -> float:
     return max(float(np.abs(v).max()) for v in values) or 1.0
 
 
+def _sides(zone: Zone) -> tuple[str, str, str]:
+    return "predicted", zone.truth, "difference"
+
+
 def _parts(zone: Zone, k: int) -> tuple[Array, Array, Array]:
     assert zone.predicted is not None
     assert zone.exact is not None
@@ -103,7 +106,7 @@ def _strip(zone: Zone, k: int, ends: tuple[float, float], label: str, key: str, 
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.2, 3.9), layout="constrained")
         grid: Any = figure.subplots(3, len(frames), squeeze=False)
-        for row, (side, values) in enumerate(zip(SIDES, _parts(zone, k), strict=True)):
+        for row, (side, values) in enumerate(zip(_sides(zone), _parts(zone, k), strict=True)):
             high = ends[0] if row < 2 else ends[1]
             for column, frame in enumerate(frames):
                 plot: Axes = grid[row, column]
@@ -122,7 +125,7 @@ def _strip(zone: Zone, k: int, ends: tuple[float, float], label: str, key: str, 
                 bar.formatter = FuncFormatter(lambda v, _: words.number(v, 2))
                 bar.update_ticks()
                 bar.set_label(label if row == 1 else "difference")
-        return svg(grid[0, 0], key, "frames predicted, of the data, and their difference", dpi)
+        return svg(grid[0, 0], key, f"frames predicted, of {zone.truth}, and their difference", dpi)
 
 
 def _moving(zone: Zone, k: int, ends: tuple[float, float]) -> Markup:
@@ -132,7 +135,7 @@ def _moving(zone: Zone, k: int, ends: tuple[float, float]) -> Markup:
     frames = [_picture([s[f] for s in sides], ends, scale) for f in range(len(_times(zone)))]
     width, height = frames[0].size
     still = _uri([frames[len(frames) // 2]])
-    words_ = f'width="{width}" height="{height}" alt="{escape("the field as it moves: " + ", ".join(SIDES))}"'
+    words_ = f'width="{width}" height="{height}" alt="{escape("the field as it moves: " + ", ".join(_sides(zone)))}"'
     reduced = f'<source media="(prefers-reduced-motion: reduce)" srcset="{still}">'
     # Safe: base64 of our own pictures and numbers.
     return Markup(f'<picture>{reduced}<img {words_} src="{_uri(frames)}"></picture>')
