@@ -57,7 +57,7 @@ def few_candidates() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, made = tmp_path_factory.mktemp("runs") / "run", simulator()
-    against = {"worst": 0.5, "compared": 5, "solution": "held-out cases of the data given"}
+    against = {"worst": 0.5, "compared": 5, "solution": "finite elements on held-out cases"}
     with Run.start(folder, {"seed": 0}) as opened:
         errors = examples.keep(opened, made, data())
         store.save(opened, made, {"name": "wave"}, {"against_exact": against, "frame_errors": errors})
@@ -121,7 +121,7 @@ def test_the_report_shows_held_out_cases(made: Path) -> None:
     assert found.predicted is not None
     assert found.predicted.shape == (3, 4, 4, 8)
     assert found.cells == 4 * 4 * 8
-    assert found.truth == "data"
+    assert found.truth == "finite elements"
     cases = zone_plots.cases(found, "u [um]", "um", 36)
     assert [case.title.split(":")[0] for case in cases] == ["Worst", "Middle", "Best"]
     assert "a = " in cases[0].title
