@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ from .blocks import FACTORS, WHOLE
 from .module import NetworkModule
 
 FAMILY = "network"
-KINDS: dict[str, type[Node]] = {k.__name__.lower(): k for k in Node.__subclasses__()}
+KINDS: dict[str, type[Node]] = {k.__name__.lower(): k for k in Node.__subclasses__() if not inspect.isabstract(k)}
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 MOST_NODES, MOST_WIDTH, MOST_PARTS = 4096, 1 << 20, 8
 
