@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix, csr_matrix
 from scipy.sparse.linalg import splu
-from skfem import Basis, BilinearForm, ElementTriP1, MeshTri
-from skfem.helpers import dot, grad
+from skfem import Basis, ElementTriP1, MeshTri
 
 from edgepde.errors import ProblemError
 
+from .finite_forms import mass, stiffness
 from .mesh import INCLUSION, SIDE, Disk, Mesh
 
 Array = NDArray[np.float64]
@@ -62,12 +62,12 @@ class Diffusion:
     @cached_property
     def stiffness(self) -> csc_matrix:
         """A [n, n]: int k grad(v_i) . grad(v_j), points inside, in W/(m K)."""
-        return self._inner(_stiffness.assemble(self._basis, k=_per_element(self._basis, self.k)))
+        return self._inner(stiffness.assemble(self._basis, k=_per_element(self._basis, self.k)))
 
     @cached_property
     def mass(self) -> csc_matrix:
         """M [n, n]: int v_i v_j, points inside, in m^2."""
-        return self._inner(_mass.assemble(self._basis))
+        return self._inner(mass.assemble(self._basis))
 
     def solve(self, f: Array) -> Array:
         """u [n, ...] in K for sources f [n, ...] in MW/m^3, by a sparse factorisation."""
@@ -151,13 +151,3 @@ def _unit(places: NDArray[np.int64], size: int) -> Array:
     made = np.zeros((size, len(places)))
     made[places, np.arange(len(places))] = 1.0
     return made
-
-
-@BilinearForm
-def _stiffness(u: Any, v: Any, w: Any) -> Any:
-    return w.k * dot(grad(u), grad(v))
-
-
-@BilinearForm
-def _mass(u: Any, v: Any, _: Any) -> Any:
-    return u * v

@@ -9,11 +9,11 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix, csr_matrix
-from skfem import Basis, BilinearForm, ElementTriP2, LinearForm, MeshTri
-from skfem.helpers import dot, grad
+from skfem import Basis, ElementTriP2, LinearForm, MeshTri
 
 from edgepde.errors import ProblemError
 
+from .finite_forms import mass, stiffness
 from .newmark import Newmark, check_step, largest_eigenvalue, step_limit
 from .wave2d import CYCLES, Wave2D
 from .wave2d_mesh import Triangles, plate
@@ -41,9 +41,9 @@ class Plate:
         turned = (np.ascontiguousarray(side.T) for side in (held.points, held.triangles))
         self.basis = Basis(MeshTri(*turned), ElementTriP2(), intorder=4)
         of_disk = np.broadcast_to(held.in_disk[:, None], self.basis.dx.shape).astype(np.float64)
-        self.mass: csc_matrix = _mass.assemble(self.basis).tocsc()
-        self.in_plate: csc_matrix = _stiffness.assemble(self.basis, k=1.0 - of_disk).tocsc()
-        self.in_disk: csc_matrix = _stiffness.assemble(self.basis, k=of_disk).tocsc()
+        self.mass: csc_matrix = mass.assemble(self.basis).tocsc()
+        self.in_plate: csc_matrix = stiffness.assemble(self.basis, k=1.0 - of_disk).tocsc()
+        self.in_disk: csc_matrix = stiffness.assemble(self.basis, k=of_disk).tocsc()
         self.unknowns = int(self.mass.shape[0])
         interval = (config.zone_t[1] - config.zone_t[0]) / (config.nt - 1)
         wanted = config.step or NEAR_LIMIT * min(self.limit, interval)
@@ -118,16 +118,6 @@ def _used(mesh: Triangles) -> Triangles:
     """Without points of no triangle."""
     used, renumbered = np.unique(mesh.triangles, return_inverse=True)
     return Triangles(mesh.points[used], renumbered.reshape(mesh.triangles.shape), mesh.in_disk)
-
-
-@BilinearForm
-def _stiffness(u: Any, v: Any, w: Any) -> Any:
-    return w.k * dot(grad(u), grad(v))
-
-
-@BilinearForm
-def _mass(u: Any, v: Any, _: Any) -> Any:
-    return u * v
 
 
 @LinearForm

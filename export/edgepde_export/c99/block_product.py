@@ -7,33 +7,19 @@ from typing import final
 
 from .code import Code, at, pointer
 from .functions import Functions
-from .operations import Operation
+from .scratched import Scratched
 from .value import Store, Value
 
 
 @final
 @dataclass(eq=False)
-class BlockProduct(Operation):
+class BlockProduct(Scratched):
     """y[p] = A x[p] for rows p, A in packed blocks; inputs as the op's.
 
     sizes: groups of columns, groups of rows, columns, rows, ranks, most entries and most rows of a group of rows.
     """
 
-    rows: int
     sizes: tuple[int, ...]
-    scratch: Value
-
-    def writes(self) -> set[Store]:
-        """The kernel's own memory too."""
-        return {self.output.store, self.scratch.store}
-
-    def stores(self) -> list[Store]:
-        """The kernel's own memory too."""
-        return [*super().stores(), self.scratch.store]
-
-    def takes_halves(self) -> bool:
-        """The factors."""
-        return True
 
     def takes_nothing(self) -> bool:
         """A matrix of one kind of blocks alone."""

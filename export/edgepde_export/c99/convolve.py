@@ -17,7 +17,7 @@ from .code import Code, at, pointer
 from .dims import dim, features, spelled, symbols
 from .functions import Functions
 from .memory import TILE
-from .operations import Operation
+from .scratched import Scratched
 from .value import Store, Value, constant
 
 STRIP = 128
@@ -83,25 +83,11 @@ class Part:
 
 @final
 @dataclass(eq=False)
-class Convolve(Operation):
+class Convolve(Scratched):
     """y[p] of x[p] for rows p; inputs are x, the weights in the kernel's order and perhaps the bias."""
 
-    rows: int
     groups: int
     parts: tuple[Part, ...]
-    scratch: Value
-
-    def writes(self) -> set[Store]:
-        """The kernel's own memory too."""
-        return {self.output.store, self.scratch.store}
-
-    def stores(self) -> list[Store]:
-        """The kernel's own memory too."""
-        return [*super().stores(), self.scratch.store]
-
-    def takes_halves(self) -> bool:
-        """The weights."""
-        return True
 
     def padded(self) -> dict[Store, str]:
         """The weights."""
@@ -189,7 +175,7 @@ def step(
     output = builder.new(x.code, (x.shape[0], dim(groups * outputs), *map(dim, grids[1])), varying=x.varying)
     scratch = builder.new(x.code, (dim(need),), varying=x.varying)
     given = (x, constant(packed(kernels, phases)), *([constant(bias)] if bias is not None else []))
-    made = Convolve(given, output, call.label, features(x.shape[:1]), groups, parts, scratch)
+    made = Convolve(given, output, call.label, features(x.shape[:1]), scratch, groups, parts)
     return builder.add(made)
 
 

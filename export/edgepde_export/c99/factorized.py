@@ -9,8 +9,7 @@ from edgepde_runtime.windows import Window
 
 from .code import Code, at, pointer
 from .functions import Functions
-from .operations import Operation
-from .value import Store, Value
+from .scratched import Scratched
 
 STRIP, CHUNK = 512, 16
 
@@ -55,24 +54,10 @@ class Sizes:
 
 @final
 @dataclass(eq=False)
-class FactorizedConv(Operation):
+class FactorizedConv(Scratched):
     """y[p] of x[p] for rows p; inputs as the op's."""
 
-    rows: int
     sizes: Sizes
-    scratch: Value
-
-    def writes(self) -> set[Store]:
-        """The kernel's own memory too."""
-        return {self.output.store, self.scratch.store}
-
-    def stores(self) -> list[Store]:
-        """The kernel's own memory too."""
-        return [*super().stores(), self.scratch.store]
-
-    def takes_halves(self) -> bool:
-        """The factors."""
-        return True
 
     def write(self, code: Code, functions: Functions) -> None:
         """One call per row p."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError
 
-from edgepde.errors import RunError
 from edgepde.factorconv.description import UNet
 from edgepde.factorconv.store import Loaded, load
 
 from ..bundle import BundleContent
 from .factorconv_report import report_arrays
-from .measured import Recorded
 from .module import Compression
 from .module import lower as lower_module
-from .options import Naming, Options
+from .of_run import naming, recorded
+from .options import Options
 
 
 def lower(path: Path, domain: Box | None, max_error: float | None, options: Options) -> BundleContent:  # noqa: ARG001
@@ -32,31 +30,11 @@ def lower(path: Path, domain: Box | None, max_error: float | None, options: Opti
     made, compression = loaded.simulator, None
     if loaded.reference is not None:
         compression = Compression(loaded.reference.module, loaded.run.ledger or {})
-    problem = loaded.run.spec["problem"]
-    name = problem if isinstance(problem, str) else str(problem.get("name", Naming.name))
-    given = options.naming.name if options.naming is not None else name
-    options = replace(options, naming=Naming(given, made.input, made.output, made.unit))
-    content = lower_module(made.module, made.box, options, compression, _recorded(loaded))
+    options = replace(options, naming=naming(loaded.run, options, (made.input, made.output, made.unit)))
+    found = recorded(loaded.run, every_value=True)
+    content = lower_module(made.module, made.box, options, compression, found)
     card = replace(content.card, problem=_in_words(loaded))
     return replace(content, card=card, report=report_arrays(loaded))
-
-
-def _recorded(loaded: Loaded) -> Recorded | None:
-    """The error against the solution on held-out cases, as the training wrote it; RunError for a damaged note."""
-    history = loaded.run.spec["history"]
-    kept = history.get("against_exact") if isinstance(history, dict) else None
-    if not isinstance(kept, dict):
-        return None
-    try:
-        worst, cases = float(kept["worst"]), int(kept["compared"])
-        found = Recorded(worst, str(kept["solution"]), cases, f"on {cases} cases, every value of the field")
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(
-            f"{loaded.run.path}: history.against_exact: expected worst, solution and compared, got {kept}"
-        ) from error
-    if not (math.isfinite(worst) and worst >= 0):
-        raise RunError(f"{loaded.run.path}: history.against_exact.worst: expected 0 or more, got {worst}")
-    return found
 
 
 def _in_words(loaded: Loaded) -> str:

@@ -8,14 +8,13 @@ from pathlib import Path
 from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError
 
-from edgepde.errors import RunError
-from edgepde.network.store import Loaded, load
+from edgepde.network.store import load
 
 from ..bundle import BundleContent
-from .measured import Recorded
 from .module import Compression
 from .module import lower as lower_module
-from .options import Naming, Options
+from .of_run import naming, recorded
+from .options import Options
 
 
 def lower(path: Path, domain: Box | None, max_error: float | None, options: Options) -> BundleContent:  # noqa: ARG001
@@ -29,27 +28,5 @@ def lower(path: Path, domain: Box | None, max_error: float | None, options: Opti
     compression = None
     if loaded.reference is not None:
         compression = Compression(loaded.reference, loaded.run.ledger or {})
-    options = replace(options, naming=_naming(loaded, options))
-    return lower_module(loaded.module, loaded.box, options, compression, _recorded(loaded))
-
-
-def _recorded(loaded: Loaded) -> Recorded | None:
-    """The error against the exact solution, where the recipe wrote it into the history; RunError for a damaged note."""
-    history = loaded.run.spec["history"]
-    kept = history.get("against_exact") if isinstance(history, dict) else None
-    if not isinstance(kept, dict):
-        return None
-    try:
-        return Recorded(float(kept["worst"]), str(kept["solution"]), int(kept["compared"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(
-            f"{loaded.run.path}: history.against_exact: expected worst, solution and compared, got {kept}"
-        ) from error
-
-
-def _naming(loaded: Loaded, options: Options) -> Naming:
-    """The names of the run; the bundle's own where it was given one."""
-    problem = loaded.run.spec["problem"]
-    name = problem if isinstance(problem, str) else str(problem.get("name", Naming.name))
-    given = options.naming.name if options.naming is not None else name
-    return Naming(given, loaded.input, loaded.output, loaded.unit)
+    options = replace(options, naming=naming(loaded.run, options, (loaded.input, loaded.output, loaded.unit)))
+    return lower_module(loaded.module, loaded.box, options, compression, recorded(loaded.run))

@@ -39,7 +39,7 @@ def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     sizes = (len(column_groups), len(row_groups), columns, rows, ranks, *most)
     scratch = builder.new(x.code, (dim(scratch_numbers(ranks, columns, most[0], most[1])),), varying=x.varying)
     inputs = (x, places[0], factors[0], places[1], places[2], factors[1])
-    product = BlockProduct(inputs, output, call.label, features(x.shape[:-1]), sizes, scratch)
+    product = BlockProduct(inputs, output, call.label, features(x.shape[:-1]), scratch, sizes)
     return (builder.add(product),)
 
 

@@ -32,4 +32,4 @@ def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     output = builder.new(x.code, (x.shape[0], dim(channels[2]), *map(dim, places)), varying=x.varying)
     scratch = builder.new(x.code, (dim(need),), varying=x.varying)
     inputs = (x, *map(constant, (read, filters, write, bias)))
-    return (builder.add(FactorizedConv(inputs, output, call.label, features(x.shape[:1]), sizes, scratch)),)
+    return (builder.add(FactorizedConv(inputs, output, call.label, features(x.shape[:1]), scratch, sizes)),)
