@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from _harness import say
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from edgepde.errors import DataError
 from edgepde.factorconv.description import Description, from_json
@@ -193,17 +193,23 @@ def _trained(
     }
 
 
-def grown(work: Callable[[], object]) -> float | None:
-    """By how many MiB the resident set grew at most during some work; None where the system does not say."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-        before = _resident("VmRSS")
-        work()
-        return _resident("VmHWM") - before
-    except OSError:
-        return None
+def held(module: nn.Module, x: Tensor) -> int:
+    """Bytes one AdamW step holds: what backward keeps of a batch, the output, the numbers four times over.
 
+    Numbers, gradients and two moments. Memory shared by several kept tensors counts once.
+    """
+    own = {p.untyped_storage().data_ptr() for p in module.parameters()}
+    kept: dict[int, int] = {}
 
-def _resident(key: str) -> float:
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(float(line.split()[1]) / 1024 for line in lines if line.startswith(f"{key}:"))
+    def keep(value: Tensor) -> Tensor:
+        storage = value.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return value
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+        y = module(x)
+        loss = y.square().sum()
+    kept[y.untyped_storage().data_ptr()] = y.untyped_storage().nbytes()
+    del loss
+    return sum(kept.values()) + 4 * sum(p.numel() * p.element_size() for p in module.parameters())

@@ -1,23 +1,20 @@
 """Few or noisy training cases: test errors, train-test gaps, seconds and memory of the dense rival and of ours.
 
 Every net takes as many steps as in SHARE of the study's passes over all cases, so fewer cases are passed over more
-often. The decoder is the most accurate of its search on validation cases. Memory: by how much the process grew at most
-while it trained.
+often. The decoder is the most accurate of its search on validation cases. Memory: what one step of training holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from _harness import Row
-from torch import nn
-
-from edgepde.factorconv.decoding import fit_decoders
 
 from ._rivals import FULL, QUICK, Plan, decoder, filters, generator, modulated, smallest_good, sweep
-from ._study import SEEDS, Data, Trained, convolutional, grown, obtain, obtain_data
+from ._study import SEEDS, Data, Trained, held, obtain, obtain_data
 
 CASES, QUICK_CASES = (50, 200, 400), (10, 40)
 NOISE = (0.01, 0.05)
@@ -47,9 +44,11 @@ def rows(quick: bool, runs: Path) -> list[Row]:
 
 
 def _nets(runs: Path, data: Data, plan: Plan, widths: tuple[int, int], more: float) -> Iterator[Trained]:
-    dense, _ = widths
+    dense, wide = widths
     passes = max(1, round(SHARE * more * plan.fit.epochs))
     yield obtain(runs, data, f"dense-{dense}", generator(data, dense), replace(plan.fit, epochs=passes), SEEDS[0])
+    once = replace(plan.modulated, epochs=max(1, round(SHARE * more * plan.modulated.epochs)))
+    yield obtain(runs, data, f"shared modulated-{wide}", modulated(data, wide), once, SEEDS[0])
     yield decoder(runs, data, plan, SEEDS[0], 0.0)
 
 
@@ -68,12 +67,10 @@ def _gap(case: str, net: Trained) -> Iterator[Row]:
 
 
 def _memory(data: Data, plan: Plan, widths: tuple[int, int]) -> Iterator[Row]:
-    """One pass of each net, the whole search of the decoder."""
-    once, (width, wide) = replace(plan.fit, epochs=1), widths
-    work: dict[str, Callable[[], nn.Module | object]] = {
-        f"dense net, width {width}": lambda: convolutional(generator(data, width), data, once, 0),
-        f"1-way filters, width {wide}": lambda: convolutional(modulated(data, wide), data, once, 0),
-        "decoder": lambda: fit_decoders(data.train, data.validation, 0, plan.search),
-    }
-    for name, one in work.items():
-        yield Row(f"{CASE}, memory of training", name, "MiB", grown(one), note=f"{len(data.train)} cases")
+    """One step of each net; the decoder is fitted in coefficients, without fields."""
+    width, wide = widths
+    x = torch.from_numpy(data.train.parameters[: plan.fit.batch].astype("float32"))
+    nets = {f"dense-{width}": generator(data, width), f"1-way filters, {wide}": modulated(data, wide)}
+    for name, how in nets.items():
+        size = held(how.seeded(SEEDS[0]).train(), x) / 2**20
+        yield Row(f"{CASE}, memory of a step of training", name, "MiB", size, note=f"batch of {len(x)}")

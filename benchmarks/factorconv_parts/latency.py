@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from _harness import OURS, Row, say
+from _sessions import bound
 from edgepde_runtime import native
 from edgepde_runtime.latency import measure
 from edgepde_runtime.rooms import Room
@@ -228,18 +228,5 @@ def _model(nodes: list[onnx.NodeProto], constants: Constants, shape: tuple[int, 
 
 
 def _session(model: bytes, x: Array, *, library: bool = False) -> Call:
-    """A graph in ONNX Runtime on one thread, arrays bound."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 4
-    if library:
-        options.register_custom_ops_library(str(native.library()))
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    y, binding = np.empty_like(x), session.io_binding()
-    binding.bind_cpu_input("x", x)
-    binding.bind_output("y", "cpu", 0, np.float32, y.shape, y.ctypes.data)
-
-    def run() -> Array:
-        session.run_with_iobinding(binding)
-        return y
-
-    return run
+    """A graph whose output has the shape of x."""
+    return bound(model, x, x.shape, library=native.library() if library else None)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from _harness import OURS, Row, say, timing
+from _sessions import bound
 from edgepde_export.lowering.convolutions import chosen
 from edgepde_export.lowering.graph import to_onnx
 from edgepde_export.lowering.prepare import prepare
@@ -112,23 +112,8 @@ def graph(module: nn.Module, columns: int) -> onnx.ModelProto:
 
 
 def session(model: onnx.ModelProto, x: Array, shape: tuple[int, ...]) -> Callable[[], Array]:
-    """A call in ONNX Runtime on one thread, arrays bound; our ops by our library where there is one."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 4
-    library = native.library()
-    if library is not None:
-        options.register_custom_ops_library(str(library))
-    made = onnxruntime.InferenceSession(serialize(model), options, providers=["CPUExecutionProvider"])
-    y = np.empty(shape, np.float32)
-    binding = made.io_binding()
-    binding.bind_cpu_input("x", x)
-    binding.bind_output("u", "cpu", 0, np.float32, y.shape, y.ctypes.data)
-
-    def run() -> Array:
-        made.run_with_iobinding(binding)
-        return y
-
-    return run
+    """A call in ONNX Runtime; our ops by our library where there is one."""
+    return bound(serialize(model), x, shape, "u", native.library())
 
 
 def liveness(model: onnx.ModelProto) -> int:

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from _harness import OURS, Row, say
+from _sessions import bound
 from edgepde_export.lowering.block_nodes import block_nodes
 from edgepde_runtime import native
 from edgepde_runtime.blocks import PackedBlocks
@@ -214,18 +214,4 @@ def _session(
     graph = helper.make_graph(nodes, "layer", [given], [made], held)
     opsets = [helper.make_opsetid("", 20), helper.make_opsetid("edgepde", 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 4
-    if library:
-        options.register_custom_ops_library(str(native.library()))
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    y = np.empty_like(x)
-    binding = session.io_binding()
-    binding.bind_cpu_input("x", x)
-    binding.bind_output("y", "cpu", 0, np.float32, y.shape, y.ctypes.data)
-
-    def run() -> Array:
-        session.run_with_iobinding(binding)
-        return y
-
-    return run
+    return bound(bytes(model.SerializeToString()), x, x.shape, library=native.library() if library else None)

@@ -155,7 +155,7 @@ def against_exact(module: torch.nn.Module, how: UNet, test: ZoneData) -> dict[st
         wanted = u[:, start + how.past : start + how.past + how.future]
         with torch.no_grad():
             wrong = rolled(module, u[:, start : start + how.past], 1) - wanted
-        worst = max(worst, float(wrong.abs().max()))
+        worst = float(np.maximum(worst, float(wrong.abs().max())))
         squares, size = squares + float(wrong.square().sum()), size + float(wanted.square().sum())
     errors = rollout_errors(module, u, how.past, how.future)
     return {

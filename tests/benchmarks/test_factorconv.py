@@ -156,3 +156,13 @@ def test_pod_with_an_mlp_learns_standing_waves() -> None:
     few, many = (_rivals.pod(DATA, 6, 16, steps, 0) for steps in (2, 400))
     assert many.test < 0.5 * few.test
     assert many.parameters == few.parameters == 2 * 16 + 16 + 16 * 16 + 16 + 16 * 6 + 6 + 6 * 512
+
+
+def test_memory_of_a_step_is_what_backward_keeps_and_the_numbers_four_times() -> None:
+    x = torch.randn(3, 2)
+    kept, output, numbers = 3 * 2, 3 * 4, 2 * 4 + 4
+    assert _study.held(torch.nn.Linear(2, 4), x) == 4 * (kept + output + 4 * numbers)
+    longer = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Tanh())
+    assert _study.held(longer, x) == 4 * (kept + output + 4 * numbers)
+    deeper = torch.nn.Sequential(*longer, torch.nn.Linear(4, 4))
+    assert _study.held(deeper, x) == 4 * (kept + 2 * output + 4 * (numbers + 20))

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from edgepde_runtime.ops._windows import windows
-
 from .. import convolving
 from ..building import Builder, Value
 from ._call import Call
+from ._windows import found
 
 
 def rule(call: Call, b: Builder) -> list[Value]:
     """Comparisons of moved entries."""
     x = call.value(0)
-    try:
-        found = windows(x.shape[2:], call.attributes)
-        outputs = found.outputs
-    except ValueError as error:
-        raise call.refuse(str(error)) from error
-    for axis, (n, m) in enumerate(zip(found.sizes, outputs, strict=True)):
-        each = (found.kernel[axis], found.strides[axis], found.before[axis], found.dilations[axis])
-        x = convolving.largest_in(b, x, 2 + axis, convolving.windows(n, m, *each))
+    for axis, places in enumerate(found(call)[1]):
+        x = convolving.largest_in(b, x, 2 + axis, places)
     return [x]
