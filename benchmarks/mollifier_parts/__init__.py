@@ -1,0 +1,1 @@
+"""Parts of mollifier.py; those with rows() are its questions."""
