@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -100,18 +100,7 @@ class Problem:
 
     def order(self, factor: str) -> tuple[int, ...]:
         """The multi-index of a factor: "u" -> (0, 0), "u_xx" -> (2, 0) for coordinates x, t."""
-        head, _, letters = factor.partition("_")
-        if head != "u" or ("_" in factor and not letters):
-            raise ProblemError(f"problem {self.name}: factor expected u or u_<coordinates>, got {factor!r}")
-        unknown = sorted(set(letters) - set(self.coordinates.names))
-        if unknown:
-            known = ", ".join(self.coordinates.names)
-            raise ProblemError(
-                f"problem {self.name}: factor {factor!r} differentiates by {unknown}, expected of {known}"
-            )
-        if len(letters) > 2:
-            raise ProblemError(f"problem {self.name}: factor {factor!r} is of order {len(letters)}, expected at most 2")
-        return tuple(letters.count(name) for name in self.coordinates.names)
+        return multi_index(factor, self.coordinates.names, 2, f"problem {self.name}")
 
     def scaled(self, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
         """Parameters [B, P] mapped to [-1, 1]^P, through the logarithm where the scale says so."""
@@ -133,3 +122,19 @@ class Problem:
                 y = np.log(values[:, i]) if scale == "log" else values[:, i]
                 out[:, i] = 2.0 * (y - a) / (b - a) - 1.0
         return out
+
+
+def multi_index(factor: str, names: Sequence[str], most: int, where: str) -> tuple[int, ...]:
+    """The multi-index of a factor by coordinate: "u" -> (0, 0), "u_xx" -> (2, 0) for x, t.
+
+    Raises ProblemError, saying where, for what is no derivative of u by the names, or of an order above `most`.
+    """
+    head, _, letters = factor.partition("_")
+    if head != "u" or ("_" in factor and not letters):
+        raise ProblemError(f"{where}: factor expected u or u_<coordinates>, got {factor!r}")
+    unknown = sorted(set(letters) - set(names))
+    if unknown:
+        raise ProblemError(f"{where}: factor {factor!r} differentiates by {unknown}, expected of {', '.join(names)}")
+    if len(letters) > most:
+        raise ProblemError(f"{where}: factor {factor!r} is of order {len(letters)}, expected at most {most}")
+    return tuple(letters.count(name) for name in names)
