@@ -20,6 +20,8 @@ from edgepde_runtime.agreement import facts
 from edgepde_runtime.certificate import Certificate
 from edgepde_runtime.errors import BundleError, EdgePDEError
 from edgepde_runtime.manifest import FORMAT_VERSION, FileEntry, InputSpec, Manifest, OutputSpec
+from edgepde_runtime.monitor import NAME as MONITOR
+from edgepde_runtime.monitor import Monitor
 from edgepde_runtime.onnxfile import model_hash
 from numpy.typing import NDArray
 
@@ -40,7 +42,8 @@ class BundleContent:
 
     model: as `lowering.prepare.prepare` returns it. golden: members of golden.npz. card: a family's own words.
     native: what is wanted of the C99 target. reference: the reference network in float64, with the model's inputs and
-    outputs. costly: what costs most of the error, for a message that refuses it.
+    outputs. costly: what costs most of the error, for a message that refuses it. monitor: how the threshold of a
+    residual among the outputs was found.
     """
 
     name: str
@@ -55,6 +58,7 @@ class BundleContent:
     native: Native | None = None
     reference: onnx.ModelProto | None = None
     costly: str = ""
+    monitor: Monitor | None = None
 
 
 def write(target: Path, content: BundleContent) -> Path:
@@ -124,8 +128,11 @@ def _files(content: BundleContent) -> dict[str, bytes]:
         files["report.npz"] = npz(content.report)
     if content.reference is not None:
         files[reader.REFERENCE] = npz({"graph": np.frombuffer(serialize(content.reference), np.uint8)})
+    if content.monitor is not None:
+        files[MONITOR] = content.monitor.to_json().encode()
     sizes = {name: len(data) for name, data in files.items()}
-    text = card.render(content.name, (content.inputs, content.outputs), certificate, sizes, content.card)
+    signature = content.inputs, content.outputs
+    text = card.render(content.name, signature, certificate, sizes, content.card, content.monitor)
     files["card.md"] = text.encode()
     manifest = Manifest(
         format_version=FORMAT_VERSION,
@@ -187,6 +194,6 @@ def _write_file(path: Path, data: bytes) -> None:
 def _read_back(folder: Path, target: Path) -> None:
     try:
         bundle = reader.read(folder)
-        _ = bundle.golden, bundle.report, bundle.card, bundle.reference
+        _ = bundle.golden, bundle.report, bundle.card, bundle.reference, bundle.monitor
     except EdgePDEError as error:
         raise BundleError(str(error).replace(str(folder), str(target))) from error

@@ -10,6 +10,7 @@ from edgepde_runtime.certificate import BoxEntry, Certificate, Found, OutputCert
 from edgepde_runtime.certificate_rules import REFERENCE
 from edgepde_runtime.family import Family
 from edgepde_runtime.manifest import SHOWN, InputSpec, OutputSpec
+from edgepde_runtime.monitor import HEADER, Monitor, thresholds
 from edgepde_runtime.subbox import words
 from edgepde_runtime.term import Term, upward
 
@@ -29,8 +30,9 @@ def render(
     certificate: Certificate,
     sizes: Mapping[str, int],
     notes: Notes,
+    monitor: Monitor | None = None,
 ) -> str:
-    """The text of card.md; sizes: bytes of the other files by name."""
+    """The text of card.md; sizes: bytes of the other files by name. monitor: how a residual's threshold was found."""
     inputs, outputs = signature
     where = "box" if certificate.family is None else "family below, and for no other"
     parts = [f"# {name}", notes.problem or "A neural network; nobody said which problem it solves."]
@@ -40,6 +42,7 @@ def render(
         _table(("output", "type", "shape", "unit", "error bound", "class"), _outputs(outputs, certificate)),
     ]
     parts += [
+        *_monitor(outputs, monitor),
         "## Error by term",
         f"Sup norm unless said. A sound bound holds for every input of the {where}; a measured one is the largest "
         "value found on what its line states, times a margin.",
@@ -69,6 +72,12 @@ def _outputs(outputs: Sequence[OutputSpec], certificate: Certificate) -> list[tu
         shape = "[" + ", ".join(str(n) for n in spec.shape) + "]"
         rows.append((spec.name, spec.dtype, shape, spec.unit or "-", *bound))
     return rows
+
+
+def _monitor(outputs: Sequence[OutputSpec], monitor: Monitor | None) -> list[str]:
+    rows = thresholds(outputs, monitor)
+    text = "A row whose residual is above its threshold has flag 4 and no error bound."
+    return ["## Monitor", text, _table(HEADER, rows)] if rows else []
 
 
 def _terms(entry: OutputCertificate, box: Sequence[BoxEntry]) -> str:

@@ -21,6 +21,8 @@ from .errors import BundleError, NoBundle
 from .fields import short
 from .golden import Golden
 from .manifest import FileEntry, Manifest
+from .monitor import NAME as MONITOR
+from .monitor import Monitor
 from .plan import NAME as PLAN
 from .plan import Plan, check_hash
 
@@ -38,6 +40,7 @@ LARGEST = {
     REFERENCE: 256 * MB,
     "model.onnx": 512 * MB,
     PLAN: MB,
+    MONITOR: MB,
 }
 LARGEST_OTHER = 256 * MB
 LARGEST_ARRAYS = 256 * MB
@@ -113,6 +116,16 @@ class Bundle:
         plan = Plan.from_json(_text(self.content(PLAN), self.root / PLAN), where)
         check_hash(plan, self.manifest.model_hash, where)
         return plan
+
+    @cached_property
+    def monitor(self) -> Monitor | None:
+        """How the residual's threshold was found; None without monitor.json. Raises BundleError naming the field."""
+        if MONITOR not in self.manifest.files:
+            return None
+        where = str(self.root / MONITOR)
+        monitor = Monitor.from_json(_text(self.content(MONITOR), self.root / MONITOR), where)
+        monitor.agrees(self.manifest, where)
+        return monitor
 
     @property
     def size(self) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import bundle as bundles
-from .. import columns, render
+from .. import columns, monitor, render
 from ..bundle import Bundle
 from ..certificate import Certificate, OutputCertificate
 from ..errors import BundleError, ModelFileError
@@ -46,6 +46,7 @@ class InspectReport:
 HEADERS: Mapping[str, tuple[str, ...]] = {
     "inputs": ("input", "dtype", "shape", "column", "unit", "low", "high"),
     "outputs": ("output", "dtype", "shape", "unit", "kind"),
+    "monitor": monitor.HEADER,
     "errors": ("output", "norm", "unit", *TERMS, SENSOR, "total", "class", "sound total", "found", "against"),
     "other backends": ("output", "backend", *BY_BACKEND, "total", "class", "sound total"),
     "regions": ("output", "part of the box", "unit", "total", "class", "sound total"),
@@ -102,6 +103,7 @@ def _bundle(bundle: Bundle) -> InspectReport:
         "outputs": [
             (s.name, s.dtype, _shape(s.shape), s.unit, _kind(s.diagnostic, s.threshold)) for s in manifest.outputs
         ],
+        "monitor": monitor.thresholds(manifest.outputs, bundle.monitor),
         **_certificate(bundle.certificate),
         "c99": _plan(bundle),
         "files": [(name, render.size(entry.bytes)) for name, entry in sorted(manifest.files.items())],

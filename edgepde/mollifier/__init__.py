@@ -1,0 +1,1 @@
+"""Derivatives, residuals and inverse parameters by kernels of few taps, without automatic differentiation."""
