@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import final
 
 import numpy as np
@@ -71,7 +72,7 @@ class HeatField:
 @final
 @dataclass(frozen=True)
 class StationaryHeat:
-    """Readings of the u with 0 = lambda Lap u + m, u = 0 at the edges, m = 1 + sin(pi y) sin(pi x); sparse by default."""
+    """Readings of u with 0 = lambda Lap u + m, u = 0 at the edges, m = 1 + sin(pi y) sin(pi x); sparse by default."""
 
     points: int = 41
     low: float = 0.5
@@ -114,7 +115,7 @@ def evolve(first: Array, lam: Array, times: Array) -> Array:
     """u [T, n, n] at the times, from u [n, n] at times[0], on the unit square with zero flux."""
     h = 1.0 / (len(first) - 1)
     frames, u = [first], first
-    for start, end in zip(times[:-1], times[1:], strict=True):
+    for start, end in pairwise(times):
         steps = math.ceil((end - start) / (STABLE * h * h / float(lam.max())))
         dt = (end - start) / steps
         for _ in range(steps):

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 @final
 @dataclass(frozen=True)
 class Langevin:
-    """Readings of u on points times in 0 .. horizon; lambda = sum_k a_k sin(w_k t + p_k) drawn by seed (arXiv 2505.11682).
+    """Readings of u at points times in 0 .. horizon; lambda = sum_k a_k sin(w_k t + p_k) by seed (arXiv 2505.11682).
 
     waves: how many. fastest: the greatest w. noise: a fraction of the field's standard deviation. missing: the fraction
     of readings that are NaN.
