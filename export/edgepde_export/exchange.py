@@ -8,7 +8,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _HERE = -100  # AT_FDCWD
@@ -22,18 +22,53 @@ def building(target: Path) -> Iterator[Path]:
     Leftovers of processes that died are cleaned, and an old folder one of them had moved aside is put back.
     Raises OSError where the system refuses.
     """
+    with beside(target) as temporary:
+        yield temporary
+        _synchronise(temporary)
+        _replace(target, temporary)
+        _sync(target.parent)
+
+
+@contextmanager
+def beside(target: Path) -> Iterator[Path]:
+    """An empty sibling folder of `target`, removed on leaving; leftovers are cleaned as building() does."""
     target.parent.mkdir(parents=True, exist_ok=True)
     _recover(target)
     temporary = _sibling(target, "new")
     try:
         temporary.mkdir()
         yield temporary
-        _synchronise(temporary)
-        _replace(target, temporary)
-        _sync(target.parent)
     finally:
         if temporary.exists():
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def swap(target: Path, new: Path, old: Path) -> None:
+    """`new` becomes `target`, and what was `target` becomes `old`, which must not be there yet.
+
+    At every moment `target` is whole, or, where the system cannot exchange two folders, what it was lies in `old`.
+    Where it fails or is interrupted nothing has moved. Raises OSError where the system refuses.
+    """
+    mark = new.stat().st_ino
+    _synchronise(new)
+    try:
+        new.rename(old)
+        if not _exchange(old, target):
+            old.rename(new)
+            target.rename(old)
+            new.rename(target)
+    finally:
+        _undo(target, new, old, mark)
+    with suppress(OSError):  # both folders are on the disk whole, under whichever names
+        _sync(target.parent)
+
+
+def _undo(target: Path, new: Path, old: Path, mark: int) -> None:
+    """Everything back in its place, unless the folder with the inode `mark` became the target."""
+    if old.exists() and old.stat().st_ino == mark:
+        old.rename(new)
+    elif old.exists() and not target.exists():
+        old.rename(target)
 
 
 def _sibling(target: Path, kind: str) -> Path:
