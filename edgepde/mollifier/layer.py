@@ -1,0 +1,151 @@
+"""Any network's output on a grid -> the field and its derivatives in one pass, gradients through it exact.
+
+Source: arXiv:2505.11682; kernels are moment-corrected and one-sided at boundaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, final
+
+import numpy as np
+import torch
+from edgepde_runtime.errors import InputError
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .bank import Bank, bank
+from .derivator import Derivator, Fields, on_grid
+from .grid import Grid
+
+LARGEST_DENSE = 512
+"""Points of an axis up to which its kernels are dense matrices: a product of those is faster than a few taps."""
+
+
+@final
+class MollifierLayer(Derivator):
+    """values [.., n_1, .., n_d] -> named tuple of tensors [.., n_1, .., n_d], one per name.
+
+    degree, half, profile, smooth: as of `bank`. dtype: float32 or float64, which the values must have.
+    form: "matrices" runs a dense matrix per axis and order, "op" the op mollified_derivative, "auto" the op when
+    exported or where an axis is long. check: refuse values that are not finite.
+    Raises InputError: a grid too small for the kernels, naming the axis; values of another shape or type.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        names: Sequence[str],
+        *,
+        degree: int | None = None,
+        half: int | None = None,
+        profile: str = "polynomial",
+        smooth: bool = False,
+        dtype: torch.dtype = torch.float32,
+        form: Literal["auto", "matrices", "op"] = "auto",
+        check: bool = True,
+    ) -> None:
+        super().__init__(grid, names, dtype)
+        if form not in ("auto", "matrices", "op"):
+            raise InputError(f"MollifierLayer: form: expected auto, matrices or op, got {form!r}")
+        self.form, self.check = form, check
+        self.bank: Bank = bank(grid, tuple(names), degree=degree, half=half, profile=profile, smooth=smooth)
+        self.orders = [tuple(int(o) for o in row) for row in self.bank.orders]
+        for place, taps in enumerate(self.bank.taps):
+            self.register_buffer(f"taps_{place + 1}", torch.from_numpy(taps.copy()).to(dtype), persistent=False)
+        self.register_buffer("combine", torch.from_numpy(self.bank.combine.copy()).to(dtype), persistent=False)
+        self.register_buffer("order_table", torch.from_numpy(self.bank.orders.copy()), persistent=False)
+        self.dense = max(self.shape) <= LARGEST_DENSE
+        if form == "matrices" or (form == "auto" and self.dense):
+            self._make_matrices(dtype)
+
+    def forward(self, values: Tensor) -> Fields:
+        """All derivatives at once."""
+        self._refuse(values)
+        lead = values.shape[: values.dim() - len(self.shape)]
+        made = self._through_op(values) if self._takes_op() else self._through_matrices(values)
+        return self.fields(*(part.reshape(*lead, *self.shape) for part in made))
+
+    def of(
+        self, net: Callable[..., Tensor], parameters: Tensor | None = None, coordinates: Sequence[str] | None = None
+    ) -> Fields:
+        """The named tuple of a network of points, which is evaluated on the grid as it is."""
+        return self(on_grid(self, net, parameters, coordinates))
+
+    def _takes_op(self) -> bool:
+        return self.form == "op" or (self.form == "auto" and (not self.dense or torch.compiler.is_exporting()))
+
+    def _through_op(self, values: Tensor) -> Sequence[Tensor]:
+        from .mollified_derivative import mollified_derivative
+
+        ones = (1,) * (3 - len(self.shape))
+        x = values.reshape(-1, *ones, *self.shape)
+        y: Tensor = mollified_derivative(x, self.taps_1, self.taps_2, self.taps_3, self.order_table, self.combine)
+        return y.unbind(1)
+
+    def _through_matrices(self, values: Tensor) -> Sequence[Tensor]:
+        """P_k, last axis first, every partial product once; then what the names are sums of."""
+        made: dict[tuple[int, ...], Tensor] = {(-1, -1, -1): values}
+        parts = [self._product(values, order, made) for order in self.orders]
+        rows: NDArray[np.float64] = self.bank.combine
+        return [_combined(parts, row) for row in rows]
+
+    def _product(self, values: Tensor, order: tuple[int, ...], made: dict[tuple[int, ...], Tensor]) -> Tensor:
+        if order not in made:
+            axis = next(a for a in range(3) if order[a] >= 0)
+            rest = self._product(values, (*order[:axis], -1, *order[axis + 1 :]), made)
+            matrix = self.get_buffer(f"matrix_{axis + 1}_{order[axis]}")
+            made[order] = along(matrix, rest, axis - 3)
+        return made[order]
+
+    def _make_matrices(self, dtype: torch.dtype) -> None:
+        for axis in range(3):
+            for row in sorted({order[axis] for order in self.orders} - {-1}):
+                n = self.shape[axis - 3]
+                matrix = torch.from_numpy(banded(self.bank.taps[axis][row], n)).to(dtype)
+                self.register_buffer(f"matrix_{axis + 1}_{row}", matrix, persistent=False)
+
+    def _refuse(self, values: Tensor) -> None:
+        where = "MollifierLayer: values"
+        d = len(self.shape)
+        if values.dim() < d:
+            raise InputError(f"{where}: expected [.., {', '.join(map(str, self.shape))}], got {list(values.shape)}")
+        for axis, n, got in zip(self.letters, self.shape, values.shape[values.dim() - d :], strict=True):
+            if n != got:
+                raise InputError(f"{where}: axis {axis}: expected {n} points, got {got} in shape {list(values.shape)}")
+        if values.dtype != self.combine.dtype:
+            raise InputError(f"{where}: expected {self.combine.dtype}, got {values.dtype}")
+        if self.check and not torch.compiler.is_compiling() and not bool(torch.isfinite(values).all()):
+            at = torch.nonzero(~torch.isfinite(values))[0].tolist()
+            raise InputError(f"{where}: expected finite numbers, got {float(values[tuple(at)])} at {at}")
+
+
+def along(matrix: Tensor, values: Tensor, axis: int) -> Tensor:
+    """matrix [n, n] on one axis, counted from the end: -1, -2 or -3."""
+    if axis == -1:
+        return values @ matrix.T
+    if axis == -2:
+        return matrix @ values
+    plane = values.flatten(-2)
+    return (matrix @ plane).unflatten(-1, values.shape[-2:])
+
+
+def banded(taps: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """The matrix [n, n] of rows of taps [R, W]: row i reads columns start .. start + W - 1, start kept inside."""
+    rows, width = taps.shape
+    half, at = width // 2, np.arange(n)
+    start = np.clip(at - half, 0, n - width)
+    row = at if rows == n and rows != width else np.where(at < half, at, np.where(at >= n - half, width - n + at, half))
+    matrix = np.zeros((n, n))
+    matrix[at[:, None], start[:, None] + np.arange(width)] = taps[row]
+    return matrix
+
+
+def _combined(parts: Sequence[Tensor], row: NDArray[np.float64]) -> Tensor:
+    total: Tensor | None = None
+    for part, factor in zip(parts, row, strict=True):
+        if factor:
+            term = part if factor == 1.0 else float(factor) * part
+            total = term if total is None else total + term
+    assert total is not None
+    return total
