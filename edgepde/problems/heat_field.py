@@ -17,7 +17,7 @@ from scipy.fft import dstn, idstn
 
 from edgepde.errors import SettingError
 
-from .inverse_case import Case, check_range, check_sizes, read, smooth, wave_and_bump
+from .inverse_case import Case, bumps, check_range, check_sizes, read, wave_and_bump
 
 Array = NDArray[np.float64]
 STABLE = 2.6 / 8.0  # of Runge-Kutta 4 on the five-point Laplacian: dt <= 2.78 h^2 / (8 lambda)
@@ -28,7 +28,7 @@ STABLE = 2.6 / 8.0  # of Runge-Kutta 4 on the five-point Laplacian: dt <= 2.78 h
 class HeatField:
     """Readings of u on points x points places and frames times, lambda and first field drawn by seed.
 
-    horizon: the last time. low, high: the range of lambda. modes: of the first field's cosine series. fine: points
+    horizon: the last time. low, high: the range of lambda. bumps: of the first field. fine: points
     per edge of the reference's grid, of which every (fine - 1) / (points - 1)-th is read. noise: a fraction of the
     field's standard deviation. missing: the fraction of readings that are NaN.
     """
@@ -38,7 +38,7 @@ class HeatField:
     horizon: float = 0.5
     low: float = 0.0048
     high: float = 0.0192
-    modes: int = 4
+    bumps: int = 12
     fine: int = 161
     noise: float = 0.01
     missing: float = 0.0
@@ -48,8 +48,8 @@ class HeatField:
         check_range("low, high", self.low, self.high)
         if not 0.0 < self.horizon < math.inf:
             raise SettingError(f"horizon: expected a positive time, got {self.horizon:g}")
-        if not 1 <= self.modes <= 32:
-            raise SettingError(f"modes: expected 1 .. 32, got {self.modes}")
+        if not 1 <= self.bumps <= 256:
+            raise SettingError(f"bumps: expected 1 .. 256, got {self.bumps}")
         if not self.points <= self.fine <= 2049 or (self.fine - 1) % (self.points - 1):
             raise SettingError(f"fine: expected a multiple of {self.points - 1} and one more, got {self.fine}")
 
@@ -62,7 +62,7 @@ class HeatField:
     def case(self, seed: int, noise_seed: int | None = None) -> Case:
         """lambda, first field and readings of a seed; noise_seed: another draw of the noise alone."""
         lam = wave_and_bump(self.fine, self.low, self.high, seed)
-        first = smooth(self.fine, self.modes, 0.05, 0.95, seed)
+        first = bumps(self.fine, self.bumps, 0.05, 0.95, seed)
         every = (self.fine - 1) // (self.points - 1)
         field = evolve(first, lam, self.axes["t"])[:, ::every, ::every].copy()
         readings, sigma = read(field, self.noise, self.missing, seed if noise_seed is None else noise_seed)

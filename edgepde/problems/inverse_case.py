@@ -43,23 +43,28 @@ def read(field: Array, noise: float, missing: float, seed: int) -> tuple[Array, 
     return made, sigma
 
 
-def smooth(n: int, modes: int, low: float, high: float, seed: int) -> Array:
-    """A random cosine series [n, n] on the unit square, zero flux at its edge, mapped to low .. high.
+def bumps(n: int, count: int, low: float, high: float, seed: int) -> Array:
+    """A random field [n, n] on the unit square without flux at its edges: Gaussian bumps, mirrored there.
 
-    u = sum_kl a_kl cos(pi k y) cos(pi l x), 0 < k + l, k, l <= modes; the same function whatever n (range up to the
-    extrema between points of a 129 x 129 grid).
+    Centres anywhere, widths 0.09 .. 0.2, heights 0.4 .. 1; the same function whatever n, mapped to low .. high by its
+    extrema on a 129 x 129 grid.
     """
     random = np.random.default_rng([seed, 2])
-    a = random.standard_normal((modes + 1, modes + 1))
-    a[0, 0] = 0.0
+    centres, widths = random.random((count, 2)), random.uniform(0.09, 0.2, count)
+    heights = random.uniform(0.4, 1.0, count) * random.choice([-1.0, 1.0], count)
 
-    def series(points: int) -> Array:
-        wave = np.cos(np.pi * np.outer(np.linspace(0.0, 1.0, points), np.arange(modes + 1)))
-        made: Array = wave @ a @ wave.T
+    def mirrored(x: Array, centre: Array) -> Array:
+        images = np.stack([sign * centre + 2.0 * k for k in (-1, 0, 1) for sign in (-1.0, 1.0)])
+        made: Array = np.exp(-((x[:, None, None] - images) ** 2) / (2.0 * widths**2)).sum(1)
         return made
 
-    whole = series(129)
-    return low + (high - low) * (series(n) - whole.min()) / (whole.max() - whole.min())
+    def shape(points: int) -> Array:
+        x = np.linspace(0.0, 1.0, points)
+        made: Array = (mirrored(x, centres[:, 0]) * heights) @ mirrored(x, centres[:, 1]).T
+        return made
+
+    whole = shape(129)
+    return low + (high - low) * (shape(n) - whole.min()) / (whole.max() - whole.min())
 
 
 def wave_and_bump(n: int, low: float, high: float, seed: int) -> Array:

@@ -27,7 +27,7 @@ from scipy.fft import dctn, idctn
 
 from edgepde.errors import SettingError
 
-from .inverse_case import Case, check_range, check_sizes, read, smooth, wave_and_bump
+from .inverse_case import Case, bumps, check_range, check_sizes, read, wave_and_bump
 
 Array = NDArray[np.float64]
 
@@ -51,7 +51,7 @@ class ReactionDiffusion:
     filled: float = 0.8
     low: float = 0.4
     high: float = 1.6
-    modes: int = 5
+    bumps: int = 16
     fine: int = 127
     steps: int = 4
     noise: float = 0.01
@@ -63,7 +63,7 @@ class ReactionDiffusion:
         for name in ("horizon", "a", "b", "w", "filled"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise SettingError(f"{name}: expected a positive number, got {getattr(self, name):g}")
-        for name, most in (("modes", 32), ("steps", 4096)):
+        for name, most in (("bumps", 256), ("steps", 4096)):
             if not 1 <= getattr(self, name) <= most:
                 raise SettingError(f"{name}: expected 1 .. {most}, got {getattr(self, name)}")
         if not self.points <= self.fine <= 2049 or (self.fine - 1) % (self.points - 1):
@@ -78,7 +78,7 @@ class ReactionDiffusion:
     def case(self, seed: int, noise_seed: int | None = None) -> Case:
         """Rate, first field and readings of a seed; noise_seed: another draw of the noise alone."""
         lam = wave_and_bump(self.fine, self.low, self.high, seed)
-        first = smooth(self.fine, self.modes, -0.6 * self.filled, 0.6 * self.filled, seed)
+        first = bumps(self.fine, self.bumps, -0.6 * self.filled, 0.6 * self.filled, seed)
         every = (self.fine - 1) // (self.points - 1)
         field = evolve(self, first, lam)[:, ::every, ::every].copy()
         readings, sigma = read(field, self.noise, self.missing, seed if noise_seed is None else noise_seed)
