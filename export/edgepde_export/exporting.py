@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,7 @@ def export(
     naming: Naming | None = None,
     seed: int = 0,
     log: Log = to_stderr,
+    adding: Callable[[BundleContent], BundleContent] | None = None,
 ) -> Path:
     """Write the bundle of `obj` to folder `target` and return its path; nothing is written where a limit is exceeded.
 
@@ -76,6 +77,7 @@ def export(
     with_reference: ship the float64 reference, so that `verify --attack` can search on the device. prove_seconds: for
     proving, per box.
     max_ram_kb, max_flash_kb: what the compiled model may need on the worst of the triples in cc, of all without cc.
+    adding: what a caller knows beside it, before limits are checked.
     Raises UnsupportedModel, InputError, SourceError, DataError, BoundExceeded, NotVerified, CompilerError or
     TargetError.
     """
@@ -113,6 +115,7 @@ def export(
     )
     content = _content(obj, box, options, max_error)
     content = replace(content, name=naming.name if naming else _name(content.name, target), native=native)
+    content = content if adding is None else adding(content)
     check_limits(content.certificate, max_error, min_class, content.costly)
     return write(target, content)
 
