@@ -1,0 +1,1 @@
+"""Inverse problems by name: every module here has a STATEMENT."""
