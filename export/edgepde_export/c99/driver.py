@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
+
 from .code import Code, pointer
 from .dims import flat, numbers
 from .entry import Entry, Input, Output, after, product
@@ -13,6 +15,16 @@ from .functions import Functions
 from .memory import SINGLE, Plan
 from .operations import Operation
 from .value import BYTES, C_TYPES, Store
+
+
+def threshold(value: float, kind: str) -> str:
+    """The largest number of the residual's type that is not above `value`, in C: r > value is r > that number."""
+    if kind != "f32":
+        return float(value).hex()
+    with np.errstate(over="ignore"):
+        limit = np.float32(value)
+    limit = np.nextafter(limit, np.float32(-np.inf)) if float(limit) > value else limit
+    return f"{float(limit).hex()}f"
 
 
 @final
@@ -144,7 +156,7 @@ class Driver:
         if output.threshold is None:
             return
         kind = output.value.code
-        limit = f"{float(output.threshold).hex()}{'f' if kind == 'f32' else ''}"
+        limit = threshold(output.threshold, kind)
         with code.block(f"for (size_t l = 0; l < {rows}; l++)"):
             code.line(f"const {C_TYPES[kind]} r = {element};")
             code.line(f"if (!ep_finite_{kind}(1, &r)) flags |= EP_NOT_CONVERGED;")
