@@ -1,4 +1,4 @@
-"""Cases of mollified_derivative: one to three axes, windows as long as the axis, rows of their own, sums of products."""
+"""Cases of mollified_derivative: one to three axes, windows as long as the axis, rows of their own, sums."""
 
 from __future__ import annotations
 

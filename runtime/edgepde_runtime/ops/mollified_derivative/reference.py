@@ -17,7 +17,7 @@ MOST_PRODUCTS = 64
 
 
 def run(inputs: Sequence[NDArray[Any] | None], _: Mapping[str, Any]) -> tuple[NDArray[Any], ...]:
-    """See the schema for meaning and shapes. ModelFileError where sizes disagree or a window is longer than its axis."""
+    """See the schema for meaning and shapes. ModelFileError where sizes disagree or an axis is too short."""
     x, *rest = (np.asarray(v) for v in inputs)
     taps, orders, combine = rest[:3], rest[3], rest[4]
     check(x.shape, [t.shape for t in taps], orders, combine.shape)
@@ -74,7 +74,7 @@ def check(grid: Sequence[int], taps: Sequence[Sequence[int]], orders: NDArray[An
         _axis_fits(axis + 1, grid[1 + axis], taps[axis], orders[:, axis].tolist())
     if max(grid[0], 1) * float(combine[0]) * math.prod(map(float, grid[1:])) > MAX_ELEMENTS:
         raise ModelFileError(
-            f"{NAME}: expected at most {MAX_ELEMENTS} numbers, got {combine[0]} fields of {list(grid)}"
+            f"{NAME}: expected {MAX_ELEMENTS} numbers at most, got {combine[0]} fields of {list(grid)}"
         )
 
 
@@ -86,8 +86,6 @@ def _axis_fits(axis: int, n: int, shape: Sequence[int], orders: Sequence[int]) -
     if wrong:
         raise ModelFileError(f"{NAME}: orders: axis {axis}: expected -1 to {count - 1}, got {wrong[0]}")
     if not 1 <= width <= n:
-        raise ModelFileError(
-            f"{NAME}: axis {axis}: expected windows of 1 to {n} places, as many as it has, got {width}"
-        )
+        raise ModelFileError(f"{NAME}: axis {axis}: expected windows of 1 to {n} places, its own, got {width}")
     if rows not in (width, n):
         raise ModelFileError(f"{NAME}: taps_{axis}: expected {width} or {n} rows, got {rows}")
