@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import numpy as np
 from edgepde_runtime.errors import InputError
+from edgepde_runtime.ops.mollified_derivative.reference import run
 from numpy.typing import ArrayLike, NDArray
 
+from edgepde.mollifier import bounds
 from edgepde.mollifier.grid import MOST_AXES, Grid
-from edgepde.mollifier.kernels import PROFILE, Kernel, kernel
-from edgepde.mollifier.names import Index, combination
+from edgepde.mollifier.holes import patched
+from edgepde.mollifier.kernels import PROFILE, Kernel
+from edgepde.mollifier.names import combination
+from edgepde.mollifier.settings import Plan, Setting, Sizes, plan
 from edgepde.mollifier.windows import starts
 
 Floats = NDArray[np.float64]
-Sizes = int | Mapping[str, int] | None
-MARGIN = 6
-"""By default a kernel of order k is of degree k + MARGIN, and of as many samples to either side."""
 
 
 @final
@@ -41,22 +43,52 @@ class Bank:
         """Axes of the op that the grid does not have; they come first."""
         return MOST_AXES - len(self.grid.axes)
 
+    @property
+    def products(self) -> list[list[Kernel | None]]:
+        """The kernels of every P_k, one for each axis of the grid."""
+        own = self.orders[:, self.lead :].tolist()
+        return [[self.kernels[a][q] if q >= 0 else None for a, q in enumerate(row)] for row in own]
+
     def apply(self, values: ArrayLike) -> Floats:
-        """Fields [..., n_1..n_d] to all outputs [..., O, n_1..n_d], in float64."""
+        """Fields [..., n_1..n_d] to all outputs [..., O, n_1..n_d], in float64, by the op's reference.
+
+        NaN in a field is a missing reading: rows that read it are fitted without it, or are NaN in their turn.
+        """
         field = self.grid.fits(values)
-        d = len(self.grid.axes)
-        batch = field.shape[: field.ndim - d]
-        x = field.reshape(-1, *self.grid.shape)
-        parts = []
-        for row in self.orders[:, self.lead :]:
-            part = x
-            for a in reversed(range(d)):
-                if row[a] >= 0:
-                    matrix = self.kernels[a][row[a]].matrix(self.grid.shape[a])
-                    part = np.moveaxis(np.moveaxis(part, a + 1, -1) @ matrix.T, -1, a + 1)
-            parts.append(part)
-        y = np.einsum("ok,kb...->bo...", self.combine, np.stack(parts))
+        batch = field.shape[: field.ndim - len(self.grid.axes)]
+        x = field.reshape(-1, *[1] * self.lead, *self.grid.shape)
+        y = self._patched(x) if np.isnan(x).any() else run([x, *self.taps, self.orders, self.combine], {})[0]
         return np.asarray(y.reshape(*batch, len(self.names), *self.grid.shape))
+
+    def bound(self, largest: bounds.Largest, noise: float = 0.0, rounding: float = 2.0**-53) -> Floats:
+        """At every sample a number >= |output - derivative of u|, [O, n_1..n_d].
+
+        largest(orders) >= max |D^orders u| on the grid's box, for orders along the axes; noise: of the readings, at
+        most; rounding: the unit of the arithmetic that applies the bank.
+        """
+        own = [bounds.product(row, self.grid.shape, largest, noise, rounding) for row in self.products]
+        return np.asarray(np.einsum("ok,k...->o...", np.abs(self.combine), np.stack(own)))
+
+    @cached_property
+    def spread(self) -> Floats:
+        """Standard deviation of every output under white noise of deviation 1, [O, n_1..n_d]."""
+        found = []
+        for row in self.combine:
+            used = np.flatnonzero(row)
+            products = self.products
+            found.append(bounds.deviation([products[k] for k in used], list(row[used]), self.grid.shape))
+        return np.stack(found)
+
+    def _patched(self, x: Floats) -> Floats:
+        parts = []
+        for row in self.products:
+            part = x
+            for a in reversed(range(len(row))):
+                own = row[a]
+                if own is not None:
+                    part = patched(part, own, 1 + self.lead + a)
+            parts.append(part)
+        return np.stack([sum(c * parts[k] for k, c in enumerate(row) if c) for row in self.combine], axis=1)
 
 
 def bank(
@@ -66,55 +98,40 @@ def bank(
     half: Sizes = None,
     profile: str = PROFILE,
     smooth: bool = False,
+    plans: Mapping[str, Plan] | None = None,
 ) -> Bank:
     """Kernels for the named derivatives ("u", "u_x", "u_xxyy", "laplacian", "biharmonic").
 
-    degree, half: of all kernels, or by axis; by default the order + MARGIN, less where the axis is short.
-    smooth: order-0 kernels along the axes a name does not differentiate by; else those stay as they are.
-    InputError naming the axis or the name that does not fit.
+    degree, half ("line": the whole line): of all kernels, or by axis; see settings.default. smooth: order-0 kernels
+    along the axes a name does not differentiate by; else those stay as they are. plans: settings by name (radius.choose
+    finds them), before all of these. InputError naming the axis or the name that does not fit.
     """
     if not names or len(set(names)) != len(names):
         raise InputError(f"names: expected one or more different derivatives, got {list(names)}")
-    sums = [combination(name, grid.letters) for name in names]
-    products = list(dict.fromkeys(orders for total in sums for _, orders in total))
-    combine = np.zeros((len(names), len(products)))
-    for o, total in enumerate(sums):
-        for factor, orders in total:
-            combine[o, products.index(orders)] += factor
-    used = [_used(products, a, smooth) for a in range(len(grid.axes))]
-    kernels = tuple(
-        tuple(kernel(axis, k, *_sizes(axis.size, k, axis.name, degree, half), profile) for k in used[a])
-        for a, axis in enumerate(grid.axes)
-    )
+    rows: dict[tuple[Setting | None, ...], int] = {}
+    entries = []
+    for o, name in enumerate(names):
+        total = combination(name, grid.letters)
+        known = (plans or {}).get(name)
+        own = known or plan(grid, tuple(orders for _, orders in total), degree, half, profile, smooth)
+        entries += [(o, rows.setdefault(own[orders], len(rows)), factor) for factor, orders in total]
+    combine = np.zeros((len(names), len(rows)))
+    for o, k, factor in entries:
+        combine[o, k] += factor
+    return _made(grid, tuple(names), list(rows), combine)
+
+
+def _made(grid: Grid, names: tuple[str, ...], rows: list[tuple[Setting | None, ...]], combine: Floats) -> Bank:
     lead = MOST_AXES - len(grid.axes)
-    table = np.full((len(products), MOST_AXES), -1, np.int64)
-    for row, orders in zip(table, products, strict=True):
-        for a, k in enumerate(orders):
-            row[lead + a] = used[a].index(k) if k in used[a] else -1
-    return Bank(grid, tuple(names), _stacked(kernels, grid, lead), table, combine, kernels)
-
-
-def _used(products: Sequence[Index], axis: int, smooth: bool) -> list[int]:
-    """Orders that need a kernel along an axis."""
-    return sorted({orders[axis] for orders in products if orders[axis] or smooth})
-
-
-def _sizes(samples: int, order: int, name: str, degree: Sizes, half: Sizes) -> tuple[int, int]:
-    """Degree and half width of one kernel: what is asked, else what the axis has room for."""
-    wide = half.get(name) if isinstance(half, Mapping) else half
-    high = degree.get(name) if isinstance(degree, Mapping) else degree
-    room = (samples - 1) // 2
-    if high is None:
-        high = min(order + MARGIN, 2 * (room if wide is None else wide))
-    if wide is None:
-        wide = min(max(high, 1), room)
-    return high, wide
-
-
-def _stacked(kernels: tuple[tuple[Kernel, ...], ...], grid: Grid, lead: int) -> tuple[Floats, Floats, Floats]:
-    made = [np.ones((1, 1, 1))] * lead
-    made += [_common(own, axis.size) for own, axis in zip(kernels, grid.axes, strict=True)]
-    return made[0], made[1], made[2]
+    table = np.full((len(rows), MOST_AXES), -1, np.int64)
+    stacks, kernels = [np.ones((1, 1, 1))] * lead, []
+    for a, axis in enumerate(grid.axes):
+        used = sorted({one for row in rows if (one := row[a])}, key=str)
+        own = tuple(one.on(axis) for one in used)
+        table[:, lead + a] = [-1 if (one := row[a]) is None else used.index(one) for row in rows]
+        stacks.append(_common(own, axis.size))
+        kernels.append(own)
+    return Bank(grid, names, (stacks[0], stacks[1], stacks[2]), table, combine, tuple(kernels))
 
 
 def _common(kernels: tuple[Kernel, ...], samples: int) -> Floats:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import numpy as np
 from edgepde_runtime.errors import InputError
+from edgepde_runtime.ops.mollified_derivative.reference import matrix
 from numpy.typing import NDArray
 
 from edgepde.mollifier.grid import Axis
-from edgepde.mollifier.moments import weights
+from edgepde.mollifier.moments import Wide, weights
 from edgepde.mollifier.peano import norm
 from edgepde.mollifier.profiles import profile as shape_of
-from edgepde.mollifier.windows import offsets, rows, starts
+from edgepde.mollifier.windows import offsets, starts
 
 PROFILE = "polynomial"
 Floats = NDArray[np.float64]
@@ -26,28 +28,61 @@ class Kernel:
 
     taps [R, W]; degree [R]: every polynomial up to it is differentiated exactly. With readings u(x_j) + e_j
 
-      |row - u^(k)(x_i)| <= bias * max |u^(degree + 1)| + gain * max |e|,  maxima over the row's window,
+      |row - u^(k)(x_i)| <= bias * max |u^(degree + 1)| + gain * max |e|,  maxima over the row's window.
 
-    gain = sum |w|; spread = sqrt(sum w^2) is the standard deviation that white noise of deviation 1 leaves;
-    |row of u| <= carry * max |u^(k)|. Units: of the axis to the power -k for gain and spread.
+    window, exact [R, W], delta [R]: samples around the row and weights in units of the radius delta, extended
+    precision. jitter: how far samples lie from where the weights think they are. profile: "" for whole lines.
     """
 
     order: int
     taps: Floats
     degree: NDArray[np.int64]
-    bias: Floats
-    gain: Floats
-    spread: Floats
-    carry: Floats
+    window: Wide
+    exact: Wide
+    delta: Floats
+    jitter: float
+    profile: str
 
     @property
     def width(self) -> int:
         """W."""
         return self.taps.shape[1]
 
+    @cached_property
+    def gain(self) -> Floats:
+        """Sum |w| per row [R], axis' unit to the power -k: what errors of the readings become at worst."""
+        return np.asarray(np.abs(self.taps).sum(1))
+
+    @cached_property
+    def spread(self) -> Floats:
+        """Square root of sum w^2 per row [R]: the deviation that white noise of deviation 1 leaves."""
+        return np.asarray(np.sqrt((self.taps**2).sum(1)))
+
+    @cached_property
+    def bias(self) -> Floats:
+        """The L1 norm of the error's Peano kernel per row [R], from above; axis' unit to degree + 1 - k."""
+        found = self._each(lambda s, w, degree: norm(s, w, degree + 1, self.order))
+        return np.asarray(found * self.delta ** (self.degree + 1 - self.order))
+
+    @cached_property
+    def carry(self) -> Floats:
+        """|row of u| <= carry * max |u^(k)|, per row [R]: the L1 norm of the mollifier the row averages u^(k) by."""
+        return self._each(lambda s, w, _: norm(s, w, self.order))
+
     def matrix(self, samples: int) -> Floats:
         """The banded matrix [N, N] on a line of N samples."""
-        return banded(self.taps, samples)
+        return np.asarray(matrix(samples, self.taps))
+
+    def _each(self, of: object) -> Floats:
+        """A figure of every row; rows that mirror others have theirs."""
+        found = np.empty(len(self.taps))
+        for r, degree in enumerate(self.degree):
+            twin = len(found) - 1 - r
+            if twin < r and np.array_equal(self.window[r], -self.window[twin, ::-1]) and degree == self.degree[twin]:
+                found[r] = found[twin]
+            else:
+                found[r] = of(self.window[r], self.exact[r], int(degree))  # type: ignore[operator]
+        return found
 
 
 def kernel(
@@ -56,25 +91,30 @@ def kernel(
     """Local weighted polynomial fits of `degree` on windows of 2 half + 1 samples, one-sided at the ends.
 
     half None: one fit of the whole line with equal weights (Legendre). edge: the degree of one-sided rows, if another.
-    InputError naming the axis where the degree is below the order, or the window too small for it or wider than the
-    axis. Source: moment conditions of local polynomial regression; mollifiers: arXiv 2505.11682.
+    Symmetric rows are exact one degree further where degree - order is even. InputError naming the axis where a degree
+    is below the order, or the window too small for it or wider than the axis. Sources: local polynomial regression;
+    mollifiers: arXiv 2505.11682.
     """
-    n = axis.size
-    width = n if half is None else 2 * half + 1
-    inner, outer = degree, degree if edge is None else edge
-    _check(axis, order, (inner, outer), width)
-    eta = None if half is None else shape_of(profile)
-    shared = axis.uniform and width <= n
-    places: Floats = axis.spacing * np.arange(width) if shared else axis.values
-    count = width if shared else n
-    begin = np.zeros(count, np.int64) if shared else starts(n, width)
-    made = []
-    for row in range(count):
-        centred = width % 2 == 1 and row - begin[row] == width // 2 and half is not None
-        window = places[begin[row] : begin[row] + width]
-        made.append(_row(window, places[row], order, inner if centred or half is None else outer, eta, shared))
-    columns = [np.array(column) for column in zip(*made, strict=True)]
-    return Kernel(order, columns[0], columns[1].astype(np.int64), *columns[2:])
+    width = axis.size if half is None else 2 * half + 1
+    outer = degree if edge is None else edge
+    _check(axis, order, (degree, outer), width)
+    if half is None:
+        return _whole(axis, order, degree)
+    places = np.arange(width, dtype=np.float64) if axis.uniform else axis.values
+    unit = axis.spacing if axis.uniform else 1.0
+    eta = shape_of(profile).weight
+    begin = np.zeros(width, np.int64) if axis.uniform else starts(axis.size, width)
+    found = _Rows(order)
+    for row in range(len(begin)):
+        if axis.uniform and row > half:
+            found.mirror(2 * half - row)
+            continue
+        high = degree if row - begin[row] == half else outer
+        s, delta = offsets(places[begin[row] : begin[row] + width], places[row])
+        found.add(
+            s, weights(s, eta(s), order, degree if middle else outer)[0], degree if middle else outer, unit * delta
+        )
+    return found.kernel(_jitter(axis), profile)
 
 
 def taps(
@@ -84,26 +124,50 @@ def taps(
     return kernel(axis, order, degree, half, profile, edge).taps
 
 
-def banded(weights: Floats, samples: int) -> Floats:
-    """Taps [R, W] as a matrix [N, N]: row i reads columns start_i .. start_i + W - 1."""
-    count, width = weights.shape
-    begin = starts(samples, width)
-    full = np.zeros((samples, samples))
-    full[np.arange(samples)[:, None], begin[:, None] + np.arange(width)] = weights[rows(samples, width, count)]
-    return full
+def _whole(axis: Axis, order: int, degree: int) -> Kernel:
+    """Least squares of the whole line; R = W = N."""
+    middle = (axis.values[0] + axis.values[-1]) / 2
+    s, delta = offsets(axis.values, middle)
+    found = _Rows(order)
+    for place, w in zip(s, weights(s, np.ones_like(s), order, degree, s), strict=True):
+        found.add(s - place, w, degree, delta)
+    return found.kernel(_jitter(axis), "")
 
 
-def _row(window: Floats, at: float, order: int, degree: int, eta: object, shared: bool) -> tuple[object, ...]:
-    """Taps and statements of one row; symmetric windows of even degree - order are exact one degree further."""
-    s, delta = offsets(window, at)
-    w = weights(s, np.ones_like(s) if eta is None else eta.weight(s), order, degree)  # type: ignore[attr-defined]
-    if shared and (degree - order) % 2 == 0 and np.array_equal(s, -s[::-1]):
-        w = (w + (-1) ** order * w[::-1]) / 2
-        degree += 1
-    scale = np.longdouble(delta) ** -order
-    bias = norm(s, w, degree + 1, order) * delta ** (degree + 1 - order)
-    found = np.asarray(w * scale, np.float64)
-    return (found, degree, bias, np.abs(found).sum(), np.sqrt((found**2).sum()), norm(s, w, order))
+@final
+class _Rows:
+    """Rows of a kernel as they are found."""
+
+    def __init__(self, order: int) -> None:
+        self.order = order
+        self.found: list[tuple[Wide, Wide, int, float]] = []
+
+    def add(self, s: Wide, w: Wide, degree: int, delta: float) -> None:
+        """A row; a symmetric one is made so to the last bit, and is exact one degree further where parity gives it."""
+        if np.array_equal(s, -s[::-1]):
+            w = (w + (-1) ** self.order * w[::-1]) / 2
+            degree += (degree - self.order + 1) % 2
+        self.found.append((s, w, degree, delta))
+
+    def mirror(self, of: int) -> None:
+        """The row at the other end."""
+        s, w, degree, delta = self.found[of]
+        self.found.append((-s[::-1], (-1) ** self.order * w[::-1], degree, delta))
+
+    def kernel(self, jitter: float, profile: str) -> Kernel:
+        """All rows side by side."""
+        s, w, degree, delta = (np.array(column) for column in zip(*self.found, strict=True))
+        made = np.asarray(w * delta.astype(np.longdouble)[:, None] ** -self.order, np.float64)
+        return Kernel(self.order, made, degree.astype(np.int64), s, w, delta, jitter, profile)
+
+
+def _jitter(axis: Axis) -> float:
+    """How far samples may lie from where kernels take them to be: the roundings of values, the unevenness allowed."""
+    rounding = 2.0 * float(np.spacing(np.abs(axis.values).max()))
+    if not axis.uniform:
+        return rounding
+    even = np.linspace(axis.values[0], axis.values[-1], axis.size)
+    return float(np.abs(axis.values - even).max()) + rounding
 
 
 def _check(axis: Axis, order: int, degrees: tuple[int, int], width: int) -> None:
@@ -116,6 +180,4 @@ def _check(axis: Axis, order: int, degrees: tuple[int, int], width: int) -> None
         if degree < order:
             raise InputError(f"{where}: expected a degree of at least the order {order}, got {degree}")
         if degree >= width:
-            raise InputError(
-                f"{where}: degree {degree}: expected a window of {degree + 1} samples or more, got {width}"
-            )
+            raise InputError(f"{where}: degree {degree}: expected a window of {degree + 1} samples, got {width}")

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+from edgepde_runtime.ops.mollified_derivative.reference import windows
 from numpy.typing import NDArray
 
 Wide = NDArray[np.longdouble]
 
 
 def starts(samples: int, width: int) -> NDArray[np.int64]:
-    """First column of every row's window of N samples: clip(i - half, 0, N - W), half = W // 2."""
-    return np.clip(np.arange(samples) - width // 2, 0, samples - width).astype(np.int64)
-
-
-def rows(samples: int, width: int, count: int) -> NDArray[np.int64]:
-    """Which of `count` rows of taps every sample uses: its own where count = N, its place in its window where W."""
-    places = np.arange(samples)
-    return places if count == samples else places - starts(samples, width)
+    """First column of every row's window of N samples, as the op has it: clip(i - half, 0, N - W)."""
+    return windows(samples, samples, width)[0].astype(np.int64)
 
 
 def offsets(places: NDArray[np.float64], at: float) -> tuple[Wide, float]:
-    """Samples [W] around a place, scaled to the radius delta: s [W] in (-1, 1), and delta in the axis' unit.
+    """Samples [W] around a place, scaled to the radius delta: s [W] in (-1, 1), and delta in the places' unit.
 
     delta reaches half a spacing beyond the farthest sample, so that no weight is zero.
     """
