@@ -38,7 +38,7 @@ class HeatField:
     horizon: float = 0.5
     low: float = 0.0048
     high: float = 0.0192
-    bumps: int = 12
+    bumps: int = 24
     fine: int = 161
     noise: float = 0.01
     missing: float = 0.0

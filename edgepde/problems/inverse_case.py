@@ -46,11 +46,11 @@ def read(field: Array, noise: float, missing: float, seed: int) -> tuple[Array, 
 def bumps(n: int, count: int, low: float, high: float, seed: int) -> Array:
     """A random field [n, n] on the unit square without flux at its edges: Gaussian bumps, mirrored there.
 
-    Centres anywhere, widths 0.09 .. 0.2, heights 0.4 .. 1; the same function whatever n, mapped to low .. high by its
+    Centres anywhere, widths 0.06 .. 0.12, heights 0.4 .. 1; the same function whatever n, mapped to low .. high by its
     extrema on a 129 x 129 grid.
     """
     random = np.random.default_rng([seed, 2])
-    centres, widths = random.random((count, 2)), random.uniform(0.09, 0.2, count)
+    centres, widths = random.random((count, 2)), random.uniform(0.06, 0.12, count)
     heights = random.uniform(0.4, 1.0, count) * random.choice([-1.0, 1.0], count)
 
     def mirrored(x: Array, centre: Array) -> Array:
