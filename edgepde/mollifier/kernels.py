@@ -111,9 +111,7 @@ def kernel(
             continue
         high = degree if row - begin[row] == half else outer
         s, delta = offsets(places[begin[row] : begin[row] + width], places[row])
-        found.add(
-            s, weights(s, eta(s), order, degree if middle else outer)[0], degree if middle else outer, unit * delta
-        )
+        found.add(s, weights(s, eta(s), order, high)[0], high, unit * delta)
     return found.kernel(_jitter(axis), profile)
 
 
