@@ -1,4 +1,4 @@
-"""From a PyTorch module, a run or an ONNX file to a bundle; torch and onnx are imported when `export` is first used."""
+"""From a PyTorch module, a run or an ONNX file to a bundle; torch and onnx are imported when first needed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .exporting import export
+    from .recompressing.rebuilding import recompress
 
-__all__ = ["export"]
+__all__ = ["export", "recompress"]
+_PLACES = {"export": "exporting", "recompress": "recompressing.rebuilding"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return getattr(import_module(f"{__name__}.exporting"), name)
+    if name in _PLACES:
+        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,3 +13,7 @@ class TargetError(EdgePDEError):
 
 class SourceError(EdgePDEError):
     """What to export cannot be loaded; the message names the file, and the callable in it."""
+
+
+class Rejected(EdgePDEError):  # noqa: N818 - reads as the verdict it is
+    """A new bundle did not pass its own verification and replaces nothing; the message names the check."""

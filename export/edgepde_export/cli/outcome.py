@@ -9,19 +9,19 @@ from typing import Any
 import typer
 from edgepde_runtime.errors import EdgePDEError
 
-from ..errors import BoundExceeded
+from ..errors import BoundExceeded, Rejected
 
 INTERRUPTED = 130
 USAGE, FAIL = 2, 1
 
 
 def exit_code(error: EdgePDEError) -> int:
-    """The exit code that stands for an error: the runtime's, and 1 for a bound above its limit or out of reach."""
+    """The exit code that stands for an error: the runtime's, and 1 for a bound above its limit or a bundle rejected."""
     from edgepde_runtime.__main__ import EXIT_CODES
 
     from edgepde.errors import CompressionError
 
-    codes: dict[type[EdgePDEError], int] = {BoundExceeded: FAIL, CompressionError: FAIL, **EXIT_CODES}
+    codes: dict[type[EdgePDEError], int] = {BoundExceeded: FAIL, Rejected: FAIL, CompressionError: FAIL, **EXIT_CODES}
     return next((codes[kind] for kind in type(error).__mro__ if kind in codes), USAGE)
 
 
