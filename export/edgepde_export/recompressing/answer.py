@@ -14,7 +14,7 @@ from .parts import SHARE, part_of
 
 @dataclass(frozen=True)
 class Answer:
-    """words: a line per alarm. covers: ends that the new box must hold, by (input, column).
+    """words: a line per alarm. covers: ends that the new box must hold, by (input, column); larger: than the old one.
 
     part: where the inputs are. run_needed: why the old reference cannot answer, "" where it can; smaller_helps: unless
     a smaller error is asked for.
@@ -25,9 +25,12 @@ class Answer:
     part: SubBox = field(default_factory=dict)
     run_needed: str = ""
     smaller_helps: bool = False
+    larger: bool = False
 
-    def check_box(self, new: Bundle) -> None:
+    def check_box(self, old: Bundle, new: Bundle) -> None:
         """Raises InputError naming the column whose inputs the new bundle's box does not hold."""
+        if self.larger and new.certificate.box == old.certificate.box:
+            raise InputError("the run speaks for the old box, and inputs were outside it; train it on a larger box")
         for c in new.certificate.box:
             low, high = self.covers.get((c.input, c.column), (c.low, c.high))
             if low < c.low or high > c.high:
@@ -74,7 +77,7 @@ def _grown(old: Bundle, because: Because, why: str) -> Answer:
         f"{why}: its reference was made for the old box, and nothing says that it is right for {inputs}: it has to be "
         "trained again on a box that holds them"
     )
-    return Answer((f"{why}: the box grows to hold {inputs}",), covers, run_needed=needed)
+    return Answer((f"{why}: the box grows to hold {inputs}",), covers, run_needed=needed, larger=True)
 
 
 def _spent(old: Bundle, because: Because, why: str) -> Answer | str:
@@ -92,6 +95,7 @@ def _together(answers: list[Answer]) -> Answer:
         {key: ends for one in answers for key, ends in one.part.items()},
         "; ".join(one.run_needed for one in needed),
         all(one.smaller_helps for one in needed),
+        any(one.larger for one in answers),
     )
 
 

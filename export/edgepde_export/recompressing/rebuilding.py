@@ -82,7 +82,7 @@ def recompress(
             new = export(made.source, place / target.name, domain=made.box, log=log, adding=adding, **options)
             fresh = reader.read(new)
             same_signature(old, fresh)
-            asked.check_box(fresh)
+            asked.check_box(old, fresh)
             verdict = _verified(new, target)
             listed = changes(old, fresh, verdict.backend)
             _unchanged(target, old)
