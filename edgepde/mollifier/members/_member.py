@@ -46,6 +46,10 @@ def _as(kind: Any, value: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)) or len(value) > 64:
             raise RunError(f"{where}: expected a list, got {value!r}")
         return tuple(_as(typing.get_args(kind)[0], v, f"{where}[{i}]") for i, v in enumerate(value))
+    if isinstance(kind, type) and issubclass(kind, Member):
+        if not isinstance(value, dict):
+            raise RunError(f"{where}: expected an object, got {type(value).__name__}")
+        return kind.from_json(value, where)
     whole = isinstance(value, int) and not isinstance(value, bool)
     if kind is float and (whole or isinstance(value, float)) and math.isfinite(value):
         return float(value)

@@ -56,7 +56,7 @@ class Derivatives(nn.Module):
 
 
 def folded(taps: Floats) -> Floats:
-    """The windows [W, W] of one kernel with those at the ends taken from the middle one, mirrored at the end samples."""
+    """The windows [W, W] of one kernel, those at the ends being the middle one mirrored at the end samples."""
     width = len(taps)
     half = width // 2
     made = np.zeros_like(taps)

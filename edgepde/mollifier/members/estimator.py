@@ -39,7 +39,8 @@ class Estimator(Member):
     """half, degree: of the kernels, by axis of the grid. count: splines along each axis of lambda.
 
     curvature: weight of squared second differences of their coefficients. cells: samples per axis that are pooled into
-    one row of the least squares. scale: a typical lambda. widening: what the band's shape is multiplied by.
+    one row of the least squares. scale: a typical lambda. low, high: what is known of its range. widening: what the
+    band's shape is multiplied by.
     """
 
     kind: ClassVar[str] = "estimator"
@@ -50,6 +51,8 @@ class Estimator(Member):
     curvature: float = 1e-2
     cells: int = 2
     scale: float = 1.0
+    low: float = -1e30
+    high: float = 1e30
     widening: float = 1.0
 
     def build(self, grid: Grid) -> EstimatorModule:
@@ -63,7 +66,8 @@ MEMBER = Estimator
 class EstimatorModule(nn.Module):
     """Readings [M, n_1 .. n_d] in one row each -> Estimate.
 
-    lambda = sum_kl c_kl B_k(y) B_l(x), c = argmin of sum over cells of S_DD (lambda - S_ND / S_DD)^2 + curvature |c''|^2
+    lambda = sum_kl c_kl B_k(y) B_l(x) in low .. high,
+    c = argmin of sum over cells of S_DD (lambda - S_ND / S_DD)^2 + curvature |c''|^2,
     where N = left - source, D = what stands beside lambda, S_ab = sum over time and cell of a b.
     band = widening * RMS(N - lambda D) / sqrt(S_DD), S_DD smoothed as widely as a spline reaches.
     """
@@ -74,8 +78,8 @@ class EstimatorModule(nn.Module):
         for name, values in (("half", how.half), ("degree", how.degree)):
             if len(values) != len(grid.axes):
                 raise InputError(f"estimator: {name}: expected {len(grid.axes)} numbers, got {list(values)}")
-        if how.cells < 1 or not how.scale > 0.0 or how.curvature < 0.0:
-            raise InputError(f"estimator: expected cells >= 1, scale > 0, curvature >= 0, got {how}")
+        if how.cells < 1 or not how.scale > 0.0 or how.curvature < 0.0 or not how.low < how.high:
+            raise InputError(f"estimator: expected cells >= 1, scale > 0, curvature >= 0 and low < high, got {how}")
         self.how, self.grid = how, grid
         self.terms = Terms(stated, grid)
         half, degree = (dict(zip(grid.letters, v, strict=True)) for v in (how.half, how.degree))
@@ -88,19 +92,30 @@ class EstimatorModule(nn.Module):
 
     def forward(self, readings: Tensor) -> Estimate:
         """The estimate of every row."""
-        wanted, factor = self.terms(self.derivatives(readings))
-        s_dd, s_nd = (v.sum(self.gone) if self.gone else v for v in (factor * factor, factor * wanted))
-        lam, spread, converged = self.solve(*(s.reshape(len(readings), *self._plane) for s in (s_dd, s_nd)))
-        lam = lam.reshape(-1, *self.shape)
+        wanted, factor = self.sides(readings)
+        lam, spread, converged = self.solve(*self.sums(wanted, factor))
+        return self.judged(lam, spread, converged, wanted, factor)
+
+    def sides(self, readings: Tensor) -> tuple[Tensor, Tensor]:
+        """(left - source, D[u]) [M, n_1 .. n_d]."""
+        sides: tuple[Tensor, Tensor] = self.terms(self.derivatives(readings))
+        return sides
+
+    def sums(self, wanted: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
+        """S_DD and S_ND [M, Y, X], Y = 1 where lambda has one axis."""
+        plane = (1, *self.shape) if len(self.shape) == 1 else self.shape
+        dd, nd = (v.sum(self.gone) if self.gone else v for v in (factor * factor, factor * wanted))
+        return dd.reshape(-1, *plane), nd.reshape(-1, *plane)
+
+    def judged(self, lam: Tensor, spread: Tensor, converged: Tensor, wanted: Tensor, factor: Tensor) -> Estimate:
+        """lambda [M, Y, X] in its range, with its band and the residual it leaves."""
+        lam = lam.clamp(self.how.low, self.how.high)
         wide = lam.reshape(-1, *(n if 1 + i not in self.gone else 1 for i, n in enumerate(self.grid.shape)))
         wrong = wanted - wide * factor
         rms = (wrong * wrong).flatten(1).mean(1).sqrt()
         band = self.how.widening * rms[:, None, None] * spread
-        return Estimate(lam, band.reshape(-1, *self.shape), torch.where(converged, rms, torch.inf))
-
-    @property
-    def _plane(self) -> tuple[int, int]:
-        return (1, self.shape[0]) if len(self.shape) == 1 else (self.shape[0], self.shape[1])
+        shape = (-1, *self.shape)
+        return Estimate(lam.reshape(shape), band.reshape(shape), torch.where(converged, rms, torch.inf))
 
 
 @final
@@ -136,9 +151,8 @@ class SplineFit(nn.Module):
 
     def forward(self, s_dd: Tensor, s_nd: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The penalised least squares, one row of it per cell."""
-        m = s_dd.shape[0]
-        kind = s_dd.dtype
-        pool_y, pool_x, near_y, near_x = (self.get_buffer(n).to(kind) for n in ("pool_y", "pool_x", "near_y", "near_x"))
+        m, kind = s_dd.shape[0], s_dd.dtype
+        pool_y, pool_x = (self.get_buffer(n).to(kind) for n in ("pool_y", "pool_x"))
         weight, right = ((pool_y @ s @ pool_x).flatten(1).double() for s in (s_dd, s_nd))
         mean = weight.mean(1, keepdim=True)
         weight, right = weight / mean, right / mean
@@ -156,13 +170,18 @@ class SplineFit(nn.Module):
             TOLERANCE,
         )
         lam = self.scale * (self.get_buffer("read_y") @ c.reshape(-1, *self.counts) @ self.get_buffer("read_x"))
-        near = near_y @ s_dd @ near_x
+        near = self.nearby(s_dd)
         spread = 1.0 / (near + QUIET * near.mean((1, 2), keepdim=True)).sqrt()
         return lam.to(kind), spread, converged
 
+    def nearby(self, s: Tensor) -> Tensor:
+        """Sums [M, Y, X] over as far as a spline reaches."""
+        made: Tensor = self.get_buffer("near_y").to(s.dtype) @ s @ self.get_buffer("near_x").to(s.dtype)
+        return made
+
 
 def _side(values: NDArray[np.float64] | None, how: Estimator) -> tuple[NDArray[np.float64], ...]:
-    """Along one axis: cells [C, n], splines [n, N] there and [C, N] in cells, their bends, sums around samples [n, n]."""
+    """Along one axis: cells [C, n], splines [n, N], in cells [C, N], their bends [N - 2, N], sums nearby [n, n]."""
     if values is None:
         one = np.ones((1, 1))
         return one, one, one, np.zeros((0, 1)), one

@@ -1,0 +1,1 @@
+"""Estimators for devices: chosen, trained and measured on simulated draws of an inverse problem."""
