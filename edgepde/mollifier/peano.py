@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Wide = NDArray[np.longdouble]
-CELLS = 96
+CELLS = 32
 """At least so many cells per window; more cost time, fewer looseness where the kernel changes sign."""
 SAFETY = 1.0 + 1e-6
 """Covers the roundings of the quadrature, which is exact but for them."""
