@@ -22,6 +22,7 @@ from .errors import (
     NotVerified,
     ObjectFileError,
     OutOfBox,
+    StateError,
     UnsupportedModel,
 )
 from .render import safe
@@ -35,6 +36,7 @@ EXIT_CODES: dict[type[EdgePDEError], int] = {
     NotConverged: EXIT_FAIL,
     InputError: EXIT_USAGE,
     BudgetError: EXIT_USAGE,
+    StateError: EXIT_USAGE,
     BackendError: EXIT_USAGE,
     CompilerError: EXIT_USAGE,
     ModelFileError: EXIT_UNSUPPORTED,

@@ -51,3 +51,7 @@ class ObjectFileError(EdgePDEError):
 
 class BudgetError(EdgePDEError):
     """A budget file or a limit given on the command line cannot be understood."""
+
+
+class StateError(EdgePDEError):
+    """What a file says of a model's calls is damaged, or of another bundle, or cannot be added up."""

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, final
@@ -85,6 +86,12 @@ class Model:
     def __repr__(self) -> str:
         inputs, outputs = _arrays(self.manifest.inputs), _arrays(self.manifest.outputs)
         return f"<Model {self.manifest.name} on {self.backend}: inputs {inputs}; outputs {outputs}>"
+
+    def flagging(self) -> Model:
+        """The same model, with rows outside the box computed and flagged."""
+        other = copy(self)
+        other._policy = "flag"
+        return other
 
     @property
     def manifest(self) -> Manifest:

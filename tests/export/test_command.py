@@ -88,7 +88,7 @@ class TestListing:
 class TestForwarding:
     """Verbs of the runtime get what was typed, and their exit code is the command's."""
 
-    @pytest.mark.parametrize("verb", ["verify", "run", "bench", "inspect", "doctor"])
+    @pytest.mark.parametrize("verb", ["verify", "run", "bench", "inspect", "doctor", "drift"])
     def test_words_and_exit_code_pass_unchanged(self, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
         seen: list[tuple[list[str], str]] = []
 

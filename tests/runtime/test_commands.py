@@ -17,7 +17,7 @@ QUICK = ["--backend", "reference", "--seconds", "0.02"]
 
 
 def test_commands_are_found_by_listing() -> None:
-    assert commands() == ["bench", "doctor", "inspect", "run", "verify"]
+    assert commands() == ["bench", "doctor", "drift", "inspect", "run", "verify"]
 
 
 def test_every_error_has_an_exit_code() -> None:
@@ -32,7 +32,7 @@ def test_usage_errors_exit_2(argv: list[str], capsys: pytest.CaptureFixture[str]
     assert "edgepde" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["verify", "run", "bench", "inspect", "doctor"])
+@pytest.mark.parametrize("command", commands())
 def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"], prog="edgepde") == 0
     text = capsys.readouterr().out

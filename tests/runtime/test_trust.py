@@ -57,6 +57,7 @@ def test_no_verb_runs_code_of_a_bundle_that_is_not_trusted(tmp_path: Path, ship:
         "bench": [bundle, "--seconds", "0.02"],
         "inspect": [bundle],
         "doctor": [],
+        "drift": [bundle, "--state", str(tmp_path / "drift.json"), *files[:2]],
     }
     assert sorted(plain) == commands()
     for verb, words in plain.items():
