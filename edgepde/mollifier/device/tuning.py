@@ -21,8 +21,10 @@ from .figures import scores
 ALONG_TIME = ((2, 2), (3, 2), (5, 2), (7, 4))
 """Half widths and degrees along axes lambda does not depend on."""
 HALVES = (4, 6, 8, 10, 13)
-COUNTS, CURVATURES = (7, 10), (1e-3, 1e-2, 1e-1)
-MIDDLE = (8, 1e-2)
+COUNTS = {1: (16, 32, 64), 2: (7, 10)}
+"""Splines along each axis of lambda, by how many it has."""
+CURVATURES = (1e-3, 1e-2, 1e-1)
+MIDDLE = 1e-2
 FINALISTS = 2
 
 
@@ -44,7 +46,8 @@ def tune(first: Estimator, stated: Statement, grid: Grid, validation: Draws, *, 
     known: dict[Estimator, float] = {}
     tried: list[dict[str, Any]] = []
     windows = list(_windows(first, stated, grid, few))
-    total = len(windows) + FINALISTS * len(COUNTS) * len(CURVATURES)
+    counts = COUNTS[len(stated.over)]
+    total = len(windows) + FINALISTS * len(counts) * len(CURVATURES)
     with progress("windows and splines by validation draws", total) as bar:
 
         def error(how: Estimator) -> float:
@@ -58,8 +61,9 @@ def tune(first: Estimator, stated: Statement, grid: Grid, validation: Draws, *, 
         best = sorted(windows, key=error)[:FINALISTS]
         if not best:
             raise InputError(f"readings: expected axes of at least 9 samples, got {list(grid.shape)}")
-        finer = [replace(how, count=n, curvature=c) for how in best for n, c in product(COUNTS, CURVATURES)]
-        chosen = min((*best, *(how for how in finer if how.count <= min(grid.shape[-2:]))), key=error)
+        finer = [replace(how, count=n, curvature=c) for how in best for n, c in product(counts, CURVATURES)]
+        room = min(grid.axis(name).size for name in stated.over)
+        chosen = min((*best, *(how for how in finer if how.count <= room)), key=error)
     return Tuned(chosen, known[chosen], tuple(tried))
 
 
@@ -67,7 +71,8 @@ def _windows(first: Estimator, stated: Statement, grid: Grid, few: bool) -> Iter
     """Kernels that fit the axes, degree two above the highest order."""
     pieces = (*stated.left, *stated.operator, *stated.source)
     orders = [o for p in pieces for _, o in combination(p.derivative, grid.letters)]
-    count, curvature = MIDDLE
+    room = min(grid.axis(name).size for name in stated.over)
+    count = min(COUNTS[len(stated.over)][-1], room)
     alone = len(grid.axes) == 1
     times = ALONG_TIME[2:3] if few and not alone else ALONG_TIME
     for (wide, steep), half in product(times, HALVES[:3] if few else HALVES):
@@ -79,5 +84,4 @@ def _windows(first: Estimator, stated: Statement, grid: Grid, few: bool) -> Iter
             degrees.append(steep if is_time else highest + 2)
         sizes = zip(halves, degrees, grid.shape, strict=True)
         if all(d <= 2 * h and 2 * h + 1 <= n for h, d, n in sizes):
-            room = min(n for n, a in zip(grid.shape, grid.axes, strict=True) if a.name in stated.over)
-            yield replace(first, half=tuple(halves), degree=tuple(degrees), count=min(count, room), curvature=curvature)
+            yield replace(first, half=tuple(halves), degree=tuple(degrees), count=count, curvature=MIDDLE)

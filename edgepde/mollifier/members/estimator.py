@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, final
 
@@ -21,6 +22,7 @@ from ._taps import Derivatives
 from ._terms import Terms
 
 ITERATIONS, TOLERANCE = 4, 1e-7
+MOST_SPLINES, MOST_TABLE = 128, 1 << 24
 QUIET = 1e-9
 """Cells whose operator is below this part of the mean, squared, do not say anything."""
 
@@ -124,6 +126,9 @@ class SplineFit(nn.Module):
 
     def __init__(self, axes: list[NDArray[np.float64]], how: Estimator) -> None:
         super().__init__()
+        size = math.prod(how.count * -(-len(values) // how.cells) for values in axes)
+        if size > MOST_TABLE:
+            raise InputError(f"estimator: cells x splines: expected a table of at most {MOST_TABLE}, got {size}")
         planes = axes if len(axes) == 2 else [None, *axes]
         sides = [_side(values, how) for values in planes]
         (pool_y, read_y, rows_y, bend_y, near_y), (pool_x, read_x, rows_x, bend_x, near_x) = sides
@@ -185,8 +190,9 @@ def _side(values: NDArray[np.float64] | None, how: Estimator) -> tuple[NDArray[n
     if values is None:
         one = np.ones((1, 1))
         return one, one, one, np.zeros((0, 1)), one
-    if not 4 <= how.count <= len(values):
-        raise InputError(f"estimator: count: expected 4 to {len(values)} splines, got {how.count}")
+    most = min(len(values), MOST_SPLINES)
+    if not 4 <= how.count <= most:
+        raise InputError(f"estimator: count: expected 4 to {most} splines, got {how.count}")
     cell = np.arange(len(values)) // how.cells
     pool = (cell == np.arange(cell[-1] + 1)[:, None]).astype(np.float64)
     read = design(values, how.count)

@@ -29,8 +29,8 @@ class Refined(Member):
 
     def build(self, grid: Grid) -> RefinedModule:
         """The module, its correction 0 until it is trained."""
-        if self.width < 1 or self.kernel < 1 or self.kernel % 2 == 0 or max(self.width, self.kernel) > 256:
-            raise InputError(f"refined: expected width >= 1 and an odd kernel, got {self.width} and {self.kernel}")
+        if not 1 <= self.width <= 128 or not 1 <= self.kernel <= 31 or self.kernel % 2 == 0:
+            raise InputError(f"refined: expected a width up to 128 and an odd kernel up to 31, got {self.width} and {self.kernel}")
         return RefinedModule(self, grid)
 
 
@@ -67,7 +67,7 @@ class RefinedModule(nn.Module):
         return self.maps(self.estimator.solve(s_dd, s_nd)[0], s_dd, s_nd)
 
     def maps(self, lam: Tensor, s_dd: Tensor, s_nd: Tensor) -> Tensor:
-        """lambda in parts of its range; how much is known near a place; the change of lambda that is asked for there."""
+        """lambda in parts of its range; how much is known near a place; the change of lambda asked for there."""
         how = self.estimator.how
         held = lam.clamp(how.low, how.high)
         near = self.estimator.solve.nearby(s_dd)

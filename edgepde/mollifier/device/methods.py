@@ -1,0 +1,144 @@
+"""One case recovered in several ways, side by side: what ships, what no network finds, the baselines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, final
+
+import numpy as np
+import torch
+from edgepde_runtime.errors import EdgePDEError
+from numpy.typing import NDArray
+from torch import Tensor
+
+from edgepde.train.run_folder import Run
+
+from .. import store
+from ..grid import Grid
+from .figures import Score, score
+from .readings import Given
+from .settings import InverseSettings
+
+Array = NDArray[np.float64]
+WAYS = ("pooled", "weak", "spline")
+"""Savitzky-Golay windows with pooled ratios, the weak form, splines: always tried, as baselines."""
+DEVICE, NETWORK, SOLVER = "device", "network", "solver"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One way: lambda with its interval and mask; how far from the truth where that is known; why it failed."""
+
+    name: str
+    lam: Array | None = None
+    low: Array | None = None
+    high: Array | None = None
+    mask: NDArray[np.bool_] | None = None
+    score: Score | None = None
+    seconds: float = 0.0
+    why: str = ""
+    recommended: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As the history has it."""
+        known = {} if self.score is None else asdict(self.score)
+        return {"name": self.name, "seconds": self.seconds, "why": self.why, "recommended": self.recommended, **known}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """lam, low, high as the run keeps them, and mask: where they mean something."""
+        assert self.lam is not None
+        parts = {"lam": self.lam, "low": self.low, "high": self.high}
+        found = {n: v for n, v in parts.items() if v is not None}
+        mask = np.ones(self.lam.shape, dtype=bool) if self.mask is None else self.mask
+        for values in found.values():
+            mask = mask & np.isfinite(values)
+        made = {n: torch.from_numpy(np.where(mask, v, 0.0)) for n, v in found.items()}
+        return {**made, "mask": torch.from_numpy(mask.copy())}
+
+    def panels(self, case: Given, grid: Grid) -> tuple[dict[str, Array], dict[str, Array]]:
+        """What a picture shows of it, and its axes; masked places empty."""
+        assert self.lam is not None
+        held = self.lam if self.mask is None else np.where(self.mask, self.lam, np.nan)
+        panels = {} if case.lam is None else {"truth": case.lam}
+        panels["estimate"] = held
+        if case.lam is not None:
+            panels["difference"] = held - case.lam
+        if self.low is not None and self.high is not None:
+            panels["band"] = (self.high - self.low) / 2.0
+        letters = [axis.name for axis in grid.axes][-held.ndim :]
+        return panels, {letter: grid.axis(letter).values for letter in letters}
+
+
+def recovered(case: Given, config: InverseSettings, grid: Grid, made: store.Device, run: Run) -> list[Row]:
+    """Every way that applies, one of them recommended; a way that fails says why."""
+    ways: list[tuple[str, Callable[[], Row]]] = [(way, _by(way, case, config, grid)) for way in WAYS]
+    if case.complete:
+        ways.append((DEVICE, lambda: _device(case, made)))
+    if config.method == SOLVER:
+        ways.append((SOLVER, _by(SOLVER, case, config, grid)))
+    if config.method == NETWORK:
+        from .host import fitted
+
+        ways.append((NETWORK, lambda: fitted(case, config, grid, run)))
+    rows = []
+    for name, way in ways:
+        began = time.perf_counter()
+        try:
+            row = way()
+        except EdgePDEError as error:
+            row = Row(name, why=str(error))
+        row = replace(row, seconds=time.perf_counter() - began)
+        if row.lam is not None and case.lam is not None:
+            row = replace(row, score=score(row.lam, case.lam))
+        rows.append(row)
+    return recommended(rows, config)
+
+
+def recommended(rows: list[Row], config: InverseSettings) -> list[Row]:
+    """The way asked for; else a solver, what ships, a spline: the order of their errors on validation draws."""
+    order = {
+        "auto": (DEVICE, "spline", "pooled", "weak"),
+        "estimator": (DEVICE, "spline", "pooled", "weak"),
+        "refined": (DEVICE, "spline", "pooled", "weak"),
+        SOLVER: (SOLVER, "spline", DEVICE),
+        NETWORK: (NETWORK, "spline", DEVICE),
+    }[config.method]
+    there = {row.name for row in rows if row.lam is not None}
+    best = next((name for name in order if name in there), None)
+    if best is None:
+        reasons = "; ".join(f"{row.name}: {row.why}" for row in rows)
+        raise EdgePDEError(f"no way recovers lambda: {reasons}")
+    return [replace(row, recommended=row.name == best) for row in rows]
+
+
+def told(rows: list[Row]) -> list[str]:
+    """A line per way, for people."""
+    lines = []
+    for row in rows:
+        said = row.why or ("" if row.score is None else row.score.words)
+        share = "" if row.mask is None or row.mask.all() else f", {100.0 * (~row.mask).mean():.0f} % masked"
+        mark = "  <- recommended" if row.recommended else ""
+        lines.append(f"  {row.name:8} {said}{share}, {row.seconds:.3g} s{mark}")
+    return lines
+
+
+def _by(method: str, case: Given, config: InverseSettings, grid: Grid) -> Callable[[], Row]:
+    def way() -> Row:
+        from ..inverse.recovering import recover
+
+        made: Any = recover(case.values, grid, config.stated(), method=method, noise=case.noise)
+        return Row(method, made.lam, made.low, made.high, made.mask)
+
+    return way
+
+
+def _device(case: Given, made: store.Device) -> Row:
+    """What the device would say of the readings."""
+    with torch.no_grad():
+        found = made.module(torch.from_numpy(case.values.astype(np.float32)).reshape(1, -1))
+    lam, band = (np.asarray(t[0].numpy(), dtype=np.float64) for t in (found.lam, found.band))
+    why = "" if np.isfinite(float(found.residual[0])) else "the least squares did not converge"
+    return Row(DEVICE, lam, lam - band, lam + band, why=why)
