@@ -35,21 +35,23 @@ def patched(x: Floats, own: Kernel, axis: int) -> Floats:
             if key not in fits:
                 fits[key] = refit(own, key[0], ~reads[i])
             found = fits[key]
-            window = line[starts[i] : starts[i] + own.width][~reads[i]]
+            window = np.where(reads[i], 0.0, line[starts[i] : starts[i] + own.width])
             y[(*place, i)] = np.nan if found is None else found @ window
     return np.asarray(np.moveaxis(y, -1, axis))
 
 
 def refit(own: Kernel, row: int, there: NDArray[np.bool_]) -> Floats | None:
-    """Taps of a row for the samples of its window that are there; None where it must be refused."""
-    s = own.window[row]
-    degree = int(own.degree[row]) - int(np.array_equal(s, -s[::-1]))
-    eta = shape_of(own.profile).weight(s) if own.profile else np.ones_like(s)
+    """Taps [W] of a row from the samples of its window that are there; None where it must be refused."""
+    s, profile = own.window[row], str(own.profile[row])
+    degree = int(own.degree[row]) - int(np.array_equal(s, -s[::-1], equal_nan=True))
+    there = there & ~np.isnan(s)
+    eta = shape_of(profile).weight(s) if profile else np.ones_like(s)
     if there.sum() <= degree:
         return None
     try:
         w = weights(s[there], eta[there], own.order, degree)[0]
     except InputError:
         return None
-    made = np.asarray(w * np.longdouble(own.delta[row]) ** -own.order, np.float64)
+    made = np.zeros(len(s))
+    made[there] = w * np.longdouble(own.delta[row]) ** -own.order
     return made if np.sqrt((made**2).sum()) <= LOUDEST * own.spread[row] else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -30,8 +31,9 @@ class Kernel:
 
       |row - u^(k)(x_i)| <= bias * max |u^(degree + 1)| + gain * max |e|,  maxima over the row's window.
 
-    window, exact [R, W], delta [R]: samples around the row and weights in units of the radius delta, extended
-    precision. jitter: how far samples lie from where the weights think they are. profile: "" for whole lines.
+    window, exact [R, W], delta, profile [R]: samples around the row and weights in units of the radius delta, extended
+    precision, NaN and 0 where a row reads less than W samples. jitter: how far samples lie from where the weights think
+    they are. profile: "" for whole lines.
     """
 
     order: int
@@ -41,7 +43,7 @@ class Kernel:
     exact: Wide
     delta: Floats
     jitter: float
-    profile: str
+    profile: NDArray[np.str_]
 
     @property
     def width(self) -> int:
@@ -73,31 +75,29 @@ class Kernel:
         """The banded matrix [N, N] on a line of N samples."""
         return np.asarray(matrix(samples, self.taps))
 
-    def _each(self, of: object) -> Floats:
+    def _each(self, of: Callable[[Wide, Wide, int], float]) -> Floats:
         """A figure of every row; rows that mirror others have theirs."""
         found = np.empty(len(self.taps))
         for r, degree in enumerate(self.degree):
             twin = len(found) - 1 - r
-            if twin < r and np.array_equal(self.window[r], -self.window[twin, ::-1]) and degree == self.degree[twin]:
+            s, other = self.window[r], self.window[twin, ::-1]
+            if twin < r and np.array_equal(s, -other, equal_nan=True) and degree == self.degree[twin]:
                 found[r] = found[twin]
             else:
-                found[r] = of(self.window[r], self.exact[r], int(degree))  # type: ignore[operator]
+                read = ~np.isnan(s)
+                found[r] = of(s[read], self.exact[r, read], int(degree))
         return found
 
 
-def kernel(
-    axis: Axis, order: int, degree: int, half: int | None = None, profile: str = PROFILE, edge: int | None = None
-) -> Kernel:
+def kernel(axis: Axis, order: int, degree: int, half: int | None = None, profile: str = PROFILE) -> Kernel:
     """Local weighted polynomial fits of `degree` on windows of 2 half + 1 samples, one-sided at the ends.
 
-    half None: one fit of the whole line with equal weights (Legendre). edge: the degree of one-sided rows, if another.
-    Symmetric rows are exact one degree further where degree - order is even. InputError naming the axis where a degree
-    is below the order, or the window too small for it or wider than the axis. Sources: local polynomial regression;
-    mollifiers: arXiv 2505.11682.
+    half None: one fit of the whole line with equal weights (Legendre). Symmetric rows are exact one degree further
+    where degree - order is even. InputError naming the axis where the degree is below the order, or the window too
+    small for it or wider than the axis. Sources: local polynomial regression; mollifiers: arXiv 2505.11682.
     """
     width = axis.size if half is None else 2 * half + 1
-    outer = degree if edge is None else edge
-    _check(axis, order, (degree, outer), width)
+    _check(axis, order, degree, width)
     if half is None:
         return _whole(axis, order, degree)
     places = np.arange(width, dtype=np.float64) if axis.uniform else axis.values
@@ -109,17 +109,14 @@ def kernel(
         if axis.uniform and row > half:
             found.mirror(2 * half - row)
             continue
-        high = degree if row - begin[row] == half else outer
         s, delta = offsets(places[begin[row] : begin[row] + width], places[row])
-        found.add(s, weights(s, eta(s), order, high)[0], high, unit * delta)
+        found.add(s, weights(s, eta(s), order, degree)[0], degree, unit * delta)
     return found.kernel(_jitter(axis), profile)
 
 
-def taps(
-    axis: Axis, order: int, degree: int, half: int | None = None, profile: str = PROFILE, edge: int | None = None
-) -> Floats:
+def taps(axis: Axis, order: int, degree: int, half: int | None = None, profile: str = PROFILE) -> Floats:
     """The weights alone, [R, W]: R = W on a uniform axis, else R = N; see `kernel`."""
-    return kernel(axis, order, degree, half, profile, edge).taps
+    return kernel(axis, order, degree, half, profile).taps
 
 
 def _whole(axis: Axis, order: int, degree: int) -> Kernel:
@@ -156,7 +153,7 @@ class _Rows:
         """All rows side by side."""
         s, w, degree, delta = (np.array(column) for column in zip(*self.found, strict=True))
         made = np.asarray(w * delta.astype(np.longdouble)[:, None] ** -self.order, np.float64)
-        return Kernel(self.order, made, degree.astype(np.int64), s, w, delta, jitter, profile)
+        return Kernel(self.order, made, degree.astype(np.int64), s, w, delta, jitter, np.full(len(s), profile))
 
 
 def _jitter(axis: Axis) -> float:
@@ -168,14 +165,13 @@ def _jitter(axis: Axis) -> float:
     return float(np.abs(axis.values - even).max()) + rounding
 
 
-def _check(axis: Axis, order: int, degrees: tuple[int, int], width: int) -> None:
+def _check(axis: Axis, order: int, degree: int, width: int) -> None:
     where = f"axis {axis.name}"
     if order < 0 or width < 1:
         raise InputError(f"{where}: expected an order and a half width >= 0, got {order} and {width // 2}")
     if width > axis.size:
         raise InputError(f"{where}: expected a window of at most its {axis.size} samples, got {width}")
-    for degree in degrees:
-        if degree < order:
-            raise InputError(f"{where}: expected a degree of at least the order {order}, got {degree}")
-        if degree >= width:
-            raise InputError(f"{where}: degree {degree}: expected a window of {degree + 1} samples, got {width}")
+    if degree < order:
+        raise InputError(f"{where}: expected a degree of at least the order {order}, got {degree}")
+    if degree >= width:
+        raise InputError(f"{where}: degree {degree}: expected a window of {degree + 1} samples, got {width}")

@@ -9,6 +9,7 @@ from typing import final
 from edgepde_runtime.errors import InputError
 
 from edgepde.mollifier.grid import Axis, Grid
+from edgepde.mollifier.joining import joined
 from edgepde.mollifier.kernels import PROFILE, Kernel, kernel
 from edgepde.mollifier.names import Index
 
@@ -24,17 +25,19 @@ ROOM = 4
 @final
 @dataclass(frozen=True)
 class Setting:
-    """A kernel along an axis: half None is the whole line, edge another degree for one-sided rows."""
+    """A kernel along an axis: half None is the whole line; `rows` at either end have another, `edge`, if given."""
 
     order: int
     degree: int
     half: int | None
     profile: str = PROFILE
-    edge: int | None = None
+    edge: Setting | None = None
+    rows: int = 0
 
     def on(self, axis: Axis) -> Kernel:
         """The kernel; InputError naming the axis that it does not fit."""
-        return kernel(axis, self.order, self.degree, self.half, self.profile, self.edge)
+        own = kernel(axis, self.order, self.degree, self.half, self.profile)
+        return own if self.edge is None else joined(own, self.edge.on(axis), self.rows, axis.size)
 
 
 Plan = Mapping[Index, tuple[Setting | None, ...]]
