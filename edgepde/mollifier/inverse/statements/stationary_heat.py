@@ -1,4 +1,7 @@
-"""0 = lambda(y, x) Lap u + m(y, x), u = 0 at the edges: the stationary data of problems/heat_field.py."""
+"""Lap u = -(1 / lambda) m(y, x), u = 0 at the edges: the stationary data of problems/heat_field.py.
+
+What is recovered is 1 / lambda: the equation is linear in it, and noise is on one side alone.
+"""
 
 from edgepde.problems.heat_field import supply
 
@@ -6,8 +9,7 @@ from ..statement import Piece, Statement
 
 STATEMENT = Statement(
     "stationary_heat",
-    left=(),
-    operator=(Piece("laplacian"),),
-    source=(Piece("u", (lambda c: supply(c["y"], c["x"]),)),),
+    left=(Piece("laplacian"),),
+    operator=(Piece("u", (lambda c: -supply(c["y"], c["x"]),)),),
     boundary="zero",
 )

@@ -1,0 +1,1 @@
+"""Ways to lambda by name: every module here has a METHOD."""
