@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 UNIFORM = 1e-6
 """Largest deviation from the mean spacing, relative to it, of an axis that is called uniform."""
 MOST_AXES = 3
+HUGE = 1e150
+"""Above it the squares of lengths are no numbers."""
 
 
 @final
@@ -29,15 +31,19 @@ class Axis:
     unit: str = ""
 
     def __post_init__(self) -> None:
-        values = np.array(self.values, dtype=np.float64)
-        if len(self.name) != 1 or not self.name.isalpha():
+        if not isinstance(self.name, str) or len(self.name) != 1 or not self.name.isalpha():
             raise InputError(f"axis {self.name!r}: name: expected one letter")
+        values = reals(self.values, f"axis {self.name}: values").copy()
         if values.ndim != 1 or not values.size:
             raise InputError(f"axis {self.name}: values: expected [N], N > 0, got shape {list(values.shape)}")
-        for wrong, what in ((~np.isfinite(values), "finite"), (np.diff(values, prepend=-np.inf) <= 0, "increasing")):
+        with np.errstate(over="ignore"):
+            falls = np.diff(values, prepend=-np.inf) <= 0
+        for wrong, what in ((~np.isfinite(values), "finite"), (falls, "increasing")):
             if wrong.any():
                 at = int(np.argmax(wrong))
                 raise InputError(f"axis {self.name}: values[{at}]: expected {what} values, got {values[at]}")
+        if values[-1] / 2 - values[0] / 2 > HUGE / 2:
+            raise InputError(f"axis {self.name}: values: expected a length below {HUGE:g}, got more")
         values.setflags(write=False)
         object.__setattr__(self, "values", values)
 
@@ -87,6 +93,8 @@ class Grid:
     def __post_init__(self) -> None:
         axes = tuple(self.axes)
         object.__setattr__(self, "axes", axes)
+        if odd := [one for one in axes if not isinstance(one, Axis)]:
+            raise InputError(f"grid: axes: expected Axis, got {type(odd[0]).__name__}")
         if not 1 <= len(axes) <= MOST_AXES:
             raise InputError(f"grid: axes: expected 1 to {MOST_AXES}, got {len(axes)}")
         for name in self.letters:
@@ -97,7 +105,7 @@ class Grid:
     def of(units: dict[str, str] | None = None, **values: ArrayLike) -> Grid:
         """Axes by name, slowest first: Grid.of(t=[..], y=[..], x=[..])."""
         known = units or {}
-        return Grid(tuple(Axis(n, np.asarray(v, dtype=np.float64), known.get(n, "")) for n, v in values.items()))
+        return Grid(tuple(Axis(n, reals(v, f"axis {n}: values"), known.get(n, "")) for n, v in values.items()))
 
     @property
     def letters(self) -> str:
@@ -127,8 +135,11 @@ class Grid:
         return dict(zip(self.letters, places, strict=True))
 
     def fits(self, values: ArrayLike) -> NDArray[np.float64]:
-        """A field as float64 [..., n_1..n_d]. InputError where its shape is another or a value is infinite."""
-        field = np.asarray(values, dtype=np.float64)
+        """A field as float64 [..., n_1..n_d], masked values as NaN.
+
+        InputError where its shape is another, or a value is infinite or no real number.
+        """
+        field = reals(values, "field")
         d = len(self.axes)
         if field.ndim < d or field.shape[field.ndim - d :] != self.shape:
             raise InputError(f"field: expected shape [..., {str(list(self.shape))[1:-1]}], got {list(field.shape)}")
@@ -136,3 +147,15 @@ class Grid:
             at = tuple(int(i) for i in np.argwhere(np.isinf(field))[0])
             raise InputError(f"field{list(at)}: expected finite values or NaN for readings that are missing, got inf")
         return field
+
+
+def reals(values: ArrayLike, where: str) -> NDArray[np.float64]:
+    """Real numbers as float64, masked ones as NaN; InputError naming `where` for text, complex numbers or objects."""
+    try:
+        found = np.asanyarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InputError(f"{where}: expected an array of real numbers: {error}") from None
+    if found.dtype.kind not in "iuf":
+        raise InputError(f"{where}: expected real numbers, got {found.dtype}")
+    wide = found.astype(np.float64)
+    return np.asarray(wide.filled(np.nan) if isinstance(wide, np.ma.MaskedArray) else wide, np.float64)

@@ -14,8 +14,8 @@ Sum = tuple[tuple[float, Index], ...]
 
 def multi_index(name: str, letters: Sequence[str]) -> Index:
     """Orders along the axes: "u_xxy" -> (1, 2) for letters y, x. InputError for letters or orders there are not."""
-    head, _, tail = name.partition("_")
-    if head != "u" or ("_" in name and not tail):
+    head, _, tail = name.partition("_") if isinstance(name, str) else ("", "", "")
+    if head != "u" or (name != "u" and not tail):
         raise InputError(f"derivative: expected u, u_<axes>, laplacian or biharmonic, got {name!r}")
     unknown = sorted(set(tail) - set(letters))
     if unknown:
