@@ -38,7 +38,7 @@ class TestAxes:
             ([0.0, np.inf], r"axis x: values\[1\]: expected finite values, got inf"),
             ([0.0, 1.0, 1.0], r"axis x: values\[2\]: expected increasing values, got 1.0"),
             ([0.0, 2.0, 1.0], r"axis x: values\[2\]: expected increasing values, got 1.0"),
-            (np.ma.array([0.0, 1.0, 2.0], mask=[0, 1, 0]), r"axis x: values\[1\]: expected finite values, got nan"),
+            (np.ma.array([0.0, 1.0, 2.0], mask=[False, True, False]), r"axis x: values\[1\]: expected finite values, got nan"),
             ([-1e308, 1e308], r"axis x: values: expected a length below 1e\+150"),
         ],
     )
