@@ -13,24 +13,29 @@ from edgepde_runtime.errors import EdgePDEError
 from numpy.typing import NDArray
 from torch import Tensor
 
+from edgepde.errors import TrainingError
 from edgepde.train.run_folder import Run
 
 from .. import store
 from ..grid import Grid
+from ..inverse.recovering import recover
 from .figures import Score, score
 from .readings import Given
 from .settings import InverseSettings
 
 Array = NDArray[np.float64]
-WAYS = ("pooled", "weak", "spline")
-"""Savitzky-Golay windows with pooled ratios, the weak form, splines: always tried, as baselines."""
-DEVICE, NETWORK, SOLVER = "device", "network", "solver"
+WAYS = ("savgol", "weak", "spline")
+"""Always tried, as baselines: Savitzky-Golay windows with pooled ratios, the weak form, splines."""
+DEVICE, NETWORK, SOLVER, AUTO = "device", "network", "solver", "auto"
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One way: lambda with its interval and mask; how far from the truth where that is known; why it failed."""
+    """One way: lambda with its interval and mask; how far from the truth where that is known; why it, or why not.
+
+    asked: under which name, where it chose another itself.
+    """
 
     name: str
     lam: Array | None = None
@@ -41,6 +46,7 @@ class Row:
     seconds: float = 0.0
     why: str = ""
     recommended: bool = False
+    asked: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As the history has it."""
@@ -77,8 +83,8 @@ def recovered(case: Given, config: InverseSettings, grid: Grid, made: store.Devi
     ways: list[tuple[str, Callable[[], Row]]] = [(way, _by(way, case, config, grid)) for way in WAYS]
     if case.complete:
         ways.append((DEVICE, lambda: _device(case, made)))
-    if config.method == SOLVER:
-        ways.append((SOLVER, _by(SOLVER, case, config, grid)))
+    if config.method in (AUTO, SOLVER):
+        ways.append((config.method, _by(config.method, case, config, grid)))
     if config.method == NETWORK:
         from .host import fitted
 
@@ -98,27 +104,21 @@ def recovered(case: Given, config: InverseSettings, grid: Grid, made: store.Devi
 
 
 def recommended(rows: list[Row], config: InverseSettings) -> list[Row]:
-    """The way asked for; else a solver, what ships, a spline: the order of their errors on validation draws."""
-    order = {
-        "auto": (DEVICE, "spline", "pooled", "weak"),
-        "estimator": (DEVICE, "spline", "pooled", "weak"),
-        "refined": (DEVICE, "spline", "pooled", "weak"),
-        SOLVER: (SOLVER, "spline", DEVICE),
-        NETWORK: (NETWORK, "spline", DEVICE),
-    }[config.method]
-    there = {row.name for row in rows if row.lam is not None}
+    """The way that was asked for, or was chosen by the readings' misfit; else what ships, else a spline."""
+    order = (config.method, DEVICE, "spline", "weak", "savgol")
+    there = {row.asked or row.name for row in rows if row.lam is not None}
     best = next((name for name in order if name in there), None)
     if best is None:
         reasons = "; ".join(f"{row.name}: {row.why}" for row in rows)
-        raise EdgePDEError(f"no way recovers lambda: {reasons}")
-    return [replace(row, recommended=row.name == best) for row in rows]
+        raise TrainingError(f"no way recovers lambda: {reasons}")
+    return [replace(row, recommended=(row.asked or row.name) == best) for row in rows]
 
 
 def told(rows: list[Row]) -> list[str]:
     """A line per way, for people."""
     lines = []
     for row in rows:
-        said = row.why or ("" if row.score is None else row.score.words)
+        said = "; ".join(text for text in ("" if row.score is None else row.score.words, row.why) if text)
         share = "" if row.mask is None or row.mask.all() else f", {100.0 * (~row.mask).mean():.0f} % masked"
         mark = "  <- recommended" if row.recommended else ""
         lines.append(f"  {row.name:8} {said}{share}, {row.seconds:.3g} s{mark}")
@@ -127,10 +127,9 @@ def told(rows: list[Row]) -> list[str]:
 
 def _by(method: str, case: Given, config: InverseSettings, grid: Grid) -> Callable[[], Row]:
     def way() -> Row:
-        from ..inverse.recovering import recover
-
-        made: Any = recover(case.values, grid, config.stated(), method=method, noise=case.noise)
-        return Row(method, made.lam, made.low, made.high, made.mask)
+        made = recover(case.values, grid, config.stated(), method=method, noise=case.noise, baseline=False)
+        why = made.reason if method == AUTO else ""
+        return Row(made.method, made.lam, made.low, made.high, made.mask, why=why, asked=method)
 
     return way
 
