@@ -18,6 +18,8 @@ from edgepde.mollifier.names import Index, combination
 
 Floats = NDArray[np.float64]
 NAMES = ("u", "u_x", "u_y", "u_xx", "u_xy", "u_xxyy", "u_xxx", "u_yyyy", "laplacian", "biharmonic")
+EVALUATION = 2.0**-50
+"""How far numpy's values of the functions below may be off: what the readings' errors are without noise."""
 
 
 def places(seed: int, samples: int, uneven: float, length: float) -> Floats:
@@ -52,7 +54,7 @@ def worst(made: Bank, wave: Wave, noise: float = 0.0, dtype: type = np.float64) 
     u = wave(made.grid, (0,) * len(shape))
     off = noise * np.sign(np.random.default_rng(3).standard_normal(shape))
     y = made.apply((u + off).astype(dtype))
-    extra = 2.0**-24 if dtype is np.float32 else 0.0
+    extra = 2.0**-24 if dtype is np.float32 else EVALUATION
     bound = made.bound(wave.largest, noise * (1 + 1e-12) + extra * (1 + noise))
     exact = np.stack([wave.derivative(made.grid, name) for name in made.names])
     error = np.abs(y - exact)
@@ -74,8 +76,8 @@ def test_one_axis(seed: int, order: int, more: int, wider: int, profile: str, un
     half = max((degree + 1) // 2 + wider, 1)
     axis = Axis("x", places(seed, 2 * half + 1 + seed % 9, uneven, 1.0 + seed % 3))
     made = bank(Grid((axis,)), ["u_" + "x" * order if order else "u"], degree, half, profile, smooth=True)
-    assert worst(made, Wave((frequency,), seed / 7)) <= 1.0
-    assert worst(made, Wave((frequency,), seed / 7), noise=1e-3) <= 1.0
+    assert worst(made, Wave((frequency,), seed % 63 / 10)) <= 1.0
+    assert worst(made, Wave((frequency,), seed % 63 / 10), noise=1e-3) <= 1.0
 
 
 @settings(max_examples=10)
@@ -83,8 +85,8 @@ def test_one_axis(seed: int, order: int, more: int, wider: int, profile: str, un
 def test_products_and_sums(seed: int, degree: int, smooth: bool, uneven: float, frequency: float) -> None:
     grid = Grid.of(y=places(seed, 19, uneven, 1.0), x=places(seed + 1, 24, 0.0, 3.0))
     made = bank(grid, NAMES, degree=degree, half={"y": 6 + seed % 3, "x": 7}, smooth=smooth)
-    assert worst(made, Wave((frequency, 1.7 * frequency), seed / 5)) <= 1.0
-    assert worst(made, Wave((frequency, 0.4), seed / 5), dtype=np.float32) <= 1.0
+    assert worst(made, Wave((frequency, 1.7 * frequency), seed % 63 / 10)) <= 1.0
+    assert worst(made, Wave((frequency, 0.4), seed % 63 / 10), dtype=np.float32) <= 1.0
 
 
 def test_whole_lines_and_three_axes() -> None:
