@@ -27,9 +27,10 @@ from .statement import Piece, Statement
 
 Array = NDArray[np.float64]
 POWER = 7
-REACH = 0.2
-"""Radius of a test function, as a share of the axis."""
-APART = 3
+REACH = 9
+"""Radius of a test function in samples, but between NARROW and WIDE of its axis."""
+NARROW, WIDE = 0.05, 0.3
+APART = 4
 """Centres are a radius / APART from each other."""
 
 
@@ -38,7 +39,7 @@ class Tests:
     """psi_m B_j along an axis and its derivatives, times the weights of the trapezoidal rule: [M, k, N]."""
 
     def __init__(self, axis: Axis, count: int) -> None:
-        radius = REACH * axis.length
+        radius = min(max(REACH / axis.size, NARROW), WIDE) * axis.length
         number = int((axis.length - 2.0 * radius) / radius * APART) + 1
         self.centres = np.linspace(axis.values[0] + radius, axis.values[-1] - radius, number)
         self.axis, self.radius, self.count = axis, radius, count

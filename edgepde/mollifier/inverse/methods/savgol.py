@@ -37,7 +37,7 @@ class SavitzkyGolay(Method):
 def choices(axis: Axis) -> list[Basis]:
     """Filters of all windows an axis has room for."""
     last = min(MOST, axis.size - (axis.size + 1) % 2)
-    return [_filters(axis, window) for window in range(min(DEGREE + 3, last), last + 1, 2)]
+    return [_filters(axis, window) for window in range(min(DEGREE + 3, last), last + 1, 4)]
 
 
 def _filters(axis: Axis, window: int) -> Basis:
