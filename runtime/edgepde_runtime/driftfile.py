@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from . import folder
 from .atomic import write_bytes
-from .driftstate import FAIL, HITS, INSIDE, OUT, OVER, TRIALS, Alarm, Reference, Settings, State
+from .driftstate import FAIL, FAILED, HITS, INSIDE, OUT, OUTSIDE, OVER, TRIALS, Alarm, Reference, Settings, State
 from .errors import BundleError, StateError
 from .evidence import BINS, BLOCK, DEEPEST, Counts, kept
 from .fields import HASH, Fields
@@ -160,7 +160,7 @@ def _ends(fields: Fields, observations: int, columns: int) -> NDArray[np.float64
 
 def _settings(fields: Fields, names: tuple[str, ...]) -> Settings:
     rates = fields.nested("tolerated")
-    known = list(HITS)[: len(rates.names())]
+    known = [name for name in HITS if rates.has(name)]
     settings = Settings(
         fields.string("bundle"),
         fields.number("false_alarm"),
@@ -180,7 +180,7 @@ def _settings(fields: Fields, names: tuple[str, ...]) -> Settings:
         raise fields.wrong("unit", " or ".join(UNITS), ascii(settings.unit))
     if 0 < settings.commissioning < 4:
         raise fields.wrong("commissioning", "0, or 4 and more", settings.commissioning)
-    if len(known) < 2 or not all(0.0 < rate < 1.0 for rate in settings.tolerated.values()):
+    if known[:2] != [OUTSIDE, FAILED] or not all(0.0 < rate < 1.0 for rate in settings.tolerated.values()):
         raise fields.wrong("tolerated", f"rates between 0 and 1 of {', '.join(HITS)}", "others")
     if settings.names != names:
         raise fields.wrong("names", f"the bundle's, {', '.join(names)[:200]}", "others")

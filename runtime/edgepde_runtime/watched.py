@@ -100,10 +100,10 @@ class Watched:
         outside, failed = (self._any(flags, bit, unit, own) for bit in (OUT_OF_BOX, NOT_CONVERGED))
         return Observations(np.stack(values, axis=1), outside, failed, above)
 
-    def everything(self, given: Mapping[str, Array]) -> Iterator[Array]:
+    def everything(self, given: Mapping[str, Array]) -> Iterator[NDArray[np.float64]]:
         """Each figure of the inputs on all rows of a call."""
         scaled = {spec.name: _scaled(spec, given[spec.name]) for spec in self.inputs}
-        yield from (figure.of(scaled[figure.input]) for figure in self.figures)
+        yield from (figure.of(scaled[figure.input]).astype(np.float64) for figure in self.figures)
 
     def _any(self, flags: Flags, bit: int, unit: str, own: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether each observation has the flag, in its own row or in any row of another symbol."""
