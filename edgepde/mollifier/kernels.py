@@ -100,18 +100,30 @@ def kernel(axis: Axis, order: int, degree: int, half: int | None = None, profile
     _check(axis, order, degree, width)
     if half is None:
         return _whole(axis, order, degree)
-    places = np.arange(width, dtype=np.float64) if axis.uniform else axis.values
-    unit = axis.spacing if axis.uniform else 1.0
-    eta = shape_of(profile).weight
-    begin = np.zeros(width, np.int64) if axis.uniform else starts(axis.size, width)
+    s, eta, delta = local(axis, half, profile)
     found = _Rows(order)
-    for row in range(len(begin)):
-        if axis.uniform and row > half:
-            found.mirror(2 * half - row)
-            continue
-        s, delta = offsets(places[begin[row] : begin[row] + width], places[row])
-        found.add(s, weights(s, eta(s), order, degree)[0], degree, unit * delta)
+    for row, w in enumerate(weights(s, eta, order, degree)[:, 0]):
+        found.add(s[row], w, degree, delta[row])
+    for row in reversed(range(half if axis.uniform else 0)):
+        found.mirror(row)
     return found.kernel(_jitter(axis), profile)
+
+
+def local(axis: Axis, half: int, profile: str) -> tuple[Wide, Wide, Floats]:
+    """Samples s [R, W] of local rows, scaled to their radii, their weights eta [R, W] and the radii [R].
+
+    R = half + 1 on a uniform axis: one-sided rows from the left and the interior one; else all N.
+    """
+    width = 2 * half + 1
+    if axis.uniform:
+        found = [offsets(np.arange(width, dtype=np.float64), row) for row in range(half + 1)]
+        unit = axis.spacing
+    else:
+        begin = starts(axis.size, width)
+        found = [offsets(axis.values[b : b + width], at) for b, at in zip(begin, axis.values, strict=True)]
+        unit = 1.0
+    s = np.stack([one for one, _ in found])
+    return s, shape_of(profile).weight(s), unit * np.array([delta for _, delta in found])
 
 
 def taps(axis: Axis, order: int, degree: int, half: int | None = None, profile: str = PROFILE) -> Floats:
