@@ -33,9 +33,20 @@ def parameter_dtype(module: torch.nn.Module) -> torch.dtype:
 
 
 def row_shape(module: torch.nn.Module, box: Box, dtype: torch.dtype) -> tuple[int, ...]:
-    """The shape of one row of the output; the module is run once on three rows of the box.
+    """The shape of one row of the only output; the module is run once on three rows of the box.
 
     Raises InputError where it does not take the box's columns, UnsupportedModel for an output that has no rows.
+    """
+    found = row_shapes(module, box, dtype)
+    if list(found) != [""]:
+        raise UnsupportedModel(f"the module: expected one tensor as output, got a tuple of {len(found)}")
+    return found[""]
+
+
+def row_shapes(module: torch.nn.Module, box: Box, dtype: torch.dtype) -> dict[str, tuple[int, ...]]:
+    """The shape of one row of every output by name, "" for the only one of a module that returns a tensor.
+
+    A named tuple has the names of its fields, another tuple "0", "1" ... Raises as `row_shape` does, naming the output.
     """
     low, high = (torch.tensor(side, dtype=torch.float64) for side in (box.low, box.high))
     rows = (low + torch.tensor([[0.25], [0.5], [0.75]]).double() * (high - low)).to(dtype)
@@ -47,11 +58,19 @@ def row_shape(module: torch.nn.Module, box: Box, dtype: torch.dtype) -> tuple[in
             f"domain: the box has {box.dimension} columns ({', '.join(box.names[:SHOWN])}); "
             f"the module does not take x [M, {box.dimension}]: {first_line(error)}"
         ) from error
+    if isinstance(y, torch.Tensor):
+        return {"": _row(y, len(rows), "the module", box)}
+    if not isinstance(y, tuple) or not y:
+        raise UnsupportedModel(f"the module: expected one tensor as output or a tuple, got {type(y).__name__}")
+    named = tuple(getattr(y, "_fields", ())) or tuple(map(str, range(len(y))))
+    return {name: _row(part, len(rows), f"the module: output {name}", box) for name, part in zip(named, y, strict=True)}
+
+
+def _row(y: object, rows: int, where: str, box: Box) -> tuple[int, ...]:
     if not isinstance(y, torch.Tensor):
-        raise UnsupportedModel(f"the module: expected one tensor as output, got {type(y).__name__}")
-    if y.ndim == 0 or len(y) != len(rows) or 0 in y.shape:
-        shape = list(y.shape)
-        raise UnsupportedModel(f"the module: expected y [M, k] for x [M, {box.dimension}], got {shape} for M = 3")
+        raise UnsupportedModel(f"{where}: expected one tensor as output, got {type(y).__name__}")
+    if y.ndim == 0 or len(y) != rows or 0 in y.shape:
+        raise UnsupportedModel(f"{where}: expected y [M, k] for x [M, {box.dimension}], got {list(y.shape)} for M = 3")
     return tuple(y.shape[1:])
 
 

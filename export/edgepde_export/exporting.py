@@ -18,17 +18,22 @@ from edgepde_runtime.manifest import is_name
 
 from edgepde.certify.family import Family
 from edgepde.certify.prove import SECONDS
+from edgepde.mollifier.grid import Grid
+from edgepde.problems.equation import Equation
+from edgepde.problems.problem import Problem
 
 from . import lowering
+from .appending import request
 from .bundle import BundleContent, check_target, write
 from .domain import parse_domain
 from .errors import SourceError
 from .family import family_of, hull
 from .limits import MaxError, check_limits, given_limits, smallest_limit
+from .lowering.appended import Compression
 from .lowering.blocks import check as check_blocks
 from .lowering.convolutions import check as check_convolutions
-from .lowering.module import Compression
 from .lowering.module import lower as lower_module
+from .lowering.monitoring import Threshold, fewest_level
 from .lowering.options import Naming, Options
 from .native import asked
 from .passes.precision import check as check_precision
@@ -57,6 +62,11 @@ def export(
     with_reference: bool = False,
     prove_seconds: float = SECONDS,
     data: str | Path | None = None,
+    derivatives: str | Sequence[str] | None = None,
+    residual: str | Equation | Problem | None = None,
+    grid: str | Grid | None = None,
+    derivative_form: str | None = None,
+    false_alarm: float | None = None,
     naming: Naming | None = None,
     seed: int = 0,
     log: Log = to_stderr,
@@ -76,6 +86,10 @@ def export(
     networks of many columns, or an .npz of one; the box is that of all its inputs where no domain is given.
     with_reference: ship the float64 reference, so that `verify --attack` can search on the device. prove_seconds: for
     proving, per box.
+    derivatives: outputs to append, "u_x,u_xx,laplacian"; residual: an equation whose residual is appended, a name of
+    edgepde/problems or FILE.py:NAME; grid: where the output's values are, "t=0:1*32,y=0:1*32,x=0:1*32" (slowest first),
+    for modules whose output is a field. derivative_form: of networks of points, exact, stencil or the better one
+    (auto). false_alarm: the rate at which the residual's threshold is exceeded by fresh inputs of the box, 0.01.
     max_ram_kb, max_flash_kb: what the compiled model may need on the worst of the triples in cc, of all without cc.
     adding: what a caller knows beside it, before limits are checked.
     Raises UnsupportedModel, InputError, SourceError, DataError, BoundExceeded, NotVerified, CompilerError or
@@ -112,12 +126,25 @@ def export(
         limits=given_limits(max_error),
         family=inputs,
         reference=with_reference,
+        append=request(derivatives, residual, grid, derivative_form),
+        threshold=_threshold(residual, false_alarm),
     )
     content = _content(obj, box, options, max_error)
     content = replace(content, name=naming.name if naming else _name(content.name, target), native=native)
     content = content if adding is None else adding(content)
     check_limits(content.certificate, max_error, min_class, content.costly)
     return write(target, content)
+
+
+def _threshold(residual: object, false_alarm: float | None) -> Threshold:
+    if false_alarm is None:
+        return Threshold()
+    if residual is None:
+        raise InputError("--false-alarm is about the threshold of --residual, which was not given")
+    if not fewest_level(Threshold.count) <= false_alarm < 1.0:
+        least = fewest_level(Threshold.count)
+        raise InputError(f"--false-alarm expected {least:g} or more, below 1, got {false_alarm!r}")
+    return Threshold(level=false_alarm)
 
 
 def _several(given: str | Sequence[str]) -> tuple[str, ...]:

@@ -230,7 +230,7 @@ def test_a_box_of_the_wrong_dimension_is_told_in_columns() -> None:
 
 @pytest.mark.parametrize(
     ("result", "said"),
-    [(lambda x: x.sum(), r"expected y \[M, k\]"), (lambda x: (x, x), "expected one tensor as output, got tuple")],
+    [(lambda x: x.sum(), r"expected y \[M, k\]"), (lambda x: {"y": x}, "expected one tensor as output or a tuple, got dict")],
 )
 def test_an_output_that_is_not_rows_is_refused(result: object, said: str, box: Box) -> None:
     class Odd(nn.Module):

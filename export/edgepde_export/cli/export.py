@@ -96,6 +96,46 @@ ProveSeconds = Annotated[
     float,
     typer.Option("--prove-seconds", metavar="S", help="Time for proving; a bound stopped early holds, less tightly."),
 ]
+Derivatives = Annotated[
+    str | None,
+    typer.Option(
+        "--derivatives",
+        metavar="u_x,u_xx,laplacian",
+        help="Outputs to append: derivatives of the output, called u here, by coordinates of one letter.",
+    ),
+]
+ResidualOf = Annotated[
+    str | None,
+    typer.Option(
+        "--residual",
+        metavar="NAME|FILE.py:NAME",
+        help="Append the residual of an equation, with a threshold: flag 4 tells when an answer stops obeying it.",
+    ),
+]
+GridText = Annotated[
+    str | None,
+    typer.Option(
+        "--grid",
+        metavar="t=0:1*32,y=0:1*32,x=0:1*32",
+        help="Where the values of a module's field are, slowest axis first, units in brackets behind: x=0:1*32[m].",
+    ),
+]
+Form = Annotated[
+    str | None,
+    typer.Option(
+        "--derivative-form",
+        metavar="auto|exact|stencil",
+        help="Derivatives of a network of points: Taylor series through it, values around the point, or the better.",
+    ),
+]
+FalseAlarm = Annotated[
+    float | None,
+    typer.Option(
+        "--false-alarm",
+        metavar="P",
+        help="How often fresh inputs of the box may exceed the residual's threshold; 0.01 where not given.",
+    ),
+]
 WithReference = Annotated[
     bool,
     typer.Option("--with-reference", help="Ship the float64 reference too, for `verify --attack` on the device."),
@@ -122,6 +162,11 @@ def command(
     precision: Precision = "f32",
     blocks: Blocks = "auto",
     convolutions: Convolutions = "auto",
+    derivatives: Derivatives = None,
+    residual: ResidualOf = None,
+    grid: GridText = None,
+    derivative_form: Form = None,
+    false_alarm: FalseAlarm = None,
     input_accuracy: Accuracy = None,
     family: FamilyFile = None,
     prove_seconds: ProveSeconds = 60.0,
@@ -139,7 +184,11 @@ def command(
     file needs --domain. For a network of few inputs the error on the device is proved over the whole box. Nothing is
     written where a layer is unsupported (exit 3, the layer is named), an error above --max-error was found, RAM or
     flash is above its limit (exit 1), or the bound could not be proved below --max-error or has a class below
-    --min-class (exit 4). The next stage is `edgepde verify BUNDLE`.
+    --min-class (exit 4).
+
+    --derivatives and --residual append outputs: a network of points (x, t, ... in columns) is differentiated itself; a
+    field on a grid by kernels of few taps, with --grid unless its run knows the zone. The next stage is `edgepde
+    verify BUNDLE`.
     """
     from ..exporting import export
     from ..lowering.options import Naming
@@ -158,6 +207,11 @@ def command(
         precision=precision,
         blocks=blocks,
         convolutions=convolutions,
+        derivatives=derivatives,
+        residual=residual,
+        grid=grid,
+        derivative_form=derivative_form,
+        false_alarm=false_alarm,
         input_accuracy=input_accuracy,
         family=family,
         prove_seconds=prove_seconds,

@@ -9,11 +9,13 @@ from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError
 
 from edgepde.factorconv.description import UNet
-from edgepde.factorconv.store import Loaded, load
+from edgepde.factorconv.store import AXES, Loaded, Simulator, load
+from edgepde.mollifier.grid import Axis, Grid
+from edgepde.mollifier.outputs.request import Request
 
 from ..bundle import BundleContent
+from .appended import Compression
 from .factorconv_report import report_arrays
-from .module import Compression
 from .module import lower as lower_module
 from .of_run import naming, recorded
 from .options import Options
@@ -31,10 +33,21 @@ def lower(path: Path, domain: Box | None, max_error: float | None, options: Opti
     if loaded.reference is not None:
         compression = Compression(loaded.reference.module, loaded.run.ledger or {})
     options = replace(options, naming=naming(loaded.run, options, (made.input, made.output, made.unit)))
+    options = replace(options, append=on_zone(made, options))
     found = recorded(loaded.run, every_value=True)
     content = lower_module(made.module, made.box, options, compression, found)
     card = replace(content.card, problem=_in_words(loaded))
     return replace(content, card=card, report=report_arrays(loaded))
+
+
+def on_zone(made: Simulator, options: Options) -> Request | None:
+    """What was asked beside the field, on the grid of the run's zone; raises InputError for another grid."""
+    if options.append is None:
+        return None
+    if options.append.grid is not None:
+        raise InputError("--grid is for modules of your own; this run has the zone it was trained for")
+    units = zip(AXES, made.axis_units, strict=True)
+    return replace(options.append, grid=Grid(tuple(Axis(name, made.axes[name], unit) for name, unit in units)))
 
 
 def _in_words(loaded: Loaded) -> str:

@@ -11,7 +11,7 @@ from edgepde_runtime.errors import InputError
 from edgepde.network.store import load
 
 from ..bundle import BundleContent
-from .module import Compression
+from .appended import Compression
 from .module import lower as lower_module
 from .of_run import naming, recorded
 from .options import Options

@@ -25,7 +25,7 @@ from . import measured
 from .graph import IR_VERSION, OPSET
 from .module import ROWS, columns, named
 from .options import Naming, Options
-from .plain import Plain, content
+from .plain import Answer, Plain, content
 from .prepare import prepare
 from .samples import golden_points
 
@@ -55,12 +55,13 @@ def lower(path: Path, box: Box, options: Options | None = None) -> BundleContent
         graph = from_graph(parse(serialize(given)).graph)
         return graph, graph
 
+    values = measured.Networks(wide, wide, False, _evaluated(model, naming, "float32"))
+    answer = Answer(OutputSpec(naming.output, dtype.name, shape, naming.unit), values, networks)
     return content(
         Plain(
             model=model,
-            signature=(spec, OutputSpec(naming.output, dtype.name, shape, naming.unit)),
-            values=measured.Networks(wide, wide, False, _evaluated(model, naming, "float32")),
-            networks=networks,
+            spec=spec,
+            answers=(answer,),
             reference=lambda: retype(given, "float64"),
             problem=f"The network of {path.name}, of {named(box)}.",
         ),

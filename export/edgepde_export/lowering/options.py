@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgepde_runtime.errorlimits import ErrorLimits
 
 from edgepde.certify.family import Family
 from edgepde.certify.prove import SECONDS
+from edgepde.mollifier.outputs.request import Request
 
 from ..passes.simplify import Log, to_stderr
+from .monitoring import Threshold
 
 
 @dataclass(frozen=True)
 class Naming:
-    """What the bundle, its input and its output are called, and the output's unit."""
+    """What the bundle, its input and its output are called, and the output's unit; units: of several outputs."""
 
     name: str = "model"
     input: str = "x"
     output: str = "y"
     unit: str = ""
+    units: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Options:
     its parts of the box get terms of their own. family: the inputs the terms hold for, where they are not all of it.
     reference: keep the float64 reference network for the search on the device. blocks: how layers in blocks ship: auto
     (measured here), op, plain (standard nodes) or dense (merged back); convolutions: the same for factorised ones.
+    append: outputs wanted beside the model's own; threshold: how that of a residual is found.
     """
 
     naming: Naming | None = None
@@ -46,3 +51,5 @@ class Options:
     limits: ErrorLimits | None = None
     blocks: str = "auto"
     convolutions: str = "auto"
+    append: Request | None = None
+    threshold: Threshold = field(default_factory=Threshold)

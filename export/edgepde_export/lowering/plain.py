@@ -1,11 +1,11 @@
-"""A network of one input and one output, wherever it comes from: measured, proved where it can be, put in a bundle."""
+"""A network of one input, wherever it comes from: each output measured, proved where it can be, put in a bundle."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -33,62 +33,133 @@ from ..passes.clean import serialize
 from ..passes.precision import store
 from . import blocks, certified, convolutions, held_out, measured, stored
 from .costly import costliest
+from .monitoring import check_live, judged, monitored
 from .options import Naming, Options
 from .prepare import prepare
 from .samples import dense_rows, golden_points, golden_rows
+from .several import following, together, worst_of
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One output: what the manifest says of it, its networks in floating point and, for a bound, in real arithmetic.
+
+    networks(): (reference, module); recorded: the model's error as known from training; data given now replace it.
+    operator: what was appended between the network's field and this output, in words.
+    """
+
+    spec: OutputSpec
+    values: measured.Networks
+    networks: Callable[[], tuple[Network, Network]]
+    recorded: measured.Recorded | None = None
+    operator: str = ""
 
 
 @dataclass(frozen=True)
 class Plain:
-    """model: as it ships. values: the networks in floating point; networks(): (reference, module) in real arithmetic.
-
-    reference(): the float64 graph of the reference. problem: in words. recorded: the model's error as known from
-    training; data given now replace it.
-    """
+    """model: as it ships, of one input. problem: in words. reference(): the float64 graph of what has a certificate."""
 
     model: onnx.ModelProto
-    signature: tuple[InputSpec, OutputSpec]
-    values: measured.Networks
-    networks: Callable[[], tuple[Network, Network]]
+    spec: InputSpec
+    answers: tuple[Answer, ...]
     reference: Callable[[], onnx.ModelProto]
     problem: str
     ledger: Mapping[str, Any] | None = None
-    recorded: measured.Recorded | None = None
+
+    @property
+    def signature(self) -> native.Signature:
+        """Inputs and outputs."""
+        return (self.spec,), tuple(answer.spec for answer in self.answers)
+
+    @property
+    def certified(self) -> tuple[Answer, ...]:
+        """The outputs that have an entry in the certificate."""
+        return tuple(answer for answer in self.answers if not answer.spec.diagnostic)
 
 
 def content(plain: Plain, box: Box, options: Options) -> BundleContent:
     """The bundle of a plain network; raises UnsupportedModel or DataError."""
-    spec, output = plain.signature
-    _check_questions(plain.signature, box, options)
+    spec = plain.spec
+    _check_questions(plain, box, options)
     c99, log = options.c99, options.log
     lowered = blocks.chosen(plain.model, options.blocks, c99=c99, log=log)
     convolved = convolutions.chosen(lowered.model, options.convolutions, c99=c99, log=log)
     ledger = _ledger(plain, {"blocks": lowered, "convolutions": convolved})
     plain = replace(plain, model=store(convolved.model, options.precision, options.log), ledger=ledger)
+    if options.append is not None:
+        check_live(plain.model, spec, plain.signature[1], box)
+    outputs, monitor = monitored(plain.model, spec, plain.signature[1], box, options)
+    plain = replace(plain, answers=tuple(replace(a, spec=o) for a, o in zip(plain.answers, outputs, strict=True)))
     as_is = options.precision == "f32" and not lowered.merged and not convolved.merged
-    values = plain.values if as_is else stored.networks(plain.values, plain.model, plain.signature)
-    truth = plain.recorded if options.data is None else held_out.read(options.data, box, output.shape)
-    width = box.dimension + math.prod(n for n in output.shape if isinstance(n, int))
+    truths = held_out.read(options.data, box, [a.spec for a in plain.certified]) if options.data is not None else None
+    width = box.dimension + sum(math.prod(n for n in a.spec.shape if isinstance(n, int)) for a in plain.answers)
     golden = golden_points(box, golden_rows(width), options.seed, np.dtype(spec.dtype))
     points = np.concatenate([golden, golden_points(box, dense_rows(width), options.seed + 1, np.dtype(spec.dtype))])
-    with_c = ((spec,), (output,)) if options.c99 else None
-    backends = measured.load_backends(serialize(plain.model), options.log, with_c)
-    seen = measured.certify(plain.signature, values, backends, points, truth)
+    backends = measured.load_backends(serialize(plain.model), log, plain.signature if c99 else None)
     between = None if lowered.merged else convolved
-    on = _device(plain, values, backends, seen, points)
-    certificate, costly = _proved(plain, seen, on, box, options, between)
+    shared = _Shared(plain, box, replace(options, seconds=options.seconds / len(plain.certified)), backends, points)
+    made = [
+        _certified(answer, shared, as_is, None if truths is None else truths.get(answer.spec.name), between)
+        for answer in plain.certified
+    ]
+    held = {a.spec.name: _golden_values(a, plain, as_is)(golden) for a in plain.answers}
+    rows = judged(plain.signature, golden, held, backends)
     return BundleContent(
         name=(options.naming or Naming()).name,
         model=plain.model,
         inputs=(spec,),
-        outputs=(output,),
-        certificate=certificate,
-        golden={f"input/{spec.name}": golden, f"output/{output.name}": plain.values.shipped(golden)},
+        outputs=plain.signature[1],
+        certificate=together([certificate for certificate, _ in made]),
+        golden={f"input/{spec.name}": golden[rows], **{f"output/{name}": y[rows] for name, y in held.items()}},
         card=Notes(problem=plain.problem),
         ledger=plain.ledger,
         reference=prepare(plain.reference(), options.log) if options.reference else None,
-        costly=costly,
+        costly=worst_of(made, options),
+        monitor=monitor,
     )
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What the outputs of one graph share: it, its backends, and the points [n, d] where searches begin."""
+
+    plain: Plain
+    box: Box
+    options: Options
+    backends: Mapping[str, Backend]
+    points: NDArray[np.floating]
+
+    @cached_property
+    def no_c(self) -> str:
+        """Why the graph has no C code; "" where it has. With the C target the code was written before."""
+        return "" if self.options.c99 else native.writable(serialize(self.plain.model), self.plain.signature)
+
+
+def stored_values(answer: Answer, plain: Plain, as_is: bool) -> measured.Networks:
+    """The networks of an output with the weights that the graph stores."""
+    return answer.values if as_is else stored.networks(answer.values, plain.model, (plain.spec, answer.spec))
+
+
+def _golden_values(answer: Answer, plain: Plain, as_is: bool) -> measured.Network:
+    """What a device is held against on golden inputs: for a diagnostic with the weights as they are stored."""
+    return (stored_values(answer, plain, as_is) if answer.spec.diagnostic else answer.values).shipped
+
+
+def _certified(
+    answer: Answer,
+    shared: _Shared,
+    as_is: bool,
+    given: measured.HeldOut | None,
+    between: blocks.Chosen | None,
+) -> tuple[Certificate, str]:
+    """The certificate of one output, and what costs most of its error."""
+    values = stored_values(answer, shared.plain, as_is)
+    signature = (shared.plain.spec, answer.spec)
+    truth = given if shared.options.data is not None else answer.recorded
+    seen = measured.certify(signature, values, shared.backends, shared.points, truth)
+    on = _device(answer, shared, values, seen)
+    certificate, costly = _proved(answer, shared, seen, on, between)
+    return following(certificate, answer.spec.name, answer.operator), costly
 
 
 def _aims(ledger: Mapping[str, Any] | None, output: str, options: Options) -> ErrorLimits | None:
@@ -110,70 +181,67 @@ def _ledger(plain: Plain, lowered: Mapping[str, blocks.Chosen]) -> Mapping[str, 
     return {**(plain.ledger or {}), **chosen} if chosen else plain.ledger
 
 
-def _check_questions(signature: tuple[InputSpec, OutputSpec], box: Box, options: Options) -> None:
+def _check_questions(plain: Plain, box: Box, options: Options) -> None:
     """Refuses limits and accuracies of outputs and columns there are not, before anything long is done."""
-    spec, output = signature
+    spec = plain.spec
     if options.limits is not None:
         columns = [BoxEntry(spec.name, c.name, c.unit, c.low, c.high) for c in spec.columns]
-        options.limits.check([output.name], columns, "--max-error")
+        options.limits.check([a.spec.name for a in plain.certified], columns, "--max-error")
     if options.accuracy is not None:
         parse_accuracies(options.accuracy, box.names)
 
 
 def _proved(
-    plain: Plain,
+    answer: Answer,
+    shared: _Shared,
     seen: Certificate,
     on: certified.Device,
-    box: Box,
-    options: Options,
     between: blocks.Chosen | None,
 ) -> tuple[Certificate, str]:
     """What was measured, with proofs in the place of measurements where every operation has a rule; what costs most."""
-    spec, output = plain.signature
+    plain, options, output = shared.plain, shared.options, answer.spec.name
     try:
-        reference, module = plain.networks()
-        graph = from_graph(parse(serialize(plain.model)).graph)
-        rewritten = None if between is None else _rewritten(between)
+        reference, module = answer.networks()
+        graph = from_graph(parse(serialize(plain.model)).graph, output=output)
+        rewritten = None if between is None else _rewritten(between, output)
     except UnsupportedModel as error:
-        options.log(f"measured, not proved: {error}")
+        options.log(f"measured, not proved: {_named(plain, output)}{error}")
         return seen, ""
-    lineage = Lineage(reference, module, graph, spec.dtype, rewritten)
-    # With the C target the code was written before it was measured.
-    no_c = "" if options.c99 else native.writable(serialize(plain.model), ((spec,), (output,)))
-    if no_c:
-        options.log(f"measured, not proved: sums and functions of ort and reference; {no_c}")
-    on = replace(on, has_c=not no_c)
-    aimed = replace(options, limits=_aims(plain.ledger, output.name, options))
-    made = certified.certificate(seen, lineage, on, box, aimed)
-    where = options.family or box
-    return made, costliest(made.outputs[output.name], lineage, where) if options.limits is not None else ""
+    lineage = Lineage(reference, module, graph, plain.spec.dtype, rewritten)
+    if shared.no_c:
+        options.log(f"measured, not proved: sums and functions of ort and reference; {shared.no_c}")
+    on = replace(on, has_c=not shared.no_c)
+    aimed = replace(options, limits=_aims(plain.ledger, output, options))
+    made = certified.certificate(seen, lineage, on, shared.box, aimed)
+    where = options.family or shared.box
+    return made, costliest(made.outputs[output], lineage, where) if options.limits is not None else ""
 
 
-def _device(
-    plain: Plain,
-    values: measured.Networks,
-    backends: Mapping[str, Backend],
-    seen: Certificate,
-    points: NDArray[np.floating],
-) -> certified.Device:
+def _named(plain: Plain, output: str) -> str:
+    """Which output a message is about, where there are several."""
+    return f"output {output}: " if len(plain.certified) > 1 else ""
+
+
+def _device(answer: Answer, shared: _Shared, values: measured.Networks, seen: Certificate) -> certified.Device:
     """What the proof needs of the device; what stored constants change is measured where it is asked for."""
-    spec, output = plain.signature
+    plain, points = shared.plain, shared.points
+    signature = (plain.spec, answer.spec)
 
     @cache
     def quantisation() -> Term:
-        kept = seen.outputs[output.name].terms["quantisation"]
+        kept = seen.outputs[answer.spec.name].terms["quantisation"]
         if kept.class_ == "measured":
             return kept
-        held = stored.networks(values, plain.model, plain.signature)
-        return measured.quantisation(spec, held, points)
+        held = stored.networks(values, plain.model, signature)
+        return measured.quantisation(plain.spec, held, points)
 
     largest = float(np.abs(values.shipped(points.astype(np.float64))).max())
-    return certified.Device(plain.signature, plain.values, backends, largest, quantisation)
+    return certified.Device(signature, answer.values, shared.backends, largest, quantisation)
 
 
-def _rewritten(between: blocks.Chosen) -> Rewritten | None:
+def _rewritten(between: blocks.Chosen, output: str) -> Rewritten | None:
     """The networks before and after convolutions were written in another way; None where none were."""
     if between.before is None:
         return None
-    before, after = (from_graph(parse(serialize(m)).graph) for m in (between.before, between.model))
+    before, after = (from_graph(parse(serialize(m)).graph, output=output) for m in (between.before, between.model))
     return Rewritten(before, after, exact=not between.merged)

@@ -1,0 +1,55 @@
+"""Derivative and residual outputs as asked for on the command line: names, an equation, a grid as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from edgepde_runtime.errors import InputError
+
+from edgepde.mollifier.grid import Axis, Grid
+from edgepde.mollifier.outputs.request import Request
+from edgepde.problems.equation import Equation, equation_of
+from edgepde.problems.finding import find
+from edgepde.problems.problem import Problem
+
+MOST = 1 << 20
+EXAMPLE = "t=0:1*32,y=0:1*32,x=0:1*32"
+
+
+def request(
+    derivatives: str | Sequence[str] | None,
+    residual: str | Equation | Problem | None,
+    grid: str | Grid | None,
+    form: str | None,
+) -> Request | None:
+    """What was asked for, None where nothing was; raises InputError or ProblemError naming what is wrong."""
+    if derivatives is None and residual is None and grid is None and form is None:
+        return None
+    names = derivatives.split(",") if isinstance(derivatives, str) else derivatives or ()
+    equation = find(residual) if isinstance(residual, str) else None if residual is None else equation_of(residual)
+    axes = parse_grid(grid) if isinstance(grid, str) else grid
+    return Request(tuple(name.strip() for name in names), equation, axes, form or "auto")
+
+
+def parse_grid(text: str) -> Grid:
+    """The grid of `t=0:1*32,y=0:1*32,x=0:1*32`, slowest first; a unit may follow in brackets: x=0:1*32[m]."""
+    return Grid(tuple(_axis(part.strip()) for part in text.split(",")))
+
+
+def _axis(part: str) -> Axis:
+    head, _, unit = part.partition("[")
+    name, equals, rest = head.partition("=")
+    ends, times, count = rest.partition("*")
+    low, colon, high = ends.partition(":")
+    if not (equals and times and colon) or (unit and not unit.endswith("]")):
+        raise InputError(f"--grid: expected axes as in {EXAMPLE}, a unit in brackets behind, got {part!r}")
+    if not count.strip().isdecimal() or not 1 < int(count) <= MOST:
+        raise InputError(f"--grid: axis {name}: expected a count of 2 to {MOST} behind *, got {count!r}")
+    try:
+        a, b = float(low), float(high)
+    except ValueError:
+        raise InputError(f"--grid: axis {name}: expected numbers low:high, got {ends!r}") from None
+    if not a < b:
+        raise InputError(f"--grid: axis {name}: expected low < high, got {ends!r}")
+    return Axis(name.strip(), np.linspace(a, b, int(count)), unit.removesuffix("]"))
