@@ -10,7 +10,7 @@ from edgepde_export.bundle import write
 from edgepde_export.lowering.module import lower
 from edgepde_export.lowering.options import Options
 from edgepde_export.recompressing.answer import answer
-from edgepde_export.recompressing.because import INPUTS, OUT_OF_BOX, RESIDUAL, Because
+from edgepde_export.recompressing.because import INPUTS, OUT_OF_BOX, RESIDUAL, Because, Bins
 from edgepde_export.recompressing.parts import NARROW, SHARE, part_of, tighter, typed
 from edgepde_runtime import bundle as reader
 from edgepde_runtime.box import Box
@@ -39,36 +39,49 @@ def because(*kinds: str, **of: object) -> Because:
     return replace(made, **of)  # type: ignore[arg-type]
 
 
-def counts(**of: list[int]) -> dict[str, np.ndarray]:
-    return {name: np.array(values, np.int64) for name, values in of.items()}
+def bins(**of: list[int]) -> dict[tuple[str, str], Bins]:
+    """Counts in bins of equal width from low to high, by column."""
+    ends = {c.column: (c.low, c.high) for c in BOX}
+    return {
+        ("x", name): (np.linspace(*ends[name], len(counts) + 1), np.array(counts, np.int64))
+        for name, counts in of.items()
+    }
 
 
-@given(arrays(np.int64, st.integers(1, 40), elements=st.integers(0, 1000)))
-def test_a_part_holds_its_share_and_no_shorter_one_does(bins: np.ndarray) -> None:
-    part = part_of(BOX, {"x": bins})
-    each = 2.0 / len(bins)
-    shortest = next(
-        (
-            n
-            for n in range(1, len(bins) + 1)
-            if bins.sum() and max(bins[a : a + n].sum() for a in range(len(bins) - n + 1)) >= SHARE * bins.sum()
-        ),
-        len(bins) + 1,
-    )
-    if shortest > NARROW * len(bins):
+@given(
+    arrays(np.int64, st.integers(1, 12), elements=st.integers(0, 1000)),
+    st.lists(st.floats(0.0, 1.0), min_size=12, max_size=12),
+)
+def test_a_part_holds_its_share_and_no_narrower_one_does(counts: np.ndarray, widths: list[float]) -> None:
+    edges = np.concatenate([[0.0], np.cumsum(np.array(widths[: len(counts)]) + 0.01)])
+    edges = -1.0 + 2.0 * edges / edges[-1]
+    part = part_of(BOX, {("x", "x"): (edges, counts)})
+    good = [
+        edges[b] - edges[a]
+        for a in range(len(counts))
+        for b in range(a + 1, len(edges))
+        if counts[a:b].sum() >= SHARE * counts.sum() > 0
+    ]
+    if not good or min(good) > 2.0 * NARROW:
         assert part == {}
         return
     low, high = part["x"]
     assert -1.0 <= low < high <= 1.0
-    first, last = round((low + 1.0) / each), round((high + 1.0) / each)
-    assert last - first == shortest
-    assert bins[first:last].sum() >= SHARE * bins.sum()
+    assert high - low == pytest.approx(min(good))
+    inside = (edges[:-1] >= low) & (edges[1:] <= high)
+    assert counts[inside].sum() >= SHARE * counts.sum()
 
 
 def test_columns_whose_inputs_fill_the_box_have_no_part() -> None:
-    assert part_of(BOX, counts(x=[5] * 8, t=[0, 9, 0, 0])) == {"t": (pytest.approx(0.075), pytest.approx(0.15))}
-    assert part_of(BOX, counts(x=[0, 0])) == {}
+    part = part_of(BOX, bins(x=[5] * 8, t=[0, 9, 0, 0]))
+    assert part == {"t": (pytest.approx(0.075), pytest.approx(0.15))}
+    assert part_of(BOX, bins(x=[0, 0])) == {}
     assert part_of(BOX, {}) == {}
+
+
+def test_a_column_of_two_inputs_is_named_with_its_input() -> None:
+    box = (BOX[0], replace(BOX[0], input="p"))
+    assert list(part_of(box, bins(x=[0, 1]))) == ["x.x"]
 
 
 def test_limits_are_tighter_on_the_part_alone_and_read_back_as_typed() -> None:
@@ -108,7 +121,7 @@ def test_a_residual_needs_a_run_or_a_smaller_error(old: Bundle) -> None:
 
 
 def test_inputs_that_moved_are_where_error_is_spent(old: Bundle) -> None:
-    made = answer(old, because(INPUTS, counts=counts(x=[0, 9, 0, 0])), keep_box=False, anyway=False)
+    made = answer(old, because(INPUTS, bins=bins(x=[0, 9, 0, 0])), keep_box=False, anyway=False)
     assert made.part == {"x": (-0.5, 0.0)}
     assert not made.run_needed
 
@@ -118,7 +131,7 @@ def test_inputs_that_moved_are_where_error_is_spent(old: Bundle) -> None:
     [
         (because(), False, "no alarm, so there is no reason"),
         (because(OUT_OF_BOX), True, "--keep-box nothing answers it"),
-        (because(INPUTS, counts=counts(x=[1, 1, 1, 1])), False, "no part of the box holds 99%"),
+        (because(INPUTS, bins=bins(x=[1, 1, 1, 1])), False, "no part of the box holds 99%"),
     ],
 )
 def test_what_nothing_answers_is_refused_unless_asked_for(

@@ -11,6 +11,9 @@ from edgepde_runtime.subbox import SubBox, words
 from .because import INPUTS, OUT_OF_BOX, RESIDUAL, Because
 from .parts import SHARE, part_of
 
+# Ends of inputs that were seen have gone through the numbers of a device.
+SLACK = 1e-6
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -33,7 +36,8 @@ class Answer:
             raise InputError("the run speaks for the old box, and inputs were outside it; train it on a larger box")
         for c in new.certificate.box:
             low, high = self.covers.get((c.input, c.column), (c.low, c.high))
-            if low < c.low or high > c.high:
+            slack = SLACK * (high - low)
+            if low < c.low - slack or high > c.high + slack:
                 raise InputError(
                     f"the run speaks for {c.column} in {_range(c.low, c.high)}, the inputs seen are in "
                     f"{_range(low, high)}; train it on a box that holds them, or --keep-box"
@@ -81,7 +85,7 @@ def _grown(old: Bundle, because: Because, why: str) -> Answer:
 
 
 def _spent(old: Bundle, because: Because, why: str) -> Answer | str:
-    part = part_of(old.certificate.box, because.counts)
+    part = part_of(old.certificate.box, because.bins)
     if not part:
         return f"{because.where}: {why}: the inputs are spread, no part of the box holds {SHARE:.0%} of them"
     return Answer((f"{why}: error is spent where {SHARE:.0%} of each column's inputs are, {words(part)}",), part=part)

@@ -15,7 +15,7 @@ from edgepde_runtime.verbs.timing import bound
 
 HEADER = ("what", "before", "after")
 NONE = "-"
-SECONDS = 1.0
+SECONDS = 0.5
 
 
 @dataclass(frozen=True)

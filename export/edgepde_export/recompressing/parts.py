@@ -11,37 +11,44 @@ from edgepde_runtime.subbox import SubBox, words
 from edgepde_runtime.term import upward
 from numpy.typing import NDArray
 
+from .because import Bins, Key
+
 SHARE = 0.99
 NARROW = 0.75
 # How much tighter than on the whole box: half decades, down to not at all.
 TIGHTER = (10.0, 10.0**0.5, 1.0)
 
 
-def part_of(box: Sequence[BoxEntry], counts: Mapping[str, NDArray[np.int64]]) -> SubBox:
-    """By column, the shortest run of bins that holds SHARE of its inputs, where it is at most NARROW of the column.
-
-    counts: inputs per bin of equal width from low to high, by column's name.
-    """
+def part_of(box: Sequence[BoxEntry], bins: Mapping[Key, Bins]) -> SubBox:
+    """By column, the narrowest run of bins that holds SHARE of its inputs, where it is at most NARROW of the column."""
     found = {}
-    for column in box:
-        bins = counts.get(column.column)
-        if bins is None or not bins.sum():
+    for c in box:
+        edges, counts = bins.get((c.input, c.column), (np.zeros(1), np.zeros(0, np.int64)))
+        if not counts.sum():
             continue
-        first, last = _shortest(bins)
-        if last - first <= NARROW * len(bins):
-            width = (column.high - column.low) / len(bins)
-            ends = column.low + first * width, column.low + last * width
-            found[column.column] = max(ends[0], column.low), min(ends[1], column.high)
+        low, high = _narrowest(edges, counts)
+        if high - low <= NARROW * (c.high - c.low):
+            found[_name(c, box)] = max(low, c.low), min(high, c.high)
     return found
 
 
-def _shortest(bins: NDArray[np.int64]) -> tuple[int, int]:
-    """[first, last) of the shortest run of bins with SHARE of all counts, the leftmost of these."""
-    sums = np.concatenate([[0], np.cumsum(bins)])
-    needed = SHARE * sums[-1]
-    ends = [(int(np.searchsorted(sums, sums[a] + needed)), a) for a in range(len(bins))]
-    length, first = min((end - a, a) for end, a in ends if end < len(sums))
-    return first, first + length
+def _narrowest(edges: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[float, float]:
+    """The ends of the narrowest run of bins with SHARE of all counts, the leftmost of these."""
+    sums = np.concatenate([[0], np.cumsum(counts)])
+    runs = [
+        (float(edges[b] - edges[a]), a, b)
+        for a in range(len(counts))
+        for b in range(a + 1, len(sums))
+        if sums[b] - sums[a] >= SHARE * sums[-1]
+    ]
+    _, first, last = min(runs)
+    return float(edges[first]), float(edges[last])
+
+
+def _name(column: BoxEntry, box: Sequence[BoxEntry]) -> str:
+    """The column alone, with its input where several inputs have one of that name."""
+    several = sum(c.column == column.column for c in box) > 1
+    return f"{column.input}.{column.column}" if several else column.column
 
 
 def tighter(limits: ErrorLimits, outputs: Sequence[str], part: SubBox, times: float) -> ErrorLimits:
