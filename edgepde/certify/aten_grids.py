@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from . import convolving
+from . import convolving, deriving
 from .aten_views import Rule
 from .building import Builder, Value
 from .composing import Array, array
@@ -108,6 +108,14 @@ def _factorized(
         raise b.refuse("expected constant factors")
     held = [array(v) for v in (read, filters, write, bias)]
     return convolving.factorized(b, x, (held[0], held[1], held[2], held[3]), kernel, strides, pads, dilations)
+
+
+def _derivatives(b: Builder, x: Value, *given: Any) -> Value:
+    if any(isinstance(v, Value) for v in given):
+        raise b.refuse("expected constant taps, orders and factors")
+    *taps, orders, combine = given
+    held = [array(v) for v in taps]
+    return deriving.derivatives(b, x, held, np.asarray(orders.cpu()), array(combine))
 
 
 def _resized(mode: str) -> Rule:
@@ -223,6 +231,7 @@ GRIDS: dict[str, Rule] = {
     **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _conv_transpose),
     **dict.fromkeys(("convolution", "_convolution"), _convolution),
     "factorized_conv": _factorized,
+    "mollified_derivative": _derivatives,
     **{f"upsample_nearest{d}d": _resized("nearest") for d in (1, 2, 3)},
     **dict.fromkeys(("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d"), _resized("linear")),
     "upsample_bicubic2d": _resized("cubic"),

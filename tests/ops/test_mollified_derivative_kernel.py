@@ -62,7 +62,7 @@ def gamma(terms: int, unit: float) -> float:
 
 def bound(inputs: list[np.ndarray]) -> np.ndarray:
     """What the kernel may be off by: every sum's factor on the op applied to absolute values."""
-    x, *taps, orders, combine = inputs
+    x, *taps, orders, _ = inputs
     unit = float(np.finfo(x.dtype).eps) / 2
     used = [taps[a].shape[2] for a in range(3) if (orders[:, a] >= 0).any()]
     factor = float(np.prod([1 + gamma(n, unit) for n in (*used, len(orders))])) - 1

@@ -359,6 +359,7 @@ _STRUCTURED = {
     "gather_nd": _nothing,
     "gauss_newton_solve": _nothing,
     "gemm": _gemm,
+    "mollified_derivative": _batched,
     "mat_mul": _mat_mul,
     "reduce_mean": _reduction,
     "reduce_sum": _reduction,
