@@ -30,6 +30,7 @@ class Coefficient(nn.Module, ABC):
         if not set(axes) <= set(letters) or len(set(axes)) != len(axes):
             raise InputError(f"coefficient: axes: expected some of {letters}, got {list(axes)}")
         self.places = [letters.index(name) for name in letters if name in axes]
+        self.whole = grid.shape
         self.shape = tuple(len(a.values) if i in self.places else 1 for i, a in enumerate(grid.axes))
 
     @abstractmethod
@@ -43,6 +44,29 @@ class Coefficient(nn.Module, ABC):
     @abstractmethod
     def solve(self, wanted: Tensor, factor: Tensor) -> bool:
         """Set lambda to the least squares solution of factor * lambda = wanted, both [n_1, .., n_d]; whether it can."""
+
+    @property
+    def count(self) -> int:
+        """How many numbers it has."""
+        return sum(p.numel() for p in self.parameters())
+
+    def columns(self) -> Tensor:
+        """lambda = columns @ numbers, [n_1, .., n_d, count]; InputError for a form that is not linear in them."""
+        raise InputError(f"coefficient: expected one that is linear in its numbers, got {type(self).__name__}")
+
+    def stiffness(self) -> Tensor:
+        """Matrix [count, count] of the roughness, in units of the normal matrix's diagonal."""
+        return torch.zeros(self.count, self.count, dtype=torch.float64)
+
+    def flat(self) -> Tensor:
+        """Its numbers [count]."""
+        return torch.cat([p.detach().flatten() for p in self.parameters()])
+
+    def move(self, delta: Tensor) -> None:
+        """Add to its numbers [count]."""
+        with torch.no_grad():
+            for p, part in zip(self.parameters(), delta.split([p.numel() for p in self.parameters()]), strict=True):
+                p.add_(part.reshape(p.shape))
 
     def map(self) -> NDArray[np.float64]:
         """lambda on the axes it depends on."""
@@ -62,6 +86,10 @@ class Constant(Coefficient):
     def forward(self) -> Tensor:
         """[1, .., 1]."""
         return self.value.reshape(self.shape)
+
+    def columns(self) -> Tensor:
+        """All ones."""
+        return torch.ones(*self.whole, 1, dtype=torch.float64)
 
     def solve(self, wanted: Tensor, factor: Tensor) -> bool:
         """sum wanted factor / sum factor^2."""
@@ -108,6 +136,20 @@ class Spline(Coefficient):
         if len(self.places) == 1:
             return (self.get_buffer("basis_0") @ self.weights).reshape(self.shape)
         return (self.get_buffer("basis_0") @ self.weights @ self.get_buffer("basis_1").T).reshape(self.shape)
+
+    def columns(self) -> Tensor:
+        """The products of the splines."""
+        made = self.get_buffer("basis_0")
+        if len(self.places) == 2:
+            second = self.get_buffer("basis_1")
+            made = (made[:, None, :, None] * second[None, :, None, :]).flatten(2)
+        sizes = [*self.shape, self.count]
+        return made.reshape(sizes).expand(*self.whole, self.count)
+
+    def stiffness(self) -> Tensor:
+        """The P-spline's."""
+        made: Tensor = self.curvature * self.get_buffer("rough")
+        return made
 
     def penalty(self) -> Tensor:
         """Mean squared second difference of the coefficients."""

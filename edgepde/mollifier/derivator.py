@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from .grid import Grid
 from .hosts._host import Host, grid_points
+from .hosts._separable import SeparableHost
+from .names import Index, combination
 
 Fields = Any
 """A named tuple of tensors [.., n_1, .., n_d], one per derivative."""
@@ -30,6 +32,8 @@ class Derivator(nn.Module, ABC):
             raise InputError(f"{type(self).__name__}: dtype: expected float32 or float64, got {dtype}")
         self.grid, self.names = grid, tuple(names)
         self.letters, self.shape = tuple(grid.letters), grid.shape
+        self.sums = [combination(name, self.letters) for name in self.names]
+        self.products = list(dict.fromkeys(orders for total in self.sums for _, orders in total))
         self.fields: Callable[..., Fields] = namedtuple("Fields", self.names)
         for axis in grid.axes:
             self.register_buffer(f"axis_{axis.name}", torch.from_numpy(axis.values.copy()).to(dtype), persistent=False)
@@ -55,6 +59,10 @@ class Derivator(nn.Module, ABC):
         parameters [B, P]: calls net(parameters, points) -> [B, M]. coordinates: their order in the columns of points,
         that of the grid's axes where not given.
         """
+
+    def tables(self, host: SeparableHost) -> dict[Index, list[Tensor]]:
+        """What a separable host assembles to each derivative: tables [n_a, outputs_a], u itself among them."""
+        raise InputError(f"{type(self).__name__}: expected the layer or SeparableJets for a separable host's tables")
 
 
 def on_grid(

@@ -17,6 +17,8 @@ from torch import Tensor
 from .bank import Bank, bank
 from .derivator import Derivator, Fields, on_grid
 from .grid import Grid
+from .hosts._separable import SeparableHost
+from .names import Index
 
 LARGEST_DENSE = 512
 """Points of an axis up to which its kernels are dense matrices: a product of those is faster than a few taps."""
@@ -71,6 +73,18 @@ class MollifierLayer(Derivator):
     ) -> Fields:
         """The named tuple of a network of points, which is evaluated on the grid as it is."""
         return self(on_grid(self, net, parameters, coordinates))
+
+    def tables(self, host: SeparableHost) -> dict[Index, list[Tensor]]:
+        """The kernels applied to the networks of one coordinate."""
+        plain = [parts[0] for parts in host.series(self.axes, [0] * len(self.shape))]
+        made: dict[Index, list[Tensor]] = {(0,) * len(self.shape): plain}
+        lead = 3 - len(self.shape)
+        for orders, row in zip(self.products, self.orders, strict=True):
+            made[orders] = [
+                table if row[lead + a] < 0 else self.get_buffer(f"matrix_{lead + a + 1}_{row[lead + a]}") @ table
+                for a, table in enumerate(plain)
+            ]
+        return made
 
     def _takes_op(self) -> bool:
         return self.form == "op" or (self.form == "auto" and (not self.dense or torch.compiler.is_exporting()))

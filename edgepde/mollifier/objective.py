@@ -42,7 +42,7 @@ class Objective:
     ) -> None:
         self.host, self.coefficient, self.derivator, self.residual = host, coefficient, derivator, residual
         self.fitted, self.held = (Sensors(host, derivator, part) for part in parts)
-        self.eliminate = eliminate
+        self.eliminate, self.held_count = eliminate, len(parts[1].values)
         for letter, n in zip(derivator.letters, derivator.shape, strict=True):
             if n <= 2 * edge:
                 raise InputError(f"edge: axis {letter}: expected less than half of its {n} points, got {edge}")

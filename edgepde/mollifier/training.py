@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, final
 
@@ -106,7 +106,7 @@ def fit(
     """
     readings.inside(derivator.grid)
     work = Objective(host, coefficient, derivator, residual, readings.split(how.held, seed), how.edge, how.eliminate)
-    state, best, first = _State(), _copied(host, coefficient), 0
+    state, best, first = _State(), copied(host, coefficient), 0
     restored = run.restore(name) if run is not None else None
     if restored is not None:
         first, best = _resume(work, state, *restored)
@@ -116,15 +116,15 @@ def fit(
         for number in range(first, total):
             entry = _round(work, how, state, number)
             state.history.append({**entry, "seconds": time.monotonic() - began})
-            if number < how.readings_rounds or _kept(state.history, work.held_count) == number:
-                best = _copied(host, coefficient)
+            if number < how.readings_rounds or kept(state.history, work.held_count) == number:
+                best = copied(host, coefficient)
             state.seconds = time.monotonic() - began
             if run is not None:
                 run.save(name, _parts(host, coefficient, best), {**asdict(state), "round": number + 1})
             bar.update(number + 1)
             bar.note(_said(entry))
-    _put(best, host, coefficient)
-    return Fitted(host, coefficient, tuple(state.history), _kept(state.history, work.held_count))
+    put(best, host, coefficient)
+    return Fitted(host, coefficient, tuple(state.history), kept(state.history, work.held_count))
 
 
 def _round(work: Objective, how: Fit, state: _State, number: int) -> dict[str, Any]:
@@ -168,7 +168,8 @@ def _optimizer(moved: list[torch.nn.Parameter], how: Fit) -> torch.optim.Optimiz
     )  # fmt: skip
 
 
-def _kept(history: list[dict[str, Any]], held: int) -> int:
+def kept(history: Sequence[Mapping[str, Any]], held: int) -> int:
+    """The last round whose error on `held` readings is within one standard deviation of the best."""
     errors = [entry["held"] for entry in history]
     limit = min(errors) * (1.0 + 1.0 / math.sqrt(2.0 * held))
     return max(place for place, error in enumerate(errors) if error <= limit)
@@ -178,20 +179,22 @@ def _said(entry: Mapping[str, Any]) -> str:
     return f"loss {entry['loss']:.3g}, held readings {entry['held']:.3g}, weight of the PDE {entry['weight']:.3g}"
 
 
-def _copied(*modules: torch.nn.Module) -> dict[str, Tensor]:
+def copied(*modules: torch.nn.Module) -> dict[str, Tensor]:
+    """The weights of some modules."""
     return {
         f"{place}.{name}": t.detach().clone() for place, m in enumerate(modules) for name, t in m.state_dict().items()
     }
 
 
-def _put(kept: Mapping[str, Tensor], *modules: torch.nn.Module) -> None:
+def put(weights: Mapping[str, Tensor], *modules: torch.nn.Module) -> None:
+    """Put back what `copied` gave."""
     for place, module in enumerate(modules):
         mark = f"{place}."
-        module.load_state_dict({k.removeprefix(mark): t for k, t in kept.items() if k.startswith(mark)})
+        module.load_state_dict({k.removeprefix(mark): t for k, t in weights.items() if k.startswith(mark)})
 
 
 def _parts(host: Host, coefficient: Coefficient, best: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {f"now.{k}": t for k, t in _copied(host, coefficient).items()} | {f"best.{k}": t for k, t in best.items()}
+    return {f"now.{k}": t for k, t in copied(host, coefficient).items()} | {f"best.{k}": t for k, t in best.items()}
 
 
 def _resume(
@@ -199,7 +202,7 @@ def _resume(
 ) -> tuple[int, dict[str, Tensor]]:
     """Put a checkpoint back: the round that comes next, the weights of the round kept so far."""
     sides = {s: {k.split(".", 1)[1]: t for k, t in tensors.items() if k.startswith(f"{s}.")} for s in ("now", "best")}
-    _put(sides["now"], work.host, work.coefficient)
+    put(sides["now"], work.host, work.coefficient)
     state.noise, state.scale, state.seconds = (float(meta[k]) for k in ("noise", "scale", "seconds"))
     state.history = [dict(entry) for entry in meta["history"]]
     return int(meta["round"]), sides["best"]
