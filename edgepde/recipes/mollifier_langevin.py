@@ -23,7 +23,7 @@ class Config(InverseSettings):
     """points: times up to horizon. waves, fastest: of the force, sines up to that frequency. low, high: of the force.
 
     And those of all inverse problems: method, noise, missing, training, validation, test, level, epochs, width, rate,
-    seconds.
+    steps.
     """
 
     points: int = 201

@@ -23,7 +23,7 @@ class Config(InverseSettings):
     """points: per edge of the unit square. frames: times up to horizon.
 
     And those of all inverse problems: method, noise, missing, low, high, training, validation, test, level, epochs,
-    width, rate, seconds.
+    width, rate, steps.
     """
 
     points: int = 41

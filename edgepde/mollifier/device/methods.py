@@ -19,6 +19,7 @@ from edgepde.train.run_folder import Run
 from .. import store
 from ..grid import Grid
 from ..inverse.recovering import recover
+from .draws import Draws
 from .figures import Score, score
 from .readings import Given
 from .settings import InverseSettings
@@ -26,7 +27,17 @@ from .settings import InverseSettings
 Array = NDArray[np.float64]
 WAYS = ("savgol", "weak", "spline")
 """Always tried, as baselines: Savitzky-Golay windows with pooled ratios, the weak form, splines."""
-DEVICE, NETWORK, SOLVER, AUTO = "device", "network", "solver", "auto"
+DEVICE, NETWORK, SOLVER, SPLINE, AUTO = "device", "network", "solver", "spline", "auto"
+JUDGED = 8
+
+
+@final
+@dataclass(frozen=True)
+class Shipping:
+    """What ships, and its mean relative error on validation draws."""
+
+    device: store.Device
+    error: float
 
 
 @final
@@ -45,13 +56,14 @@ class Row:
     score: Score | None = None
     seconds: float = 0.0
     why: str = ""
+    kept: bool = False
     recommended: bool = False
     asked: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As the history has it."""
         known = {} if self.score is None else asdict(self.score)
-        return {"name": self.name, "seconds": self.seconds, "why": self.why, "recommended": self.recommended, **known}
+        return {"name": self.name, "seconds": self.seconds, "why": self.why, **_marks(self), **known}
 
     def tensors(self) -> dict[str, Tensor]:
         """lam, low, high as the run keeps them, and mask: where they mean something."""
@@ -78,8 +90,11 @@ class Row:
         return panels, {letter: grid.axis(letter).values for letter in letters}
 
 
-def recovered(case: Given, config: InverseSettings, grid: Grid, made: store.Device, run: Run) -> list[Row]:
-    """Every way that applies, one of them recommended; a way that fails says why."""
+def recovered(
+    case: Given, config: InverseSettings, grid: Grid, ships: Shipping, validation: Draws, run: Run
+) -> list[Row]:
+    """Every way that applies; one is kept, one recommended. A way that fails says why."""
+    made = ships.device
     ways: list[tuple[str, Callable[[], Row]]] = [(way, _by(way, case, config, grid)) for way in WAYS]
     if case.complete:
         ways.append((DEVICE, lambda: _device(case, made)))
@@ -100,18 +115,35 @@ def recovered(case: Given, config: InverseSettings, grid: Grid, made: store.Devi
         if row.lam is not None and case.lam is not None:
             row = replace(row, score=score(row.lam, case.lam))
         rows.append(row)
-    return recommended(rows, config)
+    return _marked(rows, config, ships, validation, grid)
 
 
-def recommended(rows: list[Row], config: InverseSettings) -> list[Row]:
-    """The way that was asked for, or was chosen by the readings' misfit; else what ships, else a spline."""
-    order = (config.method, DEVICE, "spline", "weak", "savgol")
-    there = {row.asked or row.name for row in rows if row.lam is not None}
-    best = next((name for name in order if name in there), None)
-    if best is None:
+def _marked(rows: list[Row], config: InverseSettings, ships: Shipping, validation: Draws, grid: Grid) -> list[Row]:
+    """Kept is the way asked for. Recommended: a solver that explains the readings, else whichever of what ships and the
+    spline errs less on validation draws.
+    """
+    there = {row.asked or row.name: row for row in rows if row.lam is not None}
+    if not there:
         reasons = "; ".join(f"{row.name}: {row.why}" for row in rows)
         raise TrainingError(f"no way recovers lambda: {reasons}")
-    return [replace(row, recommended=(row.asked or row.name) == best) for row in rows]
+    solved = next((name for name in (AUTO, SOLVER) if name in there and there[name].name == SOLVER), None)
+    spline = _error(config, grid, validation) if DEVICE in there else 0.0
+    best = solved or (DEVICE if DEVICE in there and ships.error <= spline else SPLINE)
+    best = best if best in there else next(iter(there))
+    asked = config.method if config.method in there and config.method != AUTO else best
+    return [
+        replace(row, kept=(row.asked or row.name) == asked, recommended=(row.asked or row.name) == best) for row in rows
+    ]
+
+
+def _error(config: InverseSettings, grid: Grid, validation: Draws) -> float:
+    """The spline's mean relative error on the first validation draws."""
+    found = []
+    for lam, readings in zip(validation.lam[:JUDGED], validation.readings[:JUDGED], strict=True):
+        values = readings.numpy().astype(np.float64).reshape(grid.shape)
+        made = recover(values, grid, config.stated(), method=SPLINE, baseline=False)
+        found.append(score(made.lam, lam.numpy()).relative)
+    return float(np.mean(found))
 
 
 def told(rows: list[Row]) -> list[str]:
@@ -120,9 +152,13 @@ def told(rows: list[Row]) -> list[str]:
     for row in rows:
         said = "; ".join(text for text in ("" if row.score is None else row.score.words, row.why) if text)
         share = "" if row.mask is None or row.mask.all() else f", {100.0 * (~row.mask).mean():.0f} % masked"
-        mark = "  <- recommended" if row.recommended else ""
+        mark = "".join(f"  <- {name}" for name, holds in _marks(row).items() if holds)
         lines.append(f"  {row.name:8} {said}{share}, {row.seconds:.3g} s{mark}")
     return lines
+
+
+def _marks(row: Row) -> dict[str, bool]:
+    return {"recommended": row.recommended, "kept": row.kept}
 
 
 def _by(method: str, case: Given, config: InverseSettings, grid: Grid) -> Callable[[], Row]:

@@ -23,7 +23,7 @@ from ..members.refined import Refined
 from . import examples, picture
 from .draws import Draws, draws, seed_of
 from .figures import Scores, scores
-from .methods import Row, recovered, told
+from .methods import Row, Shipping, recovered, told
 from .readings import Given
 from .refining import refine
 from .settings import InverseSettings
@@ -65,7 +65,7 @@ def train(config: InverseSettings, run: Run, device: torch.device) -> None:
         test = draws(problem, config.test, "test", run)
         device_form, measured = promised(config, best, grid, validation, test, run)
         case = given or simulated(config, run.seed)
-        rows = recovered(case, config, grid, device_form, run)
+        rows = recovered(case, config, grid, Shipping(device_form, best.error), validation, run)
     kept = examples.chosen(measured, test)
     history = {
         "tuned": made[0].about,
@@ -77,7 +77,7 @@ def train(config: InverseSettings, run: Run, device: torch.device) -> None:
     }
     examples.keep(run, test, kept)
     say(best, made, measured, rows, case)
-    chosen = next(row for row in rows if row.recommended)
+    chosen = next(row for row in rows if row.kept)
     store.save(run, device_form, about(config, case), history, chosen.tensors())
     picture.draw(*chosen.panels(case, grid), f"{config.unknown} {config.unit}".strip(), run.path / PICTURE)
     print(f"picture: {run.path / PICTURE}", file=sys.stderr)

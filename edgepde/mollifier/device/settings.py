@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,7 +25,8 @@ class InverseSettings(ABC):
 
     noise: of the readings, a part of the field's standard deviation. missing: part of the readings given that is not
     there. low, high: what is known of lambda. training, validation, test: draws; level: of false alarms and broken
-    promises on fresh draws. epochs, width, rate: of the correcting network.
+    promises on fresh draws. epochs, width, rate: of the correcting network. steps: of
+    each round of a network that is fitted to the readings.
     """
 
     method: Method = "auto"
@@ -34,10 +36,10 @@ class InverseSettings(ABC):
     validation: int = 40
     test: int = 199
     level: float = 0.01
-    epochs: int = 60
+    epochs: int = 20
     width: int = 16
     rate: float = 2e-3
-    seconds: float = 60.0
+    steps: int = 60
 
     statement: ClassVar[str]
     unknown: ClassVar[str] = "lambda"
@@ -45,7 +47,7 @@ class InverseSettings(ABC):
     about: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        for name, least in (("training", 1), ("validation", 2), ("test", 1), ("epochs", 1), ("width", 1)):
+        for name, least in (("training", 1), ("validation", 2), ("test", 1), ("epochs", 1), ("width", 1), ("steps", 1)):
             if getattr(self, name) < least:
                 raise SettingError(f"{name}: expected at least {least}, got {getattr(self, name)}")
         if not 0.0 < self.level < 1.0:
@@ -53,9 +55,8 @@ class InverseSettings(ABC):
         fewest = 1.0 / self.level - 1.0
         if self.test < fewest - 1e-9:
             raise SettingError(f"test: a level of {self.level:g} needs at least {fewest:.0f} draws, got {self.test}")
-        for name in ("rate", "seconds"):
-            if not getattr(self, name) > 0.0:
-                raise SettingError(f"{name}: expected a number above 0, got {getattr(self, name)}")
+        if not 0.0 < self.rate < math.inf:
+            raise SettingError(f"rate: expected a number above 0, got {self.rate}")
         self.problem()
 
     @abstractmethod
@@ -90,4 +91,4 @@ class InverseSettings(ABC):
 
     def quick(self) -> Self:
         """Few draws, a loose level: a trial."""
-        return replace(self, training=20, validation=4, test=19, level=0.1, epochs=4, width=4, seconds=2.0)
+        return replace(self, training=20, validation=4, test=19, level=0.1, epochs=4, width=4, steps=4)
