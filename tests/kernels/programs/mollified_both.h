@@ -24,17 +24,15 @@ static const EP_NUMBER EP_(combine)[] = {
 /* LANES rows one by one or together; then the hash of all. */
 static uint64_t EP_(derivative_hash)(const ep_mollified *f, int together) {
 #define EP_GIVEN EP_(weights)[0], EP_(weights)[1], EP_(weights)[2], orders, EP_(combine)
-    if (together && EP_VECTOR_BYTES) {
-#if EP_VECTOR_BYTES
-        EP_JOIN(EP_(derivative), _lanes)(f, EP_(x), EP_GIVEN, EP_(y), EP_(scratch));
-#endif
-    } else {
-        for (size_t l = 0; l < LANES; l++) {
-            for (size_t i = 0; i < INPUTS; i++) EP_(one)[i] = EP_(x)[i * LANES + l];
-            EP_JOIN(EP_(derivative), _row)(f, EP_(one), EP_GIVEN, EP_(out), EP_(scratch));
-            for (size_t i = 0; i < OUTPUTS; i++) EP_(y)[i * LANES + l] = EP_(out)[i];
-        }
+    const size_t alone = together && (EP_VECTOR_BYTES != 0) ? 0 : LANES;
+    for (size_t l = 0; l < alone; l++) {
+        for (size_t i = 0; i < INPUTS; i++) EP_(one)[i] = EP_(x)[i * LANES + l];
+        EP_JOIN(EP_(derivative), _row)(f, EP_(one), EP_GIVEN, EP_(out), EP_(scratch));
+        for (size_t i = 0; i < OUTPUTS; i++) EP_(y)[i * LANES + l] = EP_(out)[i];
     }
+#if EP_VECTOR_BYTES
+    if (together) EP_JOIN(EP_(derivative), _lanes)(f, EP_(x), EP_GIVEN, EP_(y), EP_(scratch));
+#endif
 #undef EP_GIVEN
     return EP_(hash_array)(EP_HASH_START, EP_(y), OUTPUTS * LANES);
 }
