@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from edgepde_runtime.errors import InputError
@@ -13,6 +14,7 @@ from edgepde.problems.equation import Equation, equation_of
 from edgepde.problems.finding import find
 from edgepde.problems.problem import Problem
 
+APPENDED = "appended"
 MOST = 1 << 20
 EXAMPLE = "t=0:1*32,y=0:1*32,x=0:1*32"
 
@@ -30,6 +32,28 @@ def request(
     equation = find(residual) if isinstance(residual, str) else None if residual is None else equation_of(residual)
     axes = parse_grid(grid) if isinstance(grid, str) else grid
     return Request(tuple(name.strip() for name in names), equation, axes, form or "auto")
+
+
+def noted(asked: Request | None, residual: str | Equation | Problem | None) -> dict[str, Any]:
+    """What ledger.json says of it, under APPENDED, so that the same can be asked for again; {} where nothing was.
+
+    residual: as it was given; an equation that is no text is called by its name. grid: None where it is not even.
+    """
+    if asked is None:
+        return {}
+    equation = None if asked.equation is None else residual if isinstance(residual, str) else asked.equation.name
+    grid = None if asked.grid is None else spelled(asked.grid)
+    own = {"derivatives": list(asked.names), "residual": equation, "form": asked.form, "grid": grid}
+    return {APPENDED: {**own, "on_grid": asked.grid is not None}}
+
+
+def spelled(grid: Grid) -> str | None:
+    """An even grid as it is typed; None for another."""
+    if not all(axis.uniform for axis in grid.axes):
+        return None
+    ends = [(axis, *axis.values[[0, -1]].tolist()) for axis in grid.axes]
+    parts = [f"{a.name}={low!r}:{high!r}*{a.size}" + (f"[{a.unit}]" if a.unit else "") for a, low, high in ends]
+    return ",".join(parts)
 
 
 def parse_grid(text: str) -> Grid:

@@ -23,7 +23,7 @@ from edgepde.problems.equation import Equation
 from edgepde.problems.problem import Problem
 
 from . import lowering
-from .appending import request
+from .appending import noted, request
 from .bundle import BundleContent, check_target, write
 from .domain import parse_domain
 from .errors import SourceError
@@ -131,6 +131,8 @@ def export(
     )
     content = _content(obj, box, options, max_error)
     content = replace(content, name=naming.name if naming else _name(content.name, target), native=native)
+    if appended := noted(options.append, residual):
+        content = replace(content, ledger={**(content.ledger or {}), **appended})
     content = content if adding is None else adding(content)
     check_limits(content.certificate, max_error, min_class, content.costly)
     return write(target, content)

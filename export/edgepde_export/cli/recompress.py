@@ -26,6 +26,10 @@ MinClass = Annotated[
         "--min-class", metavar="sound|statistical|measured", help="Weakest class that may pass; else the old bundle's."
     ),
 ]
+Residual = Annotated[
+    str | None,
+    typer.Option("--residual", metavar="FILE.py:NAME", help="The bundle's equation, where it is none of edgepde's."),
+]
 KeepBox = Annotated[bool, typer.Option("--keep-box", help="Do not grow the box, whatever inputs were seen.")]
 Anyway = Annotated[bool, typer.Option("--anyway", help="Rebuild it even where there is no alarm.")]
 RollBack = Annotated[bool, typer.Option("--roll-back", help="Put back the bundle that this one replaced.")]
@@ -42,6 +46,7 @@ def command(
     run: Run = None,
     max_error: MaxError = None,
     min_class: MinClass = None,
+    residual: Residual = None,
     keep_box: KeepBox = False,
     anyway: Anyway = False,
     roll_back: RollBack = False,
@@ -74,6 +79,7 @@ def command(
         run=run,
         max_error=max_error,
         min_class=min_class,
+        residual=residual,
         keep_box=keep_box,
         anyway=anyway,
         seconds=seconds,

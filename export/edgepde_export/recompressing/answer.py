@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
 
 from edgepde_runtime.bundle import Bundle
 from edgepde_runtime.errors import InputError
 from edgepde_runtime.subbox import SubBox, words
 
-from .because import INPUTS, OUT_OF_BOX, RESIDUAL, Because
+from edgepde.train.finished_run import open_run
+
+from .because import INPUTS, OUT_OF_BOX, RESIDUAL, Because, Key
 from .parts import SHARE, part_of
 
 # Ends of inputs that were seen have gone through the numbers of a device.
 SLACK = 1e-6
+Ends: TypeAlias = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -24,24 +30,40 @@ class Answer:
     """
 
     words: tuple[str, ...]
-    covers: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    covers: Mapping[Key, Ends] = field(default_factory=dict)
     part: SubBox = field(default_factory=dict)
     run_needed: str = ""
     smaller_helps: bool = False
     larger: bool = False
 
-    def check_box(self, old: Bundle, new: Bundle) -> None:
-        """Raises InputError naming the column whose inputs the new bundle's box does not hold."""
-        if self.larger and new.certificate.box == old.certificate.box:
+    def check_box(self, old: Bundle, ends: Mapping[Key, Ends]) -> None:
+        """Raises InputError naming the column whose inputs the ends of a new box do not hold."""
+        before = {(c.input, c.column): (c.low, c.high) for c in old.certificate.box}
+        if self.larger and ends == before:
             raise InputError("the run speaks for the old box, and inputs were outside it; train it on a larger box")
-        for c in new.certificate.box:
-            low, high = self.covers.get((c.input, c.column), (c.low, c.high))
+        for key, (low, high) in self.covers.items():
+            least, most = ends.get(key, (low, high))
             slack = SLACK * (high - low)
-            if low < c.low - slack or high > c.high + slack:
+            if low < least - slack or high > most + slack:
                 raise InputError(
-                    f"the run speaks for {c.column} in {_range(c.low, c.high)}, the inputs seen are in "
+                    f"the run speaks for {key[1]} in {_range(least, most)}, the inputs seen are in "
                     f"{_range(low, high)}; train it on a box that holds them, or --keep-box"
                 )
+
+
+def ends_of(new: Bundle) -> dict[Key, Ends]:
+    """The ends of a bundle's box by (input, column)."""
+    return {(c.input, c.column): (c.low, c.high) for c in new.certificate.box}
+
+
+def ends_of_run(run: Path) -> dict[Key, Ends]:
+    """The ends of the box that a run states, as far as it does so by column; the bundle made of it states all."""
+    made: dict[Key, Ends] = {}
+    for name, stated in open_run(run).spec["box"].items():
+        sides = [stated.get(key) for key in ("names", "low", "high")] if isinstance(stated, dict) else []
+        if sides and all(isinstance(side, list) for side in sides):
+            made |= {(str(name), str(c)): (float(a), float(b)) for c, a, b in zip(*sides, strict=False)}
+    return made
 
 
 def answer(old: Bundle, because: Because, *, keep_box: bool, anyway: bool) -> Answer:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from edgepde_runtime import render
 from edgepde_runtime.bundle import Bundle
-from edgepde_runtime.errors import EdgePDEError, InputError
+from edgepde_runtime.errors import EdgePDEError, InputError, NotVerified
 from edgepde_runtime.latency import measure
 from edgepde_runtime.manifest import SHOWN, InputSpec, OutputSpec
-from edgepde_runtime.term import Totals, upward
+from edgepde_runtime.term import Totals, at_least, upward
 from edgepde_runtime.verbs.timing import bound
 
 HEADER = ("what", "before", "after")
@@ -54,6 +54,21 @@ def same_signature(old: Bundle, new: Bundle) -> None:
         if what == "input" and len(after) > len(before):
             more = next(spec for spec in after if spec.name not in {s.name for s in before})
             raise InputError(f"the new bundle does not fit where {old.root} is used: it needs {_words(more)} too")
+
+
+def not_weaker(old: Bundle, new: Bundle) -> None:
+    """Raises NotVerified naming an output whose error on the device has a weaker class than it had."""
+    for key, entry in new.certificate.outputs.items():
+        before = old.certificate.outputs.get(key)
+        if (
+            before is not None
+            and before.device_total is not None
+            and not at_least(entry.device_class, before.device_class)
+        ):
+            raise NotVerified(
+                f"output {key}: the error on the device is {entry.device_class}, it was {before.device_class}; "
+                f"--min-class {entry.device_class} accepts that"
+            )
 
 
 def _face(spec: InputSpec | OutputSpec) -> tuple[object, ...]:

@@ -23,8 +23,8 @@ from ..exporting import export
 from ..passes.simplify import Log, to_stderr
 from . import because as why
 from . import keeping, spending
-from .answer import Answer, answer
-from .changes import Change, changes, same_signature
+from .answer import Answer, answer, ends_of, ends_of_run
+from .changes import Change, changes, not_weaker, same_signature
 from .settings import Settings, settings
 from .source import Made, of_reference, of_run
 
@@ -47,6 +47,7 @@ def recompress(
     run: str | Path | None = None,
     max_error: str | float | None = None,
     min_class: str | None = None,
+    residual: str | None = None,
     keep_box: bool = False,
     anyway: bool = False,
     seconds: float | None = None,
@@ -56,7 +57,8 @@ def recompress(
     """Make the bundle in folder `bundle` anew because of the alarms in the state file `because`, and swap it in.
 
     run: a run folder to make it of; without one the reference network that the bundle carries. max_error: instead of
-    the one it was compressed to. min_class: as export() takes it, that of the old bundle where None. keep_box: do not
+    the one it was compressed to. min_class: as export() takes it, those of the old bundle where None. residual: its
+    equation again, FILE.py:NAME, where that is none of edgepde's. keep_box: do not
     grow the box. anyway: also without an alarm. seconds: for compressing. prove_seconds: for proving, per box.
     The old bundle stays as it is until the new one is verified, and is kept beside it afterwards.
     Raises InputError where there is no alarm, the state is another bundle's, or what there is cannot answer it;
@@ -66,11 +68,13 @@ def recompress(
     target = Path(bundle)
     old = reader.read(target)
     check_target(target)
-    how = settings(old)
+    how = settings(old, residual)
     how = how if min_class is None else replace(how, kept={**how.kept, "min_class": min_class})
     asked = answer(old, why.read(Path(because), old), keep_box=keep_box, anyway=anyway)
     if run is None:
         _without_run(old, asked, max_error)
+    elif stated := ends_of_run(Path(run)):
+        asked.check_box(old, stated)
     for line in asked.words:
         log(line)
     try:
@@ -82,8 +86,10 @@ def recompress(
             new = export(made.source, place / target.name, domain=made.box, log=log, adding=adding, **options)
             fresh = reader.read(new)
             same_signature(old, fresh)
-            asked.check_box(old, fresh)
+            asked.check_box(old, ends_of(fresh))
             verdict = _verified(new, target)
+            if min_class is None:
+                not_weaker(old, fresh)
             listed = changes(old, fresh, verdict.backend)
             _unchanged(target, old)
             before = keeping.replace(target.absolute(), new, old.id)

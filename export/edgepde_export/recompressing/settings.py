@@ -46,8 +46,11 @@ class Settings:
         return str(self.ledger.get("method", "auto"))
 
 
-def settings(bundle: Bundle) -> Settings:
-    """Raises BundleError naming the file that cannot be read."""
+def settings(bundle: Bundle, residual: str | None = None) -> Settings:
+    """residual: the equation, where the bundle does not say how to find it.
+
+    Raises BundleError naming the file that cannot be read, InputError where an equation must be given.
+    """
     manifest, ledger = bundle.manifest, read_ledger(bundle)
     names = manifest.files
     c99 = any(name.startswith("c99/") for name in names)
@@ -61,7 +64,7 @@ def settings(bundle: Bundle) -> Settings:
         "family": _family(bundle),
         "with_reference": REFERENCE in names,
         "min_class": weakest(entry.device_class for entry in _sup(bundle)),
-        **extra(bundle),
+        **extra(bundle, ledger, residual),
     }
     if kept["min_class"] == "not verified":
         kept["min_class"] = None

@@ -21,7 +21,8 @@ from edgepde.network.module import NetworkModule
 from edgepde.network.store import KINDS
 from edgepde.train.finished_run import open_run
 
-from .settings import Settings
+from .outputs import own
+from .settings import Settings, read_ledger
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ def reference_module(bundle: Bundle) -> NetworkModule:
     if more:
         raise UnsupportedModel(f"{where}: expected a network of one input, got {1 + len(more)}; give --run RUN")
     output = bundle.manifest.outputs[0]
+    if len(names := own(bundle, read_ledger(bundle))) > 1:
+        raise UnsupportedModel(f"{where}: expected a network of one output, got {', '.join(names)}; give --run RUN")
     sizes = [n for n in output.shape[1:] if isinstance(n, int)]
     try:
         network = from_graph(parse(graph).graph, spec.shape[1], output.name)
