@@ -5,19 +5,34 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import namedtuple
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, final
 
+import numpy as np
 import torch
 from edgepde_runtime.errors import InputError
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .grid import Grid
 from .hosts._host import Host, grid_points
 from .hosts._separable import SeparableHost
-from .names import Index, combination
+from .names import combination
 
 Fields = Any
 """A named tuple of tensors [.., n_1, .., n_d], one per derivative."""
+
+
+@final
+@dataclass(frozen=True)
+class Tables:
+    """Tables [n_a, outputs_a] of every axis: `plain` are those of u, `products` those of products; output o is the sum
+    of combine[o, k] times product k.
+    """
+
+    plain: list[Tensor]
+    products: list[list[Tensor]]
+    combine: NDArray[np.float64]
 
 
 class Derivator(nn.Module, ABC):
@@ -33,8 +48,7 @@ class Derivator(nn.Module, ABC):
         self.grid, self.names = grid, tuple(names)
         self.letters, self.shape = tuple(grid.letters), grid.shape
         self.sums = [combination(name, self.letters) for name in self.names]
-        self.products = list(dict.fromkeys(orders for total in self.sums for _, orders in total))
-        self.fields: Callable[..., Fields] = namedtuple("Fields", self.names)
+        self.fields: Callable[..., Fields] = _fields(self.names)
         for axis in grid.axes:
             self.register_buffer(f"axis_{axis.name}", torch.from_numpy(axis.values.copy()).to(dtype), persistent=False)
 
@@ -60,9 +74,23 @@ class Derivator(nn.Module, ABC):
         that of the grid's axes where not given.
         """
 
-    def tables(self, host: SeparableHost) -> dict[Index, list[Tensor]]:
-        """What a separable host assembles to each derivative: tables [n_a, outputs_a], u itself among them."""
-        raise InputError(f"{type(self).__name__}: expected the layer or SeparableJets for a separable host's tables")
+    @property
+    def constants(self) -> list[float]:
+        """What every derivative of the field 1 is."""
+        return [sum(factor for factor, orders in total if not any(orders)) for total in self.sums]
+
+    def tables(self, host: SeparableHost) -> Tables:
+        """What a separable host assembles to each derivative."""
+        raise InputError(f"{type(self).__name__}: expected the layer or SeparableJets for the tables of {host.name}")
+
+
+def _fields(names: tuple[str, ...]) -> Callable[..., Fields]:
+    made: Any = namedtuple  # its fields are known only here
+    try:
+        found: Callable[..., Fields] = made("Fields", names)
+    except ValueError as error:
+        raise InputError(f"names: expected different derivatives, got {list(names)}: {error}") from None
+    return found
 
 
 def on_grid(

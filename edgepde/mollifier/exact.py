@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import final
 
+import numpy as np
 import torch
 from edgepde_runtime.errors import InputError
 from torch import Tensor
 
-from .derivator import Derivator, Fields, shaped
+from .derivator import Derivator, Fields, Tables, shaped
 from .grid import Grid
 from .hosts._host import grid_points
 from .hosts._separable import SeparableHost
@@ -33,18 +34,25 @@ class SeparableJets(Derivator):
             raise InputError(
                 f"SeparableJets: coordinates: expected {list(self.letters)}, got {list(coordinates or ())}"
             )
-        series = net.series(self.axes, self._highest())
-        made = {orders: net.assemble(series, orders) for orders in self.products}
+        series, products = net.series(self.axes, self._highest()), self._products()
+        made = {orders: net.assemble(series, orders) for orders in products}
         return self.fields(*(_sum(total, made) for total in self.sums))
 
-    def tables(self, host: SeparableHost) -> dict[Index, list[Tensor]]:
+    def tables(self, host: SeparableHost) -> Tables:
         """Exact ones."""
-        series = host.series(self.axes, self._highest())
-        zero = (0,) * len(self.shape)
-        return {orders: [series[a][k] for a, k in enumerate(orders)] for orders in [zero, *self.products]}
+        series, products = host.series(self.axes, self._highest()), self._products()
+        combine = np.zeros((len(self.sums), len(products)))
+        for row, total in zip(combine, self.sums, strict=True):
+            for factor, orders in total:
+                row[products.index(orders)] += factor
+        ways = [[series[a][k] for a, k in enumerate(orders)] for orders in products]
+        return Tables([parts[0] for parts in series], ways, combine)
+
+    def _products(self) -> list[Index]:
+        return list(dict.fromkeys(orders for total in self.sums for _, orders in total))
 
     def _highest(self) -> list[int]:
-        return [max(orders[a] for orders in self.products) for a in range(len(self.shape))]
+        return [max(orders[a] for orders in self._products()) for a in range(len(self.shape))]
 
 
 @final

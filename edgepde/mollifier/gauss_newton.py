@@ -27,7 +27,6 @@ from edgepde.train.run_folder import Run
 from .coefficient import Coefficient
 from .derivator import Derivator, Fields
 from .hosts.tucker import Tucker
-from .names import Index
 from .objective import Residual
 from .training import Fitted, copied, kept, put
 
@@ -129,7 +128,8 @@ class _Data:
         held = np.zeros(len(flat))
         held[apart] = 1.0 / len(apart)
         fitted = np.where(np.isnan(flat) | (held > 0), 0.0, 1.0 / (len(read) - len(apart)))
-        return cls(*(torch.from_numpy(v) for v in (np.nan_to_num(flat), fitted, held)), len(apart))
+        made = [torch.from_numpy(v) for v in (np.nan_to_num(flat), fitted, held)]
+        return cls(made[0], made[1], made[2], len(apart))
 
 
 @final
@@ -151,9 +151,8 @@ class _Work:
         self.stiff = torch.zeros((), dtype=torch.float64)
         self.damping = FIRST_DAMPING
         with torch.no_grad():
-            self.tables = {orders: tuple(t) for orders, t in derivator.tables(host).items()}
-            self.first = {orders: tables[0] for orders, tables in self.tables.items()}
-            self.rest = {orders: _kron(tables[1:]) for orders, tables in self.tables.items()}
+            self.tables = derivator.tables(host)
+            self.rest = [_kron(tables[1:]) for tables in self.tables.products]
             self.columns = coefficient.columns().reshape(derivator.shape[0], -1, coefficient.count)
         inside = torch.zeros(derivator.shape, dtype=torch.float64)
         inside[tuple(slice(how.edge, n - how.edge) for n in derivator.shape)] = 1.0
@@ -198,17 +197,14 @@ class _Work:
             self.noise = max(float(error.sqrt()), 1e-300)
 
     def _u(self) -> Tensor:
-        zero = (0,) * self.host.dimension
-        return (self.host.offset + self.host.scale * self.host.assembled(self.tables[zero])).flatten()
+        return (self.host.offset + self.host.scale * self.host.assembled(self.tables.plain)).flatten()
 
     def _fields(self) -> Fields:
-        made = {orders: self.host.scale * self.host.assembled(t) for orders, t in self.tables.items()}
-        zero = (0,) * self.host.dimension
-        made[zero] = made[zero] + self.host.offset
-        sums = (
-            sum((c * made[o] for c, o in total[1:]), total[0][0] * made[total[0][1]]) for total in self.derivator.sums
-        )
-        return self.derivator.fields(*(part.detach() for part in sums))
+        made = torch.stack([self.host.scale * self.host.assembled(tables) for tables in self.tables.products])
+        combine = torch.from_numpy(self.tables.combine)
+        fields = torch.tensordot(combine, made.detach(), dims=([1], [0]))
+        shift = self.host.offset * torch.tensor(self.derivator.constants, dtype=torch.float64)
+        return self.derivator.fields(*(fields + shift.reshape(-1, *[1] * self.host.dimension)))
 
     def _cost(self, weight: float) -> float:
         with torch.no_grad():
@@ -247,8 +243,7 @@ class _Work:
 
     def _data_normal(self, misfit: Tensor) -> tuple[Tensor, Tensor]:
         """J^T W J and J^T W misfit of the readings."""
-        zero = (0,) * self.host.dimension
-        first, rest = self.first[zero], self.host.scale * self.rest[zero]
+        first, rest = self.tables.plain[0].detach(), self.host.scale * _kron(self.tables.plain[1:]).detach()
         weights = self.data.fitted.reshape(len(first), -1)
         grams = torch.stack([rest.T @ (w[:, None] * rest) for w in weights])
         normal = _spread(first, first, grams)
@@ -296,15 +291,18 @@ class _Work:
         return rows[0], rows[1:-1], rows[-1]
 
     def _groups(self, slopes: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
-        """The Jacobian as pairs (table of the slowest axis [n_1, K], rows [n_1, S, R]), one per order along it."""
-        made: dict[int, tuple[Tensor, Tensor]] = {}
-        with torch.no_grad():
-            for slope, total in zip(slopes, self.derivator.sums, strict=True):
-                for factor, orders in total:
-                    rows = (self.host.scale * factor) * slope[:, :, None] * self.rest[orders]
-                    table, before = made.get(orders[0], (self.first[orders], None))
-                    made[orders[0]] = (table, rows if before is None else before + rows)
-        return list(made.values())
+        """The Jacobian as pairs (table of the slowest axis [n_1, K], rows [n_1, S, R]), one per kernel along it."""
+        made: list[tuple[Tensor, Tensor]] = []
+        stacked, scale = torch.stack(list(slopes)), self.host.scale
+        for k, tables in enumerate(self.tables.products):
+            factors = torch.from_numpy(self.tables.combine[:, k])
+            rows = scale * torch.tensordot(factors, stacked, dims=([0], [0]))[:, :, None] * self.rest[k]
+            at = next((i for i, (table, _) in enumerate(made) if torch.equal(table, tables[0])), None)
+            if at is None:
+                made.append((tables[0], rows))
+            else:
+                made[at] = (tables[0], made[at][1] + rows)
+        return made
 
 
 def _kron(tables: Sequence[Tensor]) -> Tensor:

@@ -5,20 +5,24 @@ Source: arXiv:2505.11682; kernels are moment-corrected and one-sided at boundari
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, final
 
 import numpy as np
 import torch
 from edgepde_runtime.errors import InputError
+from edgepde_runtime.ops.mollified_derivative.reference import matrix as banded
 from numpy.typing import NDArray
 from torch import Tensor
 
+from edgepde.train.device import tf32_off
+
 from .bank import Bank, bank
-from .derivator import Derivator, Fields, on_grid
+from .derivator import Derivator, Fields, Tables, on_grid
 from .grid import Grid
 from .hosts._separable import SeparableHost
-from .names import Index
+from .kernels import PROFILE
+from .settings import Plan, Sizes
 
 LARGEST_DENSE = 512
 """Points of an axis up to which its kernels are dense matrices: a product of those is faster than a few taps."""
@@ -28,9 +32,9 @@ LARGEST_DENSE = 512
 class MollifierLayer(Derivator):
     """values [.., n_1, .., n_d] -> named tuple of tensors [.., n_1, .., n_d], one per name.
 
-    degree, half, profile, smooth: as of `bank`. dtype: float32 or float64, which the values must have.
+    degree, half, profile, smooth, plans: as of `bank`. dtype: float32 or float64, which the values must have.
     form: "matrices" runs a dense matrix per axis and order, "op" the op mollified_derivative, "auto" the op when
-    exported or where an axis is long. check: refuse values that are not finite.
+    exported or where an axis is long. check: refuse values that are not finite. On CUDA TF32 is turned off.
     Raises InputError: a grid too small for the kernels, naming the axis; values of another shape or type.
     """
 
@@ -39,10 +43,11 @@ class MollifierLayer(Derivator):
         grid: Grid,
         names: Sequence[str],
         *,
-        degree: int | None = None,
-        half: int | None = None,
-        profile: str = "polynomial",
+        degree: Sizes = None,
+        half: Sizes = None,
+        profile: str = PROFILE,
         smooth: bool = False,
+        plans: Mapping[str, Plan] | None = None,
         dtype: torch.dtype = torch.float32,
         form: Literal["auto", "matrices", "op"] = "auto",
         check: bool = True,
@@ -51,7 +56,9 @@ class MollifierLayer(Derivator):
         if form not in ("auto", "matrices", "op"):
             raise InputError(f"MollifierLayer: form: expected auto, matrices or op, got {form!r}")
         self.form, self.check = form, check
-        self.bank: Bank = bank(grid, tuple(names), degree=degree, half=half, profile=profile, smooth=smooth)
+        self.bank: Bank = bank(
+            grid, tuple(names), degree=degree, half=half, profile=profile, smooth=smooth, plans=plans
+        )
         self.orders = [tuple(int(o) for o in row) for row in self.bank.orders]
         for place, taps in enumerate(self.bank.taps):
             self.register_buffer(f"taps_{place + 1}", torch.from_numpy(taps.copy()).to(dtype), persistent=False)
@@ -59,11 +66,13 @@ class MollifierLayer(Derivator):
         self.register_buffer("order_table", torch.from_numpy(self.bank.orders.copy()), persistent=False)
         self.dense = max(self.shape) <= LARGEST_DENSE
         if form == "matrices" or (form == "auto" and self.dense):
-            self._make_matrices(dtype)
+            self._make_matrices()
 
     def forward(self, values: Tensor) -> Fields:
         """All derivatives at once."""
         self._refuse(values)
+        if values.is_cuda:
+            tf32_off()
         lead = values.shape[: values.dim() - len(self.shape)]
         made = self._through_op(values) if self._takes_op() else self._through_matrices(values)
         return self.fields(*(part.reshape(*lead, *self.shape) for part in made))
@@ -74,17 +83,25 @@ class MollifierLayer(Derivator):
         """The named tuple of a network of points, which is evaluated on the grid as it is."""
         return self(on_grid(self, net, parameters, coordinates))
 
-    def tables(self, host: SeparableHost) -> dict[Index, list[Tensor]]:
-        """The kernels applied to the networks of one coordinate."""
+    def tables(self, host: SeparableHost) -> Tables:
+        """The kernels applied to the networks of one coordinate. InputError where an axis is too long for matrices."""
+        if not self.dense:
+            raise InputError(f"MollifierLayer: tables: expected at most {LARGEST_DENSE} points on every axis")
         plain = [parts[0] for parts in host.series(self.axes, [0] * len(self.shape))]
-        made: dict[Index, list[Tensor]] = {(0,) * len(self.shape): plain}
         lead = 3 - len(self.shape)
-        for orders, row in zip(self.products, self.orders, strict=True):
-            made[orders] = [
-                table if row[lead + a] < 0 else self.get_buffer(f"matrix_{lead + a + 1}_{row[lead + a]}") @ table
-                for a, table in enumerate(plain)
+        made = [
+            [
+                t if row < 0 else self._matrix(lead + a, row) @ t
+                for a, (t, row) in enumerate(zip(plain, rows, strict=True))
             ]
-        return made
+            for rows in (order[lead:] for order in self.orders)
+        ]
+        return Tables(plain, made, self.bank.combine)
+
+    def _matrix(self, axis: int, row: int) -> Tensor:
+        """Kernel `row` of axis 0, 1 or 2 as [n, n]."""
+        matrix = banded(self.shape[axis - 3], self.bank.taps[axis][row])
+        return torch.from_numpy(matrix).to(self.combine)
 
     def _takes_op(self) -> bool:
         return self.form == "op" or (self.form == "auto" and (not self.dense or torch.compiler.is_exporting()))
@@ -112,12 +129,10 @@ class MollifierLayer(Derivator):
             made[order] = along(matrix, rest, axis - 3)
         return made[order]
 
-    def _make_matrices(self, dtype: torch.dtype) -> None:
+    def _make_matrices(self) -> None:
         for axis in range(3):
             for row in sorted({order[axis] for order in self.orders} - {-1}):
-                n = self.shape[axis - 3]
-                matrix = torch.from_numpy(banded(self.bank.taps[axis][row], n)).to(dtype)
-                self.register_buffer(f"matrix_{axis + 1}_{row}", matrix, persistent=False)
+                self.register_buffer(f"matrix_{axis + 1}_{row}", self._matrix(axis, row), persistent=False)
 
     def _refuse(self, values: Tensor) -> None:
         where = "MollifierLayer: values"
@@ -142,17 +157,6 @@ def along(matrix: Tensor, values: Tensor, axis: int) -> Tensor:
         return matrix @ values
     plane = values.flatten(-2)
     return (matrix @ plane).unflatten(-1, values.shape[-2:])
-
-
-def banded(taps: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    """The matrix [n, n] of rows of taps [R, W]: row i reads columns start .. start + W - 1, start kept inside."""
-    rows, width = taps.shape
-    half, at = width // 2, np.arange(n)
-    start = np.clip(at - half, 0, n - width)
-    row = at if rows == n and rows != width else np.where(at < half, at, np.where(at >= n - half, width - n + at, half))
-    matrix = np.zeros((n, n))
-    matrix[at[:, None], start[:, None] + np.arange(width)] = taps[row]
-    return matrix
 
 
 def _combined(parts: Sequence[Tensor], row: NDArray[np.float64]) -> Tensor:

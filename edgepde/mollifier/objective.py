@@ -58,8 +58,7 @@ class Objective:
         with torch.no_grad():
             fields = self.derivator.of(self.host)
             zero = self.residual(fields, torch.zeros(self.coefficient.shape, dtype=fields[0].dtype))
-            solved = self._solve(fields, checked=True)
-            if self.eliminate and not solved:
+            if self.eliminate and not self._solve(fields, checked=True):
                 raise InputError("eliminate: expected a residual linear in lambda and a coefficient that can be solved")
             return max(float(zero[self.inside].square().mean().sqrt()), TINY)
 

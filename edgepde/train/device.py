@@ -27,11 +27,16 @@ def pick_device(name: str = "auto") -> torch.device:
         reason = f"its CUDA {built} finds no usable GPU or driver" if built else "it was installed without CUDA"
         raise DeviceError(f"device cuda: PyTorch {torch.__version__} sees no GPU, {reason}; use --device cpu or auto")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    tf32_off()
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     return torch.device("cuda" if available and name != "cpu" else "cpu")
+
+
+def tf32_off() -> None:
+    """Products of float32 matrices on CUDA keep all their digits, from here on."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def seed_all(seed: int) -> torch.Generator:

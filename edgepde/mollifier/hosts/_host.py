@@ -103,11 +103,11 @@ def whole(where: str, **sizes: int) -> None:
 
 def dense(sizes: Sequence[int]) -> nn.ModuleList:
     """Affine layers between sizes, Xavier's start, zero biases."""
-    made = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+    made = [nn.Linear(a, b) for a, b in pairwise(sizes)]
     for layer in made:
         nn.init.xavier_normal_(layer.weight)
         nn.init.zeros_(layer.bias)
-    return made
+    return nn.ModuleList(made)
 
 
 def tanh_layers(layers: nn.ModuleList, x: Tensor) -> Tensor:

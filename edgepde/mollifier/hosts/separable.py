@@ -14,7 +14,6 @@ from torch import Tensor
 from ._host import tanh_layers, whole
 from ._separable import SeparableHost
 
-
 SLOPE = 4.0
 
 

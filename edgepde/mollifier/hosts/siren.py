@@ -26,7 +26,7 @@ class Siren(Host):
         self.layers = dense([self.dimension, *[self.width] * self.depth, 1])
         with torch.no_grad():
             for place, layer in enumerate(self.layers):
-                _start(layer, 1.0 / layer.in_features if place == 0 else math.sqrt(6.0 / layer.in_features) / omega)
+                _start(layer, None if place == 0 else omega)
 
     def description(self) -> dict[str, Any]:
         """What builds this host again, without its weights, as JSON."""
@@ -42,8 +42,11 @@ class Siren(Host):
         return self.offset + self.scale * out[:, 0]
 
 
-def _start(layer: nn.Module, bound: float) -> None:
+def _start(layer: nn.Module, omega: float | None) -> None:
+    """Weights with which sines of sines keep their spread; omega is None for the first layer."""
     assert isinstance(layer, nn.Linear)
+    inputs = layer.in_features
+    bound = 1.0 / inputs if omega is None else math.sqrt(6.0 / inputs) / omega
     layer.weight.uniform_(-bound, bound)
     layer.bias.uniform_(-bound, bound)
 

@@ -51,7 +51,7 @@ class Tucker(SeparableHost):
 
     def assembled(self, tables: Sequence[Tensor]) -> Tensor:
         """The core multiplied by a table on every axis."""
-        made = self.core
+        made: Tensor = self.core
         for place, table in enumerate(tables):
             made = torch.movedim(torch.tensordot(table, made, dims=([1], [place])), 0, place)
         return made
