@@ -11,7 +11,7 @@ b |grad u|^2 / 2, mobility in a and b. Edges are closed: no flux of u and none o
 the paper's: its free energy and its values are not published in full.
 
 Solved in cosines by exponential time differencing of order 4 (Cox and Matthews 2002, coefficients by contour integrals
-after Kassam and Trefethen 2005).
+after Kassam and Trefethen 2005); a rate with a slope at the edges lowers the order seen to 2.7 in time and 2 in space.
 """
 
 from __future__ import annotations

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import final
 
 import numpy as np
+from edgepde_runtime.errors import InputError
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 POINTS = 16
+LARGEST = 200.0
 
 
 @final
@@ -17,9 +19,12 @@ class Exponential:
     """v' = L v + N(v), L diagonal [m_y, m_x], steps of dt (Cox and Matthews 2002).
 
     Coefficients are means over a circle around dt L (Kassam and Trefethen 2005), which no cancellation touches.
+    InputError where L grows by more than a float holds in one step.
     """
 
     def __init__(self, linear: Array, dt: float) -> None:
+        if dt * linear.max() > LARGEST:
+            raise InputError(f"solver: expected a decay, got growth by exp({dt * linear.max():.3g}) in a step")
         z = dt * linear[..., None] + np.exp(1j * np.pi * (np.arange(POINTS) + 0.5) / POINTS)
         e = np.exp(z)
         self.whole, self.half = np.exp(dt * linear), np.exp(0.5 * dt * linear)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from edgepde_runtime.errors import InputError
+from numpy.linalg import LinAlgError
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
@@ -49,7 +51,11 @@ def penalised(hessian: Array, load: Array, total: float, rows: int, rough: Array
     def tried(i: int) -> float:
         if i not in known:
             a = STRENGTHS[i]
-            factor = cho_factor(hessian + a * rough, check_finite=False)
+            try:
+                factor = cho_factor(hessian + a * rough, check_finite=False)
+            except LinAlgError:
+                known[i] = (np.inf, np.inf, np.zeros(k))
+                return np.inf
             c = cho_solve(factor, load, check_finite=False)
             cost = max(total - float(load @ c), 1e-300)
             known[i] = (cost + 2.0 * float(np.log(np.diag(factor[0])).sum()) - k * np.log(a), cost, c)
@@ -57,7 +63,9 @@ def penalised(hessian: Array, load: Array, total: float, rows: int, rough: Array
 
     at = min(range(0, len(STRENGTHS), COARSE), key=tried)
     at = min(range(max(0, at - COARSE + 1), min(len(STRENGTHS), at + COARSE)), key=tried)
-    _, cost, c = known[at]
+    score, cost, c = known[at]
+    if not np.isfinite(score):
+        raise InputError(f"readings: expected to determine lambda's {k} coefficients, they do not")
     a = float(STRENGTHS[at])
     covariance = np.asarray(np.linalg.inv(hessian + a * rough), dtype=np.float64)
     return Answer(c, covariance, a * scale, cost / rows)

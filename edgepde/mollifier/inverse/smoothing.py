@@ -169,7 +169,7 @@ def _fit(values: Array, read: Mask, bases: tuple[Basis, ...]) -> tuple[float, tu
     if all(basis.nested or basis.name == "spline" for basis in bases):
         found = _solved(lambda c: along(read * along(c, up), down), along(held, down), shape)
     else:
-        found = _filled(held, read, lambda v: along(along(v, down), up))
+        found = along(_filled(held, read, lambda v: along(along(v, down), up)), down)
     fit = along(found, up)
     return _gcv(float(((held - fit)[read] ** 2).sum()), n, p), bases, found
 
@@ -182,7 +182,7 @@ def _solved(normal: Callable[[Array], Array], right: Array, shape: tuple[int, ..
 
 
 def _filled(held: Array, read: Mask, smoothing: Callable[[Array], Array]) -> Array:
-    """Readings with the fit where there were none, which is what windows take for coefficients."""
+    """Readings with the fit where there were none."""
     found = np.where(read, held, held[read].mean())
     for _ in range(30):
         found = np.where(read, held, smoothing(found))

@@ -19,7 +19,7 @@ from .space import Space, cubic
 from .statement import Statement
 
 Array = NDArray[np.float64]
-MOST_STEPS = 64
+MOST_STEPS = 16
 EXACT = 0.03
 """The steps are halved until that changes the field by less than EXACT of the noise (root mean square)."""
 ROUNDS = 6

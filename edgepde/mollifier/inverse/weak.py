@@ -35,7 +35,7 @@ APART = 4
 
 
 @final
-class Tests:
+class Probes:
     """psi_m B_j along an axis and its derivatives, times the weights of the trapezoidal rule: [M, k, N]."""
 
     def __init__(self, axis: Axis, count: int) -> None:
@@ -77,7 +77,7 @@ def fit(values: Array, smoothed: Smoothed, grid: Grid, statement: Statement, spa
     """
     u = np.where(smoothed.read, values, along(smoothed.coefficients, [b.synthesis(0) for b in smoothed.bases]))
     sizes = {place: line.shape[1] for place, line in zip(space.places, space.lines, strict=True)}
-    tests = [Tests(axis, sizes.get(a, 0)) for a, axis in enumerate(grid.axes)]
+    tests = [Probes(axis, sizes.get(a, 0)) for a, axis in enumerate(grid.axes)]
     row = _Rows(tests, u, smoothed.sigma, grid, space)
     right = (row.sum(statement.left, False) - row.sum(statement.source, False))[:, 0]
     matrix = row.sum(statement.operator, True)
@@ -99,7 +99,7 @@ def _penalised(matrix: Array, right: Array, space: Space) -> Answer:
 
 @final
 class _Rows:
-    def __init__(self, tests: Sequence[Tests], u: Array, sigma: float, grid: Grid, space: Space) -> None:
+    def __init__(self, tests: Sequence[Probes], u: Array, sigma: float, grid: Grid, space: Space) -> None:
         self.tests, self.u, self.sigma, self.grid, self.space = tests, u, sigma, grid, space
         self.mesh = grid.mesh()
 
