@@ -1,4 +1,4 @@
-"""Kernels to choose from along an axis, and how far the whole line's polynomial is to go."""
+"""Kernels to choose from along an axis, and what they are held against."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ GROWTH = 1.25
 STEPS = (1, 3, 5, 7, 9)
 """Degrees beyond the order."""
 HIGHEST = 48
-BEYOND = 4
+BEYOND = 2
+LEAST = 3
 SHARPEST = 6
 """Half width, at most, of the sharpest kernel: an interpolating polynomial of degree 2 half."""
 
@@ -78,29 +79,26 @@ def _lines(axis: Axis, order: int, highest: int) -> Floats:
     return np.asarray(found * np.longdouble(delta) ** -order, np.float64)
 
 
-def references(axis: Axis, order: int, degree: int | None) -> tuple[Setting, ...]:
-    """Kernels of little bias to hold others against: the line's polynomial a few degrees on, or the sharpest local."""
-    if degree is not None:
-        return (Setting(order, max(min(degree + BEYOND, axis.size - 2), order), None),)
-    half = min(max(SHARPEST, (order + 2) // 2), (axis.size - 1) // 2)
-    return (Setting(order, 2 * half, half),)
+def pilot(lines: Floats, noise: float, own: Candidates) -> Setting | None:
+    """The order-0 candidate that smooths lines [M, N] best, by Mallows' C_p = |A y - y|^2 + 2 noise^2 M tr A."""
+    traces = np.einsum("qii->q", own.matrices)
+    left = [np.square(lines @ one.T - lines).sum() for one in own.matrices]
+    return own.settings[int(np.argmin(left + 2 * noise**2 * len(lines) * traces))]
 
 
-def line_degree(lines: Floats, axis: Axis) -> tuple[int, float]:
-    """The degree of least generalised cross-validation of lines [M, N], and the deviation of what it leaves.
+def reference(axis: Axis, order: int, smoother: Setting | None) -> Setting:
+    """A kernel of little bias to hold others against: the best smoother's, BEYOND degrees on, or the sharpest there is.
 
-    GCV(p) = (RSS_p / N) / (1 - (p + 1) / N)^2, RSS summed over lines.
+    The sharpest: an interpolating polynomial on half SHARPEST to either side.
     """
-    n = axis.size
-    highest = min(HIGHEST, n - 2)
-    s = 2 * (axis.values - axis.values[0]) / (axis.length or 1.0) - 1
-    basis = np.linalg.qr(np.polynomial.legendre.legvander(s, highest))[0]
-    used = np.arange(1, highest + 2)
-    rest = lines - (lines @ basis) @ basis.T
-    tail = np.cumsum(np.square(lines @ basis).sum(0)[::-1])[::-1]
-    rss = np.square(rest).sum() + np.append(tail[1:], 0.0)
-    degree = int(np.argmin(rss / (1 - used / n) ** 2))
-    return degree, float(np.sqrt(rss[degree] / (len(lines) * (n - degree - 1))))
+    if smoother is None:
+        half = min(max(SHARPEST, (order + 2) // 2), (axis.size - 1) // 2)
+        return Setting(order, max(2 * half, order), half)
+    half = smoother.half
+    if half is None:
+        return Setting(order, max(min(smoother.degree + BEYOND, axis.size - 2), order), None)
+    half = min(max(half, (order + LEAST + 1) // 2), (axis.size - 1) // 2)
+    return Setting(order, min(max(smoother.degree + BEYOND, order + LEAST), 2 * half), half, smoother.profile)
 
 
 def _halves(top: int) -> list[int]:

@@ -11,7 +11,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepde.mollifier.candidates import Candidates, candidates, line_degree, references
+from edgepde.mollifier.candidates import Candidates, candidates, pilot, reference
 from edgepde.mollifier.filling import filled
 from edgepde.mollifier.grid import Axis, Grid
 from edgepde.mollifier.kernels import PROFILE
@@ -23,8 +23,6 @@ Floats = NDArray[np.float64]
 ENDS = 8
 """A kernel of its own for one row in so many at either end of an axis."""
 SWEEPS = 2
-RESOLVED = 1.3
-"""The whole line's polynomial serves as a reference where what it leaves is at most so many times the noise."""
 
 
 @final
@@ -65,7 +63,7 @@ def choose(
 
     noise: standard deviation of the readings, by default estimated. widest: the largest half width.
 
-    With a reference A_0 of little bias (`candidates.references`) and white noise of deviation s, a candidate A has
+    With a reference A_0 of little bias (`candidates.reference`) and white noise of deviation s, a candidate A has
 
       E |A y - A_0 y|^2 - s^2 |A - A_0|_F^2 + s^2 |A|_F^2  =  |bias|^2 + s^2 |A|_F^2
 
@@ -84,19 +82,13 @@ class _Study:
     def __init__(self, fields: Floats, grid: Grid, noise: float | None, widest: int | None, profile: str) -> None:
         self.fields, self.grid, self.widest, self.profile = fields, grid, widest, profile
         self.noise = estimate(fields, grid) if noise is None else noise
-        tiny = 2.0**-52 * float(np.abs(fields).max())
-        self.noise = max(self.noise, tiny)
-        self.degrees = [self._degree(a) for a in range(len(grid.axes))]
+        self.noise = max(self.noise, 2.0**-52 * float(np.abs(fields).max()))
         self.known: dict[tuple[int, int], Candidates] = {}
         self.found: dict[Index, _Product] = {}
-
-    def _degree(self, a: int) -> int | None:
-        axis = self.grid.axes[a]
-        if axis.size < 4:
-            return None
-        lines = np.moveaxis(self.fields, 1 + a, -1).reshape(-1, axis.size)
-        degree, left = line_degree(lines, axis)
-        return degree if left <= RESOLVED * self.noise else None
+        self.pilots = [
+            pilot(np.moveaxis(fields, 1 + a, -1).reshape(-1, axis.size), self.noise, self.candidates(a, 0))
+            for a, axis in enumerate(grid.axes)
+        ]
 
     def candidates(self, a: int, order: int) -> Candidates:
         """Those of an axis, made once."""
@@ -146,7 +138,7 @@ class _Product:
     def __init__(self, study: _Study, orders: Index) -> None:
         self.study, self.orders = study, orders
         axes = study.grid.axes
-        first = [references(axis, k, p)[0] for axis, k, p in zip(axes, orders, study.degrees, strict=True)]
+        first = [reference(axis, k, p) for axis, k, p in zip(axes, orders, study.pilots, strict=True)]
         self.reference = [one.on(axis).matrix(axis.size) for one, axis in zip(first, axes, strict=True)]
         self.settings: list[Setting | None] = list(first)
         self.matrices = list(self.reference)
@@ -237,12 +229,10 @@ def _cut(values: Floats, a: int, inner: Mapping[int, NDArray[np.bool_]]) -> Floa
 
 def _reason(study: _Study, own: _Product, noise: float, bound: float, scale: float) -> str:
     words = []
-    for letter, one, degree in zip(study.grid.letters, own.settings, study.degrees, strict=True):
+    for letter, one in zip(study.grid.letters, own.settings, strict=True):
         if one is None:
             words.append(f"{letter}: readings as they are")
         else:
-            span = "whole line" if one.half is None else f"half {one.half}"
-            against = "the line's polynomial" if degree is not None else "the sharpest kernel"
-            words.append(f"{letter}: {span}, degree {one.degree}, against {against}")
+            words.append(f"{letter}: {'whole line' if one.half is None else f'half {one.half}'}, degree {one.degree}")
     lost = "; noise exceeds the derivative" if not noise < scale else ""
     return f"{'; '.join(words)}; noise {noise:.2g}, error {bound:.2g} of {scale:.2g}{lost}"
