@@ -56,9 +56,7 @@ class MollifierLayer(Derivator):
         if form not in ("auto", "matrices", "op"):
             raise InputError(f"MollifierLayer: form: expected auto, matrices or op, got {form!r}")
         self.form, self.check = form, check
-        self.bank: Bank = bank(
-            grid, tuple(names), degree=degree, half=half, profile=profile, smooth=smooth, plans=plans
-        )
+        self.bank: Bank = bank(grid, self.names, degree, half, profile, smooth, plans)
         self.orders = [tuple(int(o) for o in row) for row in self.bank.orders]
         for place, taps in enumerate(self.bank.taps):
             self.register_buffer(f"taps_{place + 1}", torch.from_numpy(taps.copy()).to(dtype), persistent=False)
@@ -89,19 +87,16 @@ class MollifierLayer(Derivator):
             raise InputError(f"MollifierLayer: tables: expected at most {LARGEST_DENSE} points on every axis")
         plain = [parts[0] for parts in host.series(self.axes, [0] * len(self.shape))]
         lead = 3 - len(self.shape)
-        made = [
-            [
-                t if row < 0 else self._matrix(lead + a, row) @ t
-                for a, (t, row) in enumerate(zip(plain, rows, strict=True))
-            ]
-            for rows in (order[lead:] for order in self.orders)
-        ]
+        made = [[self._applied(lead + a, order[lead + a], t) for a, t in enumerate(plain)] for order in self.orders]
         return Tables(plain, made, self.bank.combine)
+
+    def _applied(self, axis: int, row: int, table: Tensor) -> Tensor:
+        return table if row < 0 else self._matrix(axis, row) @ table
 
     def _matrix(self, axis: int, row: int) -> Tensor:
         """Kernel `row` of axis 0, 1 or 2 as [n, n]."""
         matrix = banded(self.shape[axis - 3], self.bank.taps[axis][row])
-        return torch.from_numpy(matrix).to(self.combine)
+        return torch.from_numpy(matrix).to(self.get_buffer("combine"))
 
     def _takes_op(self) -> bool:
         return self.form == "op" or (self.form == "auto" and (not self.dense or torch.compiler.is_exporting()))
