@@ -45,7 +45,7 @@ def test_rows_hold_for_the_truth() -> None:
     tests = [Probes(axis, line.shape[1]) for axis, line in zip(grid.axes, own.lines, strict=True)]
     rows = _Rows(tests, u, 0.0, grid, own).sum((Piece("laplacian", (0.0, 0.0, 1.0)),), True)
     laplacian = np.exp(-2.0 * m["y"]) * (2.0 * np.cos(2.0 * m["x"]) + 4.0 * np.sin(m["x"]) ** 2)
-    plain = [test.plain(0)[:, 0] for probe in probes]
+    plain = [probe.plain(0)[:, 0] for probe in tests]
     wanted = np.einsum("my,nx,yx->mn", *plain, own.at(c) * laplacian).ravel()
     np.testing.assert_allclose(rows @ c, wanted, atol=5e-3 * np.abs(wanted).max())
 
