@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from edgepde.network.signature import parameter_dtype, row_shapes
 
+from ..bank import bank
 from ..names import Sum
 from .choosing import chosen
+from .fields import kernels
 from .masking import counted
 from .on_grid import OnGrid, check_on_grid
 from .request import FIELD, RESIDUAL, Request
@@ -78,30 +80,38 @@ def plan(module: nn.Module, box: Box, request: Request, field: tuple[str, str], 
     if list(shapes) != [""]:
         raise UnsupportedModel(f"--derivatives: expected a module of one output, got {', '.join(shapes)}")
     if request.grid is not None:
-        return _on_grid(box, request, field, shapes[""], dtype)
+        return _on_grid(module, box, request, field, shapes[""], log)
     return _of_points(module, box, request, field, shapes[""], log)
 
 
-def _on_grid(box: Box, request: Request, field: tuple[str, str], shape: tuple[int, ...], dtype: torch.dtype) -> Plan:
+def _on_grid(
+    module: nn.Module,
+    box: Box,
+    request: Request,
+    field: tuple[str, str],
+    shape: tuple[int, ...],
+    log: Callable[[str], None],
+) -> Plan:
     grid = request.grid
     assert grid is not None
-    letters = tuple(grid.letters)
+    letters, dtype = tuple(grid.letters), parameter_dtype(module)
     check_on_grid(shape, grid)
     request.check(letters, box.names)
     sums = request.sums(letters)
     units = {axis.name: axis.unit for axis in grid.axes}
     columns = {name: i for i, name in enumerate(box.names)}
-    weight, words = counted(grid, request.factors)
+    found = kernels(module, box, grid, request.factors, log)
+    own = bank(grid, request.factors, plans=found.plans)
+    weight, indicator = counted(own)
 
     def made(inner: nn.Module) -> nn.Module:
         residual = None
         if request.equation is not None:
             places = {name: torch.from_numpy(values.copy()) for name, values in grid.mesh().items()}
             residual = OverGrid(request.equation, columns, places, torch.from_numpy(weight).to(dtype))
-        return Appended(OnGrid(inner, grid, request.factors, dtype), request, residual)
+        return Appended(OnGrid(inner, own, dtype), request, residual)
 
-    operator = "kernels of few taps on the grid (op mollified_derivative)"
-    return Plan(_described(request, sums, letters, units, field, operator, words), made)
+    return Plan(_described(request, sums, letters, units, field, found.words, indicator), made)
 
 
 def _of_points(
@@ -140,7 +150,12 @@ def _of_points(
         return Appended(found.of(inner), request, residual)
 
     units = dict(zip(box.names, box.units, strict=True))
-    return Plan(_described(request, sums, letters, units, field, found.words, "|residual| at the row's point"), made)
+    return Plan(
+        _described(
+            request, sums, letters, units, field, dict.fromkeys(sums, found.words), "|residual| at the row's point"
+        ),
+        made,
+    )
 
 
 def _described(
@@ -149,12 +164,12 @@ def _described(
     letters: tuple[str, ...],
     units: Mapping[str, str],
     field: tuple[str, str],
-    operator: str,
+    operators: Mapping[str, str],
     indicator: str,
 ) -> tuple[Described, ...]:
     name, unit = field
     made = [Described(name, unit)]
-    made += [Described(n, unit_of(unit, sums[n], letters, units), operator=operator) for n in request.names]
+    made += [Described(n, unit_of(unit, sums[n], letters, units), operator=operators[n]) for n in request.names]
     if request.equation is not None:
         made.append(Described(RESIDUAL, request.equation.unit, diagnostic=True, operator=indicator))
     if name in (*request.names, RESIDUAL) or (name != FIELD and FIELD in request.names):

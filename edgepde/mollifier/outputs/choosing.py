@@ -45,12 +45,16 @@ class Chosen:
 
 @dataclass(frozen=True)
 class _Tried:
-    """Values [P, ..] of every factor in the module's arithmetic, and what they cost in passes of the network."""
+    """Values [P, ..] of every factor in the module's arithmetic, and what they cost in passes of the network.
+
+    doubt: by factor, what the values they are held against may be off by themselves.
+    """
 
     of: Callable[[nn.Module], nn.Module]
     values: Sequence[Array]
     passes: int
     words: str
+    doubt: Sequence[float] = ()
 
 
 def chosen(module: nn.Module, box: Box, sums: Mapping[str, Sum], form: str, log: Callable[[str], None]) -> Chosen:
@@ -71,7 +75,7 @@ def chosen(module: nn.Module, box: Box, sums: Mapping[str, Sum], form: str, log:
         tried["stencil"] = stencil
         reference = far if reference is None else reference
     assert reference is not None
-    errors = {name: _errors(one.values, reference) for name, one in tried.items()}
+    errors = {name: _errors(one, reference) for name, one in tried.items()}
     largest = [float(np.abs(r).max()) for r in reference]
     shares = {name: _worst(found, largest) for name, found in errors.items()}
     best = min(shares, key=lambda name: shares[name])
@@ -112,11 +116,12 @@ def _stencil(
     asked = list(dict.fromkeys(orders for terms in sums.values() for _, orders in terms if any(orders)))
     steps: dict[Index, Mapping[int, Step]] = {}
     wide: dict[Index, Mapping[int, Step]] = {}
+    doubt: dict[Index, float] = {}
     exact = None if reference is None else _parts(module, box, asked, points)
     for place, orders in enumerate(asked):
         options = candidates(orders, box)
         found = [_alone(_wide(module), box, orders, one, points, torch.float64) for one in options]
-        near = _agreeing(found) if exact is None else exact[place]
+        near, doubt[orders] = _agreeing(found) if exact is None else (exact[place], 0.0)
         here = [_alone(copy.deepcopy(module), box, orders, one, points, dtype) for one in options]
         steps[orders] = options[int(np.argmin([_off(h, near) for h in here]))]
         wide[orders] = options[int(np.argmin([_off(f, near) for f in found]))]
@@ -128,7 +133,8 @@ def _stencil(
     told = "; ".join(_words(orders, parts, box) for orders, parts in steps.items())
     values = _run(of(copy.deepcopy(module)), points, dtype)
     far = reference if reference is not None else _run(of(_wide(module), wide), points, torch.float64)
-    return _Tried(of, values, passes, f"stencils around the point, one-sided at edges ({told})"), far
+    unsure = [sum(abs(c) * doubt.get(orders, 0.0) for c, orders in terms) for terms in sums.values()]
+    return _Tried(of, values, passes, f"stencils around the point, one-sided at edges ({told})", unsure), far
 
 
 def candidates(orders: Index, box: Box) -> list[dict[int, Step]]:
@@ -155,19 +161,20 @@ def _alone(
     return _run(Stencil(module, box, [((1.0, orders),)], {orders: steps}), points, dtype)[0]
 
 
-def _agreeing(found: Sequence[Array]) -> Array:
-    """Of stencils of ever smaller steps the one that differs least from the next."""
-    per = HALVINGS
-    apart = [_off(found[i], found[i + 1]) if (i + 1) % per else np.inf for i in range(len(found))]
-    return found[int(np.argmin(apart))]
+def _agreeing(found: Sequence[Array]) -> tuple[Array, float]:
+    """Of stencils of ever smaller steps the one that differs least from the next, and by how much."""
+    apart = [_off(found[i], found[i + 1]) if (i + 1) % HALVINGS else np.inf for i in range(len(found) - 1)]
+    best = int(np.argmin(apart))
+    return found[best], apart[best]
 
 
 def _off(a: Array, b: Array) -> float:
     return float(np.abs(a - b).max())
 
 
-def _errors(values: Sequence[Array], reference: Sequence[Array]) -> list[float]:
-    return [_off(v, r) for v, r in zip(values, reference, strict=True)]
+def _errors(tried: _Tried, reference: Sequence[Array]) -> list[float]:
+    doubt = tried.doubt or [0.0] * len(reference)
+    return [_off(v, r) + d for v, r, d in zip(tried.values, reference, doubt, strict=True)]
 
 
 def _worst(errors: Sequence[float], largest: Sequence[float]) -> float:

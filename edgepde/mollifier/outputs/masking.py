@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bank import bank
-from ..grid import Grid
+from ..bank import Bank
 
 # Rows whose kernel sums up errors of its readings so many times more than the best row's are left out.
 NOISY = 10.0
 
 
-def counted(grid: Grid, names: Sequence[str]) -> tuple[NDArray[np.float64], str]:
+def counted(made: Bank) -> tuple[NDArray[np.float64], str]:
     """Weights [n_1 .. n_a], 0 for what is left out and 1 else, and the same in words."""
-    made = bank(grid, tuple(names))
+    grid = made.grid
     keep = np.ones(grid.shape)
     left = []
     for place, (axis, kernels) in enumerate(zip(grid.axes, made.kernels, strict=True)):

@@ -9,23 +9,21 @@ import torch
 from edgepde_runtime.errors import InputError
 from torch import Tensor, nn
 
-from ..bank import bank
+from ..bank import Bank
 from ..grid import MOST_AXES, Grid
 from ..mollified_derivative import mollified_derivative
 
 
 @final
 class OnGrid(nn.Module):
-    """x [M, d] -> (y, then D_k y [M, n_1 .. n_a] for every name); axes of length 1 in y beside the grid's are dropped.
+    """x [M, d] -> (y, then D_k y [M, n_1 .. n_a] for every name of the bank); y may have axes of length 1 more.
 
-    The taps are those of the dtype; in float64 they are the same numbers.
-    Raises InputError for a grid too small for the kernels.
+    The taps are rounded to the dtype; in float64 they stay the same numbers.
     """
 
-    def __init__(self, module: nn.Module, grid: Grid, names: Sequence[str], dtype: torch.dtype) -> None:
+    def __init__(self, module: nn.Module, made: Bank, dtype: torch.dtype) -> None:
         super().__init__()
-        self.module, self.shape, self.count = module, grid.shape, len(names)
-        made = bank(grid, tuple(names))
+        self.module, self.shape, self.count = module, made.grid.shape, len(made.names)
         held = {f"taps_{i + 1}": torch.from_numpy(taps.copy()).to(dtype) for i, taps in enumerate(made.taps)}
         held["combine"] = torch.from_numpy(made.combine.copy()).to(dtype)
         for name, values in {**held, "orders": torch.from_numpy(made.orders.copy())}.items():

@@ -13,12 +13,13 @@ from . import series
 from .series import Index, Part, Scaled, Series
 
 Rule = Callable[..., Any]
-# Linear in their first argument; those that name sizes, which may count rows; those that give a list.
+# Linear in their first argument; those that name sizes, which may count rows; constants; those that give a list.
 LINEAR = {
     *("slice", "select", "unsqueeze", "squeeze", "permute", "transpose", "t", "neg", "clone", "contiguous", "alias"),
     *("narrow", "movedim", "sum", "mean", "_to_copy", "to", "flip", "detach", "lift_fresh_copy"),
 }
 SIZED = {"view", "reshape", "flatten", "expand", "_unsafe_view", "unflatten", "view_as", "repeat"}
+FILLED = {"ones_like", "zeros_like", "full_like", "new_zeros", "new_ones", "new_full"}
 LISTS = {"unbind", "split", "split_with_sizes", "chunk"}
 FUNCTIONS = ("tanh", "sigmoid", "exp", "sin", "cos", "log", "sqrt", "silu", "reciprocal", "erf")
 
@@ -31,6 +32,8 @@ def rule_for(name: str, target: Callable[..., Any]) -> Rule:
         return lambda x, *args, **kwargs: x.each(lambda part: target(part, *args, **kwargs))
     if name in SIZED:
         return _sized(target)
+    if name in FILLED:
+        return lambda x, *args, **kwargs: target(x.value, *args, **kwargs)
     if name in LISTS:
         return _list(target)
     raise UnsupportedModel(f"{name} has no rule for exact derivatives")

@@ -113,8 +113,10 @@ def scaled(x: Series, factor: float, shift: float = 0.0) -> Series:
         part = x[a]
         if part is None:
             return None
-        made = Scaled(factor * part.factor, part.tensor)
-        return made if any(a) or not shift else Scaled(1.0, made.whole + shift)
+        if any(a):
+            return Scaled(factor * part.factor, part.tensor) if factor else None
+        value = (factor * part.factor) * part.tensor
+        return Scaled(1.0, value + shift if shift else value)
 
     return Series(rule, x.zero)
 
@@ -252,10 +254,9 @@ def _sum(parts: list[Part]) -> Part:
         return None
     total, *rest = kept
     for part in rest:
-        ratio = part.factor / total.factor
-        if ratio == 1.0:
+        if part.factor == total.factor:
             total = Scaled(total.factor, total.tensor + part.tensor)
-        elif ratio == -1.0:
+        elif part.factor == -total.factor:
             total = Scaled(total.factor, total.tensor - part.tensor)
         else:
             total = Scaled(1.0, total.whole + part.whole)

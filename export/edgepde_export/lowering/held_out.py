@@ -25,7 +25,7 @@ def read(path: Path, box: Box, outputs: Sequence[OutputSpec]) -> dict[str, HeldO
     Raises DataError naming file, member and what is wrong with it.
     """
     members = {"y": outputs[0]} if len(outputs) == 1 else {spec.name: spec for spec in outputs}
-    arrays, _ = npz.read_file(path, LIMIT_BYTES, DataError, members=("x", "y") if len(outputs) == 1 else ())
+    arrays, _ = npz.read_file(path, LIMIT_BYTES, DataError, members=("x", "y") if len(outputs) == 1 else None)
     given = [name for name in members if name in arrays]
     if "x" not in arrays or not given or set(arrays) - {"x", *given}:
         got = ", ".join(sorted(arrays))

@@ -44,6 +44,8 @@ def lower(path: Path, box: Box, options: Options | None = None) -> BundleContent
     """
     options = options or Options()
     naming = options.naming or Naming()
+    if options.append is not None:
+        raise InputError(f"{path}: --derivatives and --residual are for modules and runs, which can be evaluated anew")
     given = _at_our_opset(_load(path), path)
     dtype = _rename(given, naming, box, path)
     model = prepare(given, options.log)

@@ -54,6 +54,7 @@ def _check_options(path: Path, domain: Box | None, options: Options) -> None:
         "--domain": (domain is not None, "this run has the box it was trained for"),
         "--family": (options.family is not None, "this run has the box it was trained for"),
         "--precision": (options.precision != "f32", "a reduced network solves with its tables in full precision"),
+        "--derivatives and --residual": (options.append is not None, "a reduced network has the residual it solves by"),
         "--with-reference": (options.reference, "a device cannot hold the full basis this run is compared with"),
     }
     for name, (given, why) in reasons.items():
