@@ -20,6 +20,7 @@ from edgepde_export.errors import Rejected, TargetError
 from edgepde_export.exporting import export
 from edgepde_export.lowering.options import Naming
 from edgepde_export.recompressing import keeping, rebuilding, settings, source
+from edgepde_export.recompressing.answer import Answer
 from edgepde_export.recompressing.rebuilding import recompress
 from edgepde_runtime import bundle as reader
 from edgepde_runtime.box import Box
@@ -172,6 +173,20 @@ def test_a_state_of_another_bundle_is_refused(moved: Path, tmp_path: Path) -> No
     bare = without(tmp_path)
     with pytest.raises(StateError, match="bundle expected"):
         recompress(bare, moved, **QUICK)
+
+
+def test_a_residual_that_grew_takes_a_run_or_a_smaller_error(first: Path) -> None:
+    old = reader.read(first)
+    how = settings.settings(old)
+    asked = Answer(("residual",), run_needed="would raise it again", smaller_helps=True)
+    for error in (None, "u=1e-2", "2e-2", "u=1e-1"):
+        with pytest.raises(InputError, match="would raise it again; give --run RUN or an --max-error below"):
+            rebuilding._without_run(old, how, asked, error)
+    rebuilding._without_run(old, how, asked, "u=5e-3")
+    with pytest.raises(InputError, match=r"give --run RUN$"):
+        rebuilding._without_run(old, replace(how, ledger={}), asked, "u=5e-3")
+    with pytest.raises(InputError, match=r"give --run RUN$"):
+        rebuilding._without_run(old, how, replace(asked, smaller_helps=False), "u=5e-3")
 
 
 @pytest.mark.parametrize("missing", ["because", "both"])

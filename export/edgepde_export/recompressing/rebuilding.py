@@ -72,7 +72,7 @@ def recompress(
     how = how if min_class is None else replace(how, kept={**how.kept, "min_class": min_class})
     asked = answer(old, why.read(Path(because), old), keep_box=keep_box, anyway=anyway)
     if run is None:
-        _without_run(old, asked, max_error)
+        _without_run(old, how, asked, max_error)
     elif stated := ends_of_run(Path(run)):
         asked.check_box(old, stated)
     for line in asked.words:
@@ -107,15 +107,16 @@ def _source(
     return of_run(run, place, how, max_error, seconds, again=again)
 
 
-def _without_run(old: Bundle, asked: Answer, max_error: str | float | None) -> None:
+def _without_run(old: Bundle, how: Settings, asked: Answer, max_error: str | float | None) -> None:
     """Raise InputError where the bundle's own reference cannot answer."""
     if old.reference is None:
         raise InputError(
             f"{old.root}: has no {reader.REFERENCE} and no --run RUN is given, so there is nothing to rebuild it from; "
             "give --run RUN, the run folder it was exported from or one trained since"
         )
-    if asked.run_needed and not (asked.smaller_helps and max_error is not None):
-        raise InputError(f"{old.root}: {asked.run_needed}; give --run RUN")
+    if asked.run_needed and not (asked.smaller_helps and spending.smaller(old, how, max_error)):
+        more = " or an --max-error below the old one" if asked.smaller_helps and how.max_error else ""
+        raise InputError(f"{old.root}: {asked.run_needed}; give --run RUN{more}")
 
 
 def _noted(old: Bundle, asked: Answer, content: BundleContent, *, same: bool) -> BundleContent:

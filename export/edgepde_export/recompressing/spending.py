@@ -52,6 +52,15 @@ def spent(
     return source(place / "small", given, max_error is not None), _certified(old, limits)
 
 
+def smaller(old: Bundle, how: Settings, max_error: str | float | None) -> bool:
+    """Whether an error was given that is below the one the network was compressed to."""
+    if max_error is None or how.max_error is None:
+        return False
+    output = old.manifest.outputs[0].name
+    given, before = limits_of(max_error, "--max-error").of(output), limits_of(how.max_error, "ledger.json").of(output)
+    return given is not None and before is not None and given < before
+
+
 def _where_they_are(
     source: Source, old: Bundle, how: Settings, limits: ErrorLimits, asked: Answer, place: Path, log: Log
 ) -> tuple[Made, ErrorLimits | None]:
