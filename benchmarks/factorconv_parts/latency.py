@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from _generated import generated
 from _harness import OURS, Row, say
 from _sessions import bound
 from edgepde_runtime import native
@@ -22,8 +23,6 @@ from edgepde_runtime.latency import measure
 from edgepde_runtime.rooms import Room
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
-
-from ._generated import generated
 
 Array = NDArray[np.float32]
 Call = Callable[[], Array]

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from _generated import generated
 from _harness import OURS, Row, say, timing
 from _sessions import bound
 from edgepde_export.lowering.convolutions import chosen
@@ -26,7 +27,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from . import oversized
-from ._generated import generated
 from ._rivals import FULL, QUICK, decoder, filters, generator, smallest_good, sweep
 from ._study import SEEDS, Data, Trained, obtain, obtain_data
 
