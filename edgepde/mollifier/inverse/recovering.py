@@ -12,7 +12,7 @@ from edgepde_runtime.errors import InputError
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from ..grid import Grid
+from ..grid import Grid, reals
 from .spline import noise_of_operator
 from .statement import Statement
 from .task import Estimate, Task
@@ -69,7 +69,7 @@ def recover(
         raise InputError(f"level: expected between 0 and 1, got {level:g}")
     if not 0.0 < widening < np.inf:
         raise InputError(f"widening: expected a positive factor, got {widening:g}")
-    task = Task(np.asarray(values, dtype=np.float64), grid, statement, noise)
+    task = Task(reals(values, "readings"), grid, statement, noise)
     seconds: dict[str, float] = {}
 
     def run(name: str) -> Estimate:

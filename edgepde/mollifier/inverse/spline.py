@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from edgepde_runtime.errors import InputError
 from numpy.typing import NDArray
 
 from ..grid import Grid
@@ -49,6 +50,8 @@ def fit(made: Fields, smoothed: Smoothed, space: Space) -> Answer:
     """
     gone = tuple(a for a in range(made.operator.ndim) if a not in space.places)
     normal = space.normal((made.operator**2).sum(gone))
+    if not np.trace(normal) > 0.0:
+        raise InputError("operator: 0 at all readings, so that nothing says what lambda is")
     right = space.load((made.operator * made.target).sum(gone))
     by_target = _carried(made.operator, made.target_slopes, smoothed, space)
     lam = np.asarray((made.operator * made.target).sum() / max((made.operator**2).sum(), 1e-300))

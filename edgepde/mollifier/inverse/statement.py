@@ -94,6 +94,12 @@ class Statement:
                         f"got {sum(orders)}"
                     )
 
+    def orders(self, grid: Grid) -> list[int]:
+        """By axis, how often it is differentiated by at most."""
+        pieces = (*self.left, *self.operator, *self.source)
+        found = [orders for p in pieces for _, orders in combination(p.derivative, grid.letters)]
+        return np.array(found, np.int64).max(axis=0).tolist()
+
 
 def statements() -> dict[str, Statement]:
     """All statements by name: the modules of the folder `statements`, each with a STATEMENT."""

@@ -21,6 +21,8 @@ from .statement import Statement
 
 Array = NDArray[np.float64]
 FOLDER = Path(__file__).with_name("methods")
+HUGE = 1e60
+"""Squares of products of derivatives of larger readings may be no numbers."""
 
 
 @final
@@ -55,9 +57,23 @@ class Task:
         object.__setattr__(self, "values", self.grid.fits(self.values))
         if self.values.shape != self.grid.shape:
             raise InputError(f"readings: expected one field {list(self.grid.shape)}, got {list(self.values.shape)}")
-        if self.noise is not None and not 0.0 <= self.noise < np.inf:
-            raise InputError(f"noise: expected a standard deviation from 0, got {self.noise:g}")
+        if (largest := float(np.nanmax(np.abs(self.values), initial=0.0))) > HUGE:
+            raise InputError(f"readings: expected numbers up to {HUGE:g} in size, got {largest:g}")
+        if self.noise is not None and not 0.0 < self.noise < np.inf:
+            raise InputError(f"noise: expected a standard deviation above 0, got {self.noise:g}")
         self.statement.check(self.grid)
+        self._check_places()
+
+    def _check_places(self) -> None:
+        """Along every axis readings at more places than the statement differentiates by it."""
+        read = np.isfinite(self.values)
+        for a, (axis, order) in enumerate(zip(self.grid.axes, self.statement.orders(self.grid), strict=True)):
+            places = int(read.any(tuple(b for b in range(read.ndim) if b != a)).sum())
+            if places <= order:
+                raise InputError(
+                    f"readings: axis {axis.name}: expected some at {order + 1} places or more, where the statement "
+                    f"differentiates {order} times, got {places}"
+                )
 
     @cached_property
     def smoothed(self) -> Smoothed:
