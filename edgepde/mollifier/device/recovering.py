@@ -163,8 +163,7 @@ def _tuned(config: InverseSettings, grid: Grid, validation: Draws, run: Run) -> 
         return Tuned(Estimator.from_json(meta["chosen"], TUNED), float(meta["error"]), tuple(meta["tried"]))
     low, high = config.bounds
     sizes = (1,) * len(grid.axes)
-    scale = max(abs(low), abs(high)) / 2.0 + abs(low + high) / 4.0
-    first = Estimator(config.statement, sizes, sizes, scale=scale, low=low, high=high)
+    first = Estimator(config.statement, sizes, sizes, scale=max(abs(low), abs(high)), low=low, high=high)
     tuned = tune(first, config.stated(), grid, validation, few=config.validation < FEW)
     meta = {"chosen": tuned.chosen.to_json(), "error": tuned.error, "tried": list(tuned.tried)}
     run.save(TUNED, {"error": torch.tensor(tuned.error)}, meta)

@@ -57,7 +57,7 @@ class InverseSettings(ABC):
             raise SettingError(f"test: a level of {self.level:g} needs at least {fewest:.0f} draws, got {self.test}")
         if not 0.0 < self.rate < math.inf:
             raise SettingError(f"rate: expected a number above 0, got {self.rate}")
-        self.problem()
+        self.given()
 
     @abstractmethod
     def problem(self) -> Inverse:

@@ -60,7 +60,7 @@ def tune(first: Estimator, stated: Statement, grid: Grid, validation: Draws, *, 
 
         best = sorted(windows, key=error)[:FINALISTS]
         if not best:
-            raise InputError(f"readings: expected axes of at least 9 samples, got {list(grid.shape)}")
+            raise InputError(f"readings: expected axes of at least {2 * HALVES[0] + 1} samples, got {list(grid.shape)}")
         finer = [replace(how, count=n, curvature=c) for how in best for n, c in product(counts, CURVATURES)]
         room = min(grid.axis(name).size for name in stated.over)
         chosen = min((*best, *(how for how in finer if how.count <= room)), key=error)
@@ -74,7 +74,7 @@ def _windows(first: Estimator, stated: Statement, grid: Grid, few: bool) -> Iter
     room = min(grid.axis(name).size for name in stated.over)
     count = min(COUNTS[len(stated.over)][-1], room)
     alone = len(grid.axes) == 1
-    times = ALONG_TIME[2:3] if few and not alone else ALONG_TIME
+    times = ALONG_TIME[1:2] if few and not alone else ALONG_TIME
     for (wide, steep), half in product(times, HALVES[:3] if few else HALVES):
         halves, degrees = [], []
         for place, axis in enumerate(grid.axes):
