@@ -9,7 +9,7 @@ import numpy as np
 from edgepde_runtime.errors import InputError
 from numpy.typing import NDArray
 
-from .grid import Grid
+from .grid import Grid, reals
 
 
 @final
@@ -24,7 +24,7 @@ class Readings:
     values: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        points, values = (np.asarray(v, dtype=np.float64) for v in (self.points, self.values))
+        points, values = reals(self.points, "readings: points"), reals(self.values, "readings: values")
         if points.ndim != 2 or values.shape != points.shape[:1]:
             raise InputError(f"readings: expected points [M, d] and values [M], got {points.shape} and {values.shape}")
         if not np.isfinite(points).all():

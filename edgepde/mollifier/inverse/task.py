@@ -71,7 +71,7 @@ class Task:
             places = int(read.any(tuple(b for b in range(read.ndim) if b != a)).sum())
             if places <= order:
                 raise InputError(
-                    f"readings: axis {axis.name}: expected some at {order + 1} places or more, where the statement "
+                    f"readings: expected some at {order + 1} places of axis {axis.name} or more, where the statement "
                     f"differentiates {order} times, got {places}"
                 )
 

@@ -9,7 +9,7 @@ import pytest
 from edgepde_runtime.errors import InputError
 
 from edgepde.mollifier.grid import Grid
-from edgepde.mollifier.inverse.recovering import recover
+from edgepde.mollifier.inverse.recovering import Recovered, recover
 from edgepde.mollifier.inverse.statement import statement
 from edgepde.mollifier.inverse.task import methods
 from edgepde.mollifier.readings import Readings
@@ -36,10 +36,10 @@ def without(*place: Any) -> np.ndarray:
         (VALUES[None], r"readings: expected one field \[8, 13, 13\]"),
         (np.where(VALUES > 0.5, np.inf, VALUES), r"field\[.*\]: expected finite values or NaN"),
         (1e70 * VALUES, r"readings: expected numbers up to 1e\+60"),
-        (np.nan * VALUES, "readings: axis t: expected some at 2 places or more"),
-        (without(slice(1, None)), "axis t: expected some at 2 places or more, where .* differentiates 1 times, got 1"),
-        (without(slice(None), slice(2, None)), "axis y: expected some at 3 places or more, .* 2 times, got 2"),
-        (without(slice(None), slice(None), slice(2, None)), "axis x: expected some at 3 places or more"),
+        (np.nan * VALUES, "readings: expected some at 2 places of axis t or more"),
+        (without(slice(1, None)), "some at 2 places of axis t or more, where .* differentiates 1 times, got 1"),
+        (without(slice(None), slice(2, None)), "some at 3 places of axis y or more, .* 2 times, got 2"),
+        (without(slice(None), slice(None), slice(2, None)), "some at 3 places of axis x or more"),
     ],
 )
 @pytest.mark.parametrize("method", ["auto", "spline"])
@@ -48,15 +48,22 @@ def test_readings_that_do_not_fit(values: Any, message: str, method: str) -> Non
         recover(values, GRID, STATED, method=method)
 
 
+def tried(values: np.ndarray, grid: Grid, method: str) -> Recovered | str:
+    """What is recovered, or why not."""
+    try:
+        return recover(values, grid, STATED, method=method, baseline=False)
+    except InputError as error:
+        return str(error)
+
+
 @pytest.mark.parametrize("method", methods())
 @pytest.mark.parametrize("scale", [0.0, 1e-200])
 def test_a_field_on_which_the_operator_vanishes_says_nothing(method: str, scale: float) -> None:
-    try:
-        found = recover(scale * VALUES, GRID, STATED, method=method, baseline=False)
-    except InputError as error:
-        assert "nothing says what lambda is" in str(error) or "solver" in str(error)
-    else:
+    found = tried(scale * VALUES, GRID, method)
+    if isinstance(found, Recovered):
         assert not found.mask.any()
+    else:
+        assert any(words in found for words in ("nothing says what lambda is", "expected to determine lambda"))
 
 
 @pytest.mark.parametrize("noise", [0.0, -1.0, np.nan, np.inf])
@@ -70,13 +77,13 @@ def test_uneven_axes_are_never_taken_for_even(method: str) -> None:
     x = HEAT.axes["x"].copy()
     x[5] += 0.4 * (x[1] - x[0])
     grid = Grid.of(**{**HEAT.axes, "x": x})
-    try:
-        found = recover(VALUES, grid, STATED, method=method, baseline=False)
-    except InputError as error:
-        assert "axis x: expected even spacing" in str(error)
-    else:
-        even = recover(VALUES, GRID, STATED, method=method, baseline=False)
+    found = tried(VALUES, grid, method)
+    if isinstance(found, Recovered):
+        even = tried(VALUES, GRID, method)
+        assert isinstance(even, Recovered)
         assert not np.array_equal(found.lam, even.lam)
+    else:
+        assert "axis x: expected even spacing" in found
 
 
 def test_missing_readings_leave_finite_estimates() -> None:
