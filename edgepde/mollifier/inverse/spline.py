@@ -18,8 +18,8 @@ from .strong import Slopes, Strong, joined
 
 Array = NDArray[np.float64]
 ROUNDS = 2
-FLOOR = 0.01
-"""Share of the noise that is taken for errors of the fit itself, white over the samples."""
+FLOOR = 0.3
+"""Errors of the fit itself, white over the samples, as a share of what the readings' noise does to the equations."""
 
 
 @final
