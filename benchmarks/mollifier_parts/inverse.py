@@ -22,7 +22,7 @@ from edgepde.mollifier.grid import Grid
 from edgepde.mollifier.inverse.band import coverage, widening
 from edgepde.mollifier.inverse.fixed import fixed
 from edgepde.mollifier.inverse.recovering import recover
-from edgepde.mollifier.inverse.statement import statement
+from edgepde.mollifier.inverse.statement import Statement, statement
 from edgepde.mollifier.inverse.task import Estimate, Task, methods
 from edgepde.problems.heat_field import HeatField, StationaryHeat
 from edgepde.problems.inverse_case import Case
@@ -52,6 +52,13 @@ class Question:
     draws: int = 8
     without: tuple[str, ...] = ()
     covered: tuple[str, ...] = ()
+    edges_known: bool = True
+
+    @property
+    def stated(self) -> Statement:
+        """The inverse problem."""
+        made = statement(self.statement)
+        return made if self.edges_known else replace(made, boundary="")
 
     def drawn(self, seed: int, count: int) -> Iterator[Case]:
         """Fresh draws of lambda, field and noise."""
@@ -67,6 +74,9 @@ def questions() -> tuple[Question, ...]:
     return (
         Question("heat, 1 % noise", "heat_field", heat, "spline", 0.99, 50.0, covered=("spline",), without=quiet),
         Question("heat, 5 % noise", "heat_field", replace(heat, noise=0.05), SOLVER, 0.99, 10e3, covered=(SOLVER,)),
+        Question(
+            "heat, 1 % noise, edges unknown", "heat_field", heat, "spline", edges_known=False, covered=("spline",)
+        ),
         Question("heat, 1 % noise, solver", "heat_field", heat, SOLVER, 0.99, covered=(SOLVER,), draws=4),
         Question(
             f"heat, 1 % noise, {sparse}", "heat_field", replace(heat, missing=0.5), SOLVER, covered=(SOLVER,), draws=4
@@ -104,7 +114,7 @@ def answered(question: Question, seed: int, draws: int) -> list[Row]:
             if name in question.without or (name == SOLVER and question.ours != SOLVER):
                 continue
             try:
-                found.setdefault(name, []).append(timed(case, question.statement, name))
+                found.setdefault(name, []).append(timed(case, question.stated, name))
             except InputError:
                 found.pop(name, None)
     made: list[Row] = []
@@ -112,14 +122,14 @@ def answered(question: Question, seed: int, draws: int) -> list[Row]:
         made += list(_scored(question, name, cases, answers))
     if question.statement == "reaction_diffusion":
         made.append(Row(question.case, PAPER, CORRELATION, 0.44, goal=">="))
-    chosen = recover(cases[0].readings, Grid.of(**cases[0].axes), statement(question.statement), baseline=False)
+    chosen = recover(cases[0].readings, Grid.of(**cases[0].axes), question.stated, baseline=False)
     told = Row(f"{question.case}: what recover chooses", chosen.method, CORRELATION, score(chosen.lam, cases[0].lam)[0])
     return [*made, replace(told, goal=">=", note=chosen.reason)]
 
 
-def timed(case: Case, name: str, method: str) -> tuple[Estimate, float]:
+def timed(case: Case, stated: Statement, method: str) -> tuple[Estimate, float]:
     """An estimate and its processor time in ms from readings to lambda; of a second run where runs are short."""
-    grid, stated = Grid.of(**case.axes), statement(name)
+    grid = Grid.of(**case.axes)
     for again in (True, False):
         start = time.process_time()
         made = Task(case.readings, grid, stated).estimate(method)
@@ -154,9 +164,8 @@ def on_device(seed: int) -> Iterator[Row]:
     """The fixed form of the spline, chosen on simulated cases, on the draws of its question."""
     for question in (q for q in questions() if q.case in ("heat, 1 % noise", "reaction-diffusion, 1 % noise, spline")):
         say(f"  fixed form, {question.case}")
-        stated = statement(question.statement)
         chosen = list(question.drawn(seed + 500, CHOSEN_ON))
-        one, _ = fixed(Grid.of(**chosen[0].axes), stated, chosen)
+        one, _ = fixed(Grid.of(**chosen[0].axes), question.stated, chosen)
         fresh = list(question.drawn(seed, question.draws))
         both = [score(one.apply(case.readings, case.noise), case.lam) for case in fresh]
         first, second = ([b[i] for b in both] for i in (0, 1))
@@ -168,13 +177,13 @@ def on_device(seed: int) -> Iterator[Row]:
 
 def banded(seed: int) -> Iterator[Row]:
     """The spline's band, widened on simulated cases, on fresh ones."""
-    for question in (q for q in questions() if q.ours == "spline" and "missing" not in q.case):
+    for question in (q for q in questions() if q.ours == "spline" and q.edges_known and "missing" not in q.case):
         say(f"  bands, {question.case}")
         cases = list(question.drawn(seed + 500, CALIBRATION))
-        made = [timed(case, question.statement, "spline")[0] for case in cases]
+        made = [timed(case, question.stated, "spline")[0] for case in cases]
         wider = widening([c.lam for c in cases], [m.lam for m in made], [m.deviation for m in made], LEVEL)
         fresh = list(question.drawn(seed, 2 * question.draws))
-        shares = [covered(timed(case, question.statement, "spline")[0], case.lam, wider) for case in fresh]
+        shares = [covered(timed(case, question.stated, "spline")[0], case.lam, wider) for case in fresh]
         held = float(np.mean([share >= LEVEL for share in shares]))
         note = f"widened {wider:.2f} by {CALIBRATION} simulated cases; mean share {np.mean(shares):.2f}"
         yield Row(f"{question.case}: cases with {LEVEL:.0%} in the band", "spline", "", held, goal=">=", note=note)

@@ -20,6 +20,8 @@ from .statement import Boundary
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 MORE = 1.2
+DEGREES = (4, 6)
+"""Of local windows, which are for edges where nothing is known."""
 SHORT = 48
 """Axes of time of up to so many samples are fitted by polynomials, longer ones by splines."""
 
@@ -96,7 +98,8 @@ def families(axis: Axis, boundary: Boundary) -> list[Basis]:
         return [cosines(axis, max(3, 2 * n // 3))]
     if boundary == "zero":
         return [polynomials(axis, max(3, min(round(2.0 * n**0.5), n - 3)), pinned=True)]
-    return [windows(axis, 6, half) for half in range(4, min(13, (n - 1) // 2 + 1))]
+    room = (n - 1) // 2
+    return [windows(axis, degree, half) for degree in DEGREES for half in range(degree - 1, min(2 * degree, room) + 1)]
 
 
 def along(x: Array, matrices: Sequence[Array]) -> Array:
