@@ -60,8 +60,8 @@ def scattered(
     """D^orders at targets [T, d] from readings at points [M, d], by weighted fits of total degree <= `degree`.
 
     A row reads the nearest `neighbours`, by default SPARE times the coefficients, or all points within `radius`. Leave
-    out the points of missing readings. InputError naming the target where the neighbours are too few or do not determine
-    the polynomial (on a line, say). Source: Levin, The approximation power of moving least squares (1998).
+    out the points of missing readings. InputError naming the target where the neighbours are too few, or do not
+    determine the polynomial (on a line, say). Source: Levin, The approximation power of moving least squares (1998).
     """
     known, wanted = _points(points, "points"), _points(targets, "targets")
     d = known.shape[1]
