@@ -88,7 +88,7 @@ def smooth(
 
 
 def families(axis: Axis, boundary: Boundary) -> list[Basis]:
-    """What an axis may be fitted with: its boundary condition's functions, else what its length allows."""
+    """What an axis may be fitted with: its boundary's functions, else local windows; InputError where it is too short."""
     n = axis.size
     if axis.name == TIME:
         if n > SHORT:
@@ -99,6 +99,9 @@ def families(axis: Axis, boundary: Boundary) -> list[Basis]:
     if boundary == "zero":
         return [polynomials(axis, max(3, min(round(2.0 * n**0.5), n - 3)), pinned=True)]
     room = (n - 1) // 2
+    if room < DEGREES[0] - 1:
+        least = 2 * DEGREES[0] - 1
+        raise InputError(f"readings: axis {axis.name}: expected {least} samples where no edge is known, got {n}")
     return [windows(axis, degree, half) for degree in DEGREES for half in range(degree - 1, min(2 * degree, room) + 1)]
 
 

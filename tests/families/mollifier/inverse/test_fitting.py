@@ -87,6 +87,12 @@ def test_too_few_readings_are_refused() -> None:
         smooth(values, grid, "zero-flux")
 
 
+def test_an_axis_too_short_for_windows_is_named() -> None:
+    grid = Grid.of(y=np.arange(6.0), x=np.arange(30.0))
+    with pytest.raises(InputError, match="axis y: expected 7 samples"):
+        smooth(np.ones(grid.shape), grid, "")
+
+
 def test_a_noise_that_is_known_is_used() -> None:
     grid, _, values = wave(0.0)
     assert smooth(values, grid, "zero-flux", noise=0.5).sigma == 0.5
