@@ -24,8 +24,8 @@ def estimate(values: Floats, grid: Grid) -> float:
 
     Differences of order m vanish for polynomials below m and leave the deviation of unit noise as it is. What the field
     itself leaves in them only adds: the first is taken that is within NEAR of the least that is sure (levels of few
-    differences are not), low orders before high ones since they vary less. A level is the root mean square of differences, cut off beyond OUTLIER medians. NaN
-    readings are left out. InputError where nothing can be said.
+    differences are not), low orders before high ones since they vary less. A level is the root mean square of
+    differences, cut off beyond OUTLIER medians. NaN readings are left out. InputError where nothing can be said.
     """
     field = grid.fits(values)
     found = []
@@ -57,9 +57,9 @@ def differences(field: Floats, axis: Axis, order: int, at: int) -> Floats:
 
 
 def _level(found: Floats, reads: int) -> tuple[float, float]:
-    """The level, and the factor within which two deviations of it lie if so many samples make one difference."""
+    """The level, and the factor within which one deviation of it lies if so many samples make one difference."""
     known = np.abs(found[np.isfinite(found)])
     if known.size < FEWEST:
         return math.inf, 1.0
     level = float(np.sqrt(np.mean(np.minimum(known, OUTLIER * np.median(known)) ** 2)))
-    return level, 1.0 + math.sqrt(2 * reads / known.size)
+    return level, 1.0 + math.sqrt(reads / (2 * known.size))
