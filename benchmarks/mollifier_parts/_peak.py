@@ -28,9 +28,9 @@ def main() -> None:
     opened = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
     (given,) = opened.get_inputs()
     binding = opened.io_binding()
-    x = np.ones(given.shape, np.float32)
+    x = np.ones((1, *given.shape[1:]), np.float32)
     binding.bind_cpu_input(given.name, x)
-    outputs = [np.zeros(y.shape, np.float32) for y in opened.get_outputs()]
+    outputs = [np.zeros((1, *y.shape[1:]), np.float32) for y in opened.get_outputs()]
     for info, y in zip(opened.get_outputs(), outputs, strict=True):
         binding.bind_output(info.name, "cpu", 0, np.float32, y.shape, y.ctypes.data)
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")

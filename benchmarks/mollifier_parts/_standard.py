@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-from edgepde_runtime.ops.mollified_derivative.reference import matrix
+from edgepde_runtime.ops.mollified_derivative.reference import matrix, run
 from numpy.typing import NDArray
 from onnx import NodeProto, helper, numpy_helper
 
@@ -20,7 +20,7 @@ Held = dict[str, NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class Graph:
-    """A model of one input x [1, 1, n, n], the shapes of its outputs, all derivatives in their order in them.
+    """A model of one input x [B, 1, n, n], the shapes of its outputs for B = 1, all derivatives in their order in them.
 
     everywhere: whether the ends of lines are right too; a convolution has zeros around the field.
     """
@@ -34,6 +34,12 @@ def kernels(n: int, half: int) -> Bank:
     """Windows of 2 half + 1 points on [0, 1]^2, degree as it is chosen for them."""
     line = np.linspace(0.0, 1.0, n)
     return bank(Grid.of(y=line, x=line), NAMES, half=half)
+
+
+def magnitude(made: Bank, x: Array) -> NDArray[np.float64]:
+    """The sum of the sizes of all terms of every derivative [4, n, n]."""
+    absolute = [np.abs(v).astype(np.float64) for v in (x, *made.taps, made.combine)]
+    return np.asarray(run([*absolute[:4], made.orders, absolute[4]], {})[0][0, :, 0])
 
 
 def graphs(n: int, half: int) -> tuple[Graph, dict[str, Graph]]:
@@ -136,8 +142,8 @@ def _graph(
 
 def _model(nodes: list[NodeProto], held: Held, shapes: dict[str, tuple[int, ...]], n: int) -> bytes:
     number = onnx.TensorProto.FLOAT
-    made = [helper.make_tensor_value_info(name, number, shape) for name, shape in shapes.items()]
-    given = [helper.make_tensor_value_info("x", number, [1, 1, n, n])]
+    made = [helper.make_tensor_value_info(name, number, ["B", *shape[1:]]) for name, shape in shapes.items()]
+    given = [helper.make_tensor_value_info("x", number, ["B", 1, n, n])]
     stored = [numpy_helper.from_array(np.ascontiguousarray(v), name) for name, v in held.items()]
     opsets = [helper.make_opsetid("", 20), helper.make_opsetid("edgepde", 1)]
     graph = helper.make_graph(nodes, "derivatives", given, made, stored)

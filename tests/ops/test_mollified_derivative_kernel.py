@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from edgepde_runtime.rooms import Room
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from support.mollified_banks import banks
 from support.mollified_kernel import Kernel, build_kernel, defined
 from support.op_cases import Case
 from support.rooms import cases_module, cases_of
@@ -125,34 +125,25 @@ def test_what_is_kept_is_windows_of_lines_and_planes(scalar: Kernel) -> None:
     taps = ((3, 3), (5, 5), (7, 7))
     of = {
         ((-1, -1, 0), (-1, 1, -1)): 0,
-        ((-1, 1, 0), (-1, 0, 0), (-1, -1, 0)): 5 * 9,
-        ((-1, 1, 0), (-1, 1, 1)): 2 * 5 * 9,
+        ((-1, -1, -1), (-1, -1, -1)): 0,
+        ((-1, 1, 0), (-1, 0, 0), (-1, -1, 0)): 8 * 9,
+        ((-1, 1, 0), (-1, 1, 1)): 2 * 8 * 9,
         ((1, -1, -1), (0, -1, -1)): 0,
-        ((1, -1, 0),): 3 * 8 * 9,
-        ((1, 1, 0), (0, 1, 0)): 3 * 8 * 9 + 5 * 9,
+        ((1, -1, 0), (-1, -1, 0)): 3 * 8 * 9,
+        ((1, 1, 0), (0, 1, 0)): 3 * 8 * 9 + 8 * 9,
     }
     for orders, kept in of.items():
         inputs = MADE(np.float32, 1, (6, 8, 9), taps, orders, 2)
-        assert scalar.scratch(inputs) == kept + len(orders) * 9
-
-
-@st.composite
-def banks(draw: Any) -> list[np.ndarray]:
-    """Grids, windows and orders of all kinds, sums with zeros among the factors."""
-    taps, grid = [], []
-    for most in (5, 9, 40):
-        n = draw(st.integers(1, most))
-        width = draw(st.integers(1, n))
-        taps.append((draw(st.sampled_from([width, n])), width))
-        grid.append(n)
-    order = st.tuples(*(st.integers(-1, 1) for _ in range(3)))
-    orders = draw(st.lists(order, min_size=1, max_size=20))
-    number = draw(st.sampled_from([np.float32, np.float64]))
-    return MADE(number, draw(st.integers(1, 2)), grid, taps, orders, draw(st.integers(1, 6)))
+        inputs[-1] = np.eye(len(orders), dtype=np.float32)
+        assert scalar.scratch(inputs) == kept
+        inputs[-1] = 2 * inputs[-1]
+        there = {(-1, -1, -1)} | ({(-1, -1, 0)} if (1, -1, 0) in orders else set())
+        own = set(orders) - there
+        assert scalar.scratch(inputs) == kept + len(own) * 4 * 9
 
 
 @settings(max_examples=80)
-@given(inputs=banks())
+@given(inputs=banks([np.float32, np.float64], (5, 9, 40), products=20))
 def test_any_bank_is_within_the_bound_and_has_the_same_bits_in_vectors(
     inputs: list[np.ndarray], scalar: Kernel, widest: Kernel
 ) -> None:

@@ -31,15 +31,16 @@ class Kernel:
 
     def scratch(self, inputs: Sequence[Any], *, lanes: bool = False) -> int:
         """Numbers of scratch that it asks for."""
-        self.library.test_scratch.restype = ctypes.c_size_t
-        orders = np.ascontiguousarray(inputs[4])
-        found = self.library.test_scratch(_sizes(inputs), ctypes.c_void_p(orders.ctypes.data), int(lanes))
-        return int(found)
+        call = self.library[f"test_scratch_{_code(inputs)}"]
+        call.restype = ctypes.c_size_t
+        orders, combine = (np.ascontiguousarray(v) for v in inputs[4:])
+        pointers = (ctypes.c_void_p(v.ctypes.data) for v in (orders, combine))
+        return int(call(_sizes(inputs), *pointers, int(lanes)))
 
     def run(self, inputs: Sequence[Any], *, lanes: bool = False) -> NDArray[Any]:
         """Every row of a batch, or tiles of it."""
         x, first, second, third, orders, combine = (np.ascontiguousarray(v) for v in inputs)
-        call = self.library[f"test_{'f32' if x.dtype == np.float32 else 'f64'}"]
+        call = self.library[f"test_{_code(inputs)}"]
         need, tile = self.scratch(inputs, lanes=lanes), self.tile if lanes else 1
         held = [at_the_end(v) for v in (first, second, third.swapaxes(1, 2), orders, combine)]
         shape = (len(combine), *x.shape[1:])
@@ -55,6 +56,10 @@ class Kernel:
             assert (scratch[need:] == x.dtype.type(1e30)).all()
             y[b : b + tile] = np.moveaxis(out, -1, 0)[: len(x) - b]
         return y
+
+
+def _code(inputs: Sequence[Any]) -> str:
+    return "f32" if inputs[0].dtype == np.float32 else "f64"
 
 
 def _sizes(inputs: Sequence[Any]) -> Any:

@@ -9,16 +9,22 @@ from .code import Code, at, pointer
 from .functions import Functions
 from .scratched import Scratched
 
+ROWS = 4
+
 
 @final
 @dataclass(frozen=True)
 class Sizes:
-    """ep_mollified: the grid, rows and width of every axis' taps, and how many outputs; orders of every product."""
+    """ep_mollified: the grid, rows and width of every axis' taps, how many outputs; orders of every product.
+
+    single: products that are an output as they are.
+    """
 
     grid: tuple[int, ...]
     taps: tuple[tuple[int, int], ...]
     orders: tuple[tuple[int, ...], ...]
     outputs: int
+    single: frozenset[int]
 
     def written(self) -> str:
         """The initialiser."""
@@ -26,11 +32,15 @@ class Sizes:
         return f"{{{len(self.orders)}, {self.outputs}, {{{axes}}}}}"
 
     def scratch(self) -> int:
-        """ep_mollified_scratch of one row: lines that axis 2 reads, planes that axis 1 reads, a line per product."""
+        """ep_mollified_numbers of one row: lines that axis 2 reads, planes that axis 1 reads, rows of products."""
         _, n2, n3 = self.grid
+        together = min(n2, ROWS)
         lines = {q3 for _, q2, q3 in self.orders if q2 >= 0 and q3 >= 0}
         planes = {order[1:] for order in self.orders if order[0] >= 0} - {(-1, -1)}
-        return len(lines) * self.taps[1][1] * n3 + len(planes) * self.taps[0][1] * n2 * n3 + len(self.orders) * n3
+        there = {self.orders[k] for k in self.single} | {(-1, *rest) for rest in planes} | {(-1, -1, -1)}
+        slots = set(self.orders) - there
+        kept = len(lines) * (self.taps[1][1] + together - 1) * n3
+        return kept + len(planes) * self.taps[0][1] * n2 * n3 + len(slots) * together * n3
 
     def used(self) -> list[bool]:
         """Which axes any product is filtered along."""

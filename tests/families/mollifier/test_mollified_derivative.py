@@ -10,7 +10,7 @@ import torch
 from edgepde_runtime.errors import InputError
 from edgepde_runtime.rooms import Room
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from support.mollified_banks import banks
 from support.rooms import cases_module
 
 from edgepde.mollifier.mollified_derivative import mollified_adjoint, mollified_derivative
@@ -42,22 +42,8 @@ def test_slopes_are_those_of_differences(name: str) -> None:
     assert torch.autograd.gradgradcheck(lambda v: mollified_derivative(v, *rest).square(), (x,), fast_mode=True)
 
 
-@st.composite
-def banks(draw: Any) -> list[np.ndarray]:
-    """Grids, windows and orders of all kinds."""
-    taps, grid = [], []
-    for most in (3, 5, 9):
-        n = draw(st.integers(1, most))
-        width = draw(st.integers(1, n))
-        taps.append((draw(st.sampled_from([width, n])), width))
-        grid.append(n)
-    orders = draw(st.lists(st.tuples(*(st.integers(-1, 1) for _ in range(3))), min_size=1, max_size=8))
-    made: list[np.ndarray] = MADE(np.float64, draw(st.integers(1, 2)), grid, taps, orders, draw(st.integers(1, 5)))
-    return made
-
-
 @settings(max_examples=60, deadline=None)
-@given(inputs=banks())
+@given(inputs=banks([np.float64], (3, 5, 9)))
 def test_the_adjoint_is_the_transpose(inputs: list[np.ndarray]) -> None:
     """<s, A x> = <A^T s, x>."""
     x, *rest = (torch.from_numpy(v) for v in inputs)

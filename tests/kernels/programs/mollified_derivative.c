@@ -21,8 +21,8 @@ enum { LANES = 16, INPUTS = 4 * 6 * 23, OUTPUTS = 5 * INPUTS, WEIGHTS = 800, SCR
 int main(void) {
     for (size_t i = 0; i < 2; i++) {
         ep_mollified_plan plan;
-        ep_mollified_plan_of(&banks[i], orders, &plan);
-        if (ep_mollified_scratch(&banks[i], &plan, 1) > SCRATCH) return 1;
+        ep_derivative_f32_plan(&banks[i], orders, ep_combine_f32, &plan);
+        if (ep_mollified_numbers(&banks[i], &plan, 1) > SCRATCH) return 1;
     }
     ep_mollified_all_f32();
     ep_mollified_all_f64();

@@ -10,14 +10,7 @@
 #undef EP_NAME
 #undef EP_TYPE
 
-size_t test_scratch(const ep_mollified *f, const int64_t *orders, int tile);
 size_t test_tile(void);
-
-size_t test_scratch(const ep_mollified *f, const int64_t *orders, int tile) {
-    ep_mollified_plan plan;
-    ep_mollified_plan_of(f, orders, &plan);
-    return ep_mollified_scratch(f, &plan, tile ? EP_TILE : 1);
-}
 size_t test_tile(void) { return EP_VECTOR_BYTES ? EP_TILE : 0; }
 
 #if EP_VECTOR_BYTES
@@ -26,6 +19,12 @@ size_t test_tile(void) { return EP_VECTOR_BYTES ? EP_TILE : 0; }
 #define TEST_LANES(name)
 #endif
 #define TEST(name, number) \
+    size_t test_scratch_##name(const ep_mollified *f, const int64_t *orders, const number *combine, int tile); \
+    size_t test_scratch_##name(const ep_mollified *f, const int64_t *orders, const number *combine, int tile) { \
+        ep_mollified_plan plan; \
+        mollified_##name##_plan(f, orders, combine, &plan); \
+        return ep_mollified_numbers(f, &plan, tile ? EP_TILE : 1); \
+    } \
     void test_##name(int tile, const ep_mollified *f, const number *x, const number *taps_1, const number *taps_2, \
                      const number *taps_3, const int64_t *orders, const number *combine, number *y, number *scratch); \
     void test_##name(int tile, const ep_mollified *f, const number *x, const number *taps_1, const number *taps_2, \

@@ -28,10 +28,14 @@ def rule(call: Call, builder: Builder) -> tuple[Value, ...]:
     if len(combine) > LARGEST_OUTPUTS or orders.max() > LARGEST_ORDERS:
         raise UnsupportedModel(f"expected at most {LARGEST_OUTPUTS} outputs and {LARGEST_ORDERS + 1} matrices per axis")
     rows = tuple((int(t.shape[1]), int(t.shape[2])) for t in taps)
-    sizes = Sizes(shape[1:], rows, tuple(tuple(map(int, order)) for order in orders), len(combine))
-    refuse_scratch(sizes.scratch())
+    single = [np.flatnonzero(row)[0] for row in combine if np.count_nonzero(row) == 1 and row.sum() == 1]
+    sizes = Sizes(
+        shape[1:], rows, tuple(tuple(map(int, order)) for order in orders), len(combine), frozenset(map(int, single))
+    )
+    need = max(sizes.scratch(), 1)
+    refuse_scratch(need)
     output = builder.new(x.code, (x.shape[0], dim(len(combine)), *x.shape[1:]), varying=x.varying)
-    scratch = builder.new(x.code, (dim(sizes.scratch()),), varying=x.varying)
+    scratch = builder.new(x.code, (dim(need),), varying=x.varying)
     held = (taps[0], taps[1], np.ascontiguousarray(taps[2].swapaxes(1, 2)))
     kept = [t for t, used in zip(held, sizes.used(), strict=True) if used]
     inputs = (x, *map(constant, (*kept, orders, combine)))

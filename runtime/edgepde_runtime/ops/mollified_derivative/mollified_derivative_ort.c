@@ -71,8 +71,8 @@ static const char *sizes_of(const ep_ort_call *call, ep_mollified *f) {
         const size_t count = EP_ORT_SIZE(call, 'H'), rows = f.axis[2].rows, width = f.axis[2].width; \
         const size_t places = f.axis[0].size * f.axis[1].size * f.axis[2].size; \
         const number *x = call->inputs[X], *taps = call->inputs[TAPS + 2]; \
-        ep_mollified_plan_of(&f, call->inputs[ORDERS], &plan); \
-        const size_t need = ep_mollified_scratch(&f, &plan, 1); \
+        mollified_##type##_plan(&f, call->inputs[ORDERS], call->inputs[COMBINE], &plan); \
+        const size_t need = ep_mollified_numbers(&f, &plan, 1); \
         if ((double)need > MOST) return "orders: expected fewer planes to keep"; \
         number *const scratch = malloc((need + count * rows * width) * sizeof(number)), *const turned = scratch + need; \
         if (!scratch) return "out of memory"; \
