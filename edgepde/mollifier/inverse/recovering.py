@@ -19,9 +19,8 @@ from .task import Estimate, Task
 
 Array = NDArray[np.float64]
 BASELINE = "savgol"
-HELD_OUT = 0.1
 EXPLAINED = 5.0
-"""A solver's misfit of held-out readings may exceed that of smoothing by so many of its standard deviations."""
+"""A solver's misfit of the readings may exceed 1, which pure noise leaves, by so many standard deviations of it."""
 CLEAR = 4.0
 """lambda is masked where the pooled squares of the operator are below CLEAR of what noise alone would give them."""
 

@@ -88,7 +88,7 @@ def smooth(
 
 
 def families(axis: Axis, boundary: Boundary) -> list[Basis]:
-    """What an axis may be fitted with: its boundary's functions, else local windows; InputError where it is too short."""
+    """What an axis may be fitted with: its boundary's functions, else windows; InputError where it is too short."""
     n = axis.size
     if axis.name == TIME:
         if n > SHORT:
