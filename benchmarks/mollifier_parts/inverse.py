@@ -22,6 +22,7 @@ from edgepde.mollifier.grid import Grid
 from edgepde.mollifier.inverse.band import coverage, widening
 from edgepde.mollifier.inverse.fixed import fixed
 from edgepde.mollifier.inverse.recovering import recover
+from edgepde.mollifier.inverse.smoothing import families, smooth
 from edgepde.mollifier.inverse.statement import Statement, statement
 from edgepde.mollifier.inverse.task import Estimate, Task, methods
 from edgepde.problems.heat_field import HeatField, StationaryHeat
@@ -102,7 +103,7 @@ def rows(quick: bool, seed: int) -> list[Row]:
             continue
         say(f"  {question.case}")
         made += answered(question, seed, 2 if quick else question.draws)
-    return made + ([] if quick else [*on_device(seed), *banded(seed)])
+    return made + ([] if quick else [*windows_tried(seed), *on_device(seed), *banded(seed)])
 
 
 def answered(question: Question, seed: int, draws: int) -> list[Row]:
@@ -158,6 +159,26 @@ def _scored(
         shares = [covered(made, case.lam) for (made, _), case in zip(answers, cases, strict=True)]
         note = f"of the samples, nominal {LEVEL:.0%}, as the method states it; least {min(shares):.2f}"
         yield Row(f"{question.case}: share in the band", name, "", float(np.mean(shares)), goal=">=", note=note)
+
+
+def windows_tried(seed: int) -> Iterator[Row]:
+    """The windows that were chosen without the answer against the best and the worst of the same choice."""
+    question = next(q for q in questions() if not q.edges_known)
+    say(f"  windows, {question.case}")
+    tried: list[list[float]] = []
+    for case in question.drawn(seed, question.draws):
+        grid, found = Grid.of(**case.axes), []
+        times, space = families(grid.axes[0], ""), families(grid.axes[1], "")
+        for window in space:
+            made = Task(case.readings, grid, question.stated)
+            made.__dict__["smoothed"] = smooth(case.readings, grid, "", [times, [window], [window]])
+            found.append(score(made.estimate("spline").lam, case.lam)[0])
+        tried.append(found)
+    for name, values in (("best", [max(v) for v in tried]), ("worst", [min(v) for v in tried])):
+        note = f"of {len(tried[0])} square windows, found with the answer; least {min(values):.4f}"
+        yield Row(
+            question.case, f"spline, {name} window", CORRELATION, median(values), None, ">=", quartiles(values), note
+        )
 
 
 def on_device(seed: int) -> Iterator[Row]:
