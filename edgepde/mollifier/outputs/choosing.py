@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from edgepde.network.signature import parameter_dtype, spelled
 
 from ..names import Index, Sum
-from .forward import Exact
+from .forward import Exact, Graphs
 from .series import below
 from .stencil import Stencil, Step, Steps
 
@@ -64,14 +64,16 @@ def chosen(module: nn.Module, box: Box, sums: Mapping[str, Sum], form: str, log:
     """
     module = copy.deepcopy(module).cpu().eval()
     points = _points(box)
-    exact, why = _exact(module, box, sums, points)
-    truth = None if exact is None else exact.of(_wide(module))
-    reference: Sequence[Array] | None = None if truth is None else _run(truth, points, torch.float64)
+    graphs = Graphs()
+    exact, why = _exact(module, box, sums, points, graphs)
+    reference: Sequence[Array] | None = None
+    if exact is not None:
+        reference = _run(Exact(_wide(module), box.dimension, list(sums.values()), graphs), points, torch.float64)
     if form == "exact" and exact is None:
         raise UnsupportedModel(f"--derivative-form exact: {why}")
     tried = {} if exact is None or form == "stencil" else {"exact": exact}
     if form != "exact":
-        stencil, far = _stencil(module, box, sums, points, reference)
+        stencil, far = _stencil(module, box, sums, points, reference, graphs)
         tried["stencil"] = stencil
         reference = far if reference is None else reference
     assert reference is not None
@@ -95,12 +97,15 @@ def _points(box: Box) -> Tensor:
     return torch.from_numpy(x)
 
 
-def _exact(module: nn.Module, box: Box, sums: Mapping[str, Sum], points: Tensor) -> tuple[_Tried | None, str]:
+def _exact(
+    module: nn.Module, box: Box, sums: Mapping[str, Sum], points: Tensor, graphs: Graphs
+) -> tuple[_Tried | None, str]:
     def of(inner: nn.Module) -> nn.Module:
         return Exact(inner, box.dimension, list(sums.values()))
 
     try:
-        values = _run(of(copy.deepcopy(module)), points, parameter_dtype(module))
+        made = Exact(copy.deepcopy(module), box.dimension, list(sums.values()), graphs)
+        values = _run(made, points, parameter_dtype(module))
     except UnsupportedModel as error:
         return None, str(error)
     asked = {orders for terms in sums.values() for _, orders in terms}
@@ -109,7 +114,12 @@ def _exact(module: nn.Module, box: Box, sums: Mapping[str, Sum], points: Tensor)
 
 
 def _stencil(
-    module: nn.Module, box: Box, sums: Mapping[str, Sum], points: Tensor, reference: Sequence[Array] | None
+    module: nn.Module,
+    box: Box,
+    sums: Mapping[str, Sum],
+    points: Tensor,
+    reference: Sequence[Array] | None,
+    graphs: Graphs,
 ) -> tuple[_Tried, Sequence[Array]]:
     """The best stencil per multi-index, and the reference it was held against where none was given."""
     dtype = parameter_dtype(module)
@@ -117,7 +127,7 @@ def _stencil(
     steps: dict[Index, Mapping[int, Step]] = {}
     wide: dict[Index, Mapping[int, Step]] = {}
     doubt: dict[Index, float] = {}
-    exact = None if reference is None else _parts(module, box, asked, points)
+    exact = None if reference is None else _parts(module, box, asked, points, graphs)
     for place, orders in enumerate(asked):
         options = candidates(orders, box)
         found = [_alone(_wide(module), box, orders, one, points, torch.float64) for one in options]
@@ -150,8 +160,8 @@ def candidates(orders: Index, box: Box) -> list[dict[int, Step]]:
     return found
 
 
-def _parts(module: nn.Module, box: Box, asked: Sequence[Index], points: Tensor) -> list[Array]:
-    made = Exact(_wide(module), box.dimension, [((1.0, orders),) for orders in asked])
+def _parts(module: nn.Module, box: Box, asked: Sequence[Index], points: Tensor, graphs: Graphs) -> list[Array]:
+    made = Exact(_wide(module), box.dimension, [((1.0, orders),) for orders in asked], graphs)
     return list(_run(made, points, torch.float64))
 
 

@@ -34,17 +34,37 @@ class _Name:
     name: str
 
 
+@dataclass(frozen=True, eq=False)
+class _Graph:
+    """Where every input of the graph comes from, "" for x; its nodes; the name of the result; numbers of its own."""
+
+    given: tuple[tuple[str, str], ...]
+    steps: tuple[_Step, ...]
+    result: str
+    constants: Mapping[str, Tensor]
+
+
+@final
+class Graphs(dict[torch.dtype, _Graph]):
+    """The graphs of one architecture by dtype; copies of a module share them."""
+
+    def __deepcopy__(self, _: Any) -> Graphs:
+        return self
+
+
 @final
 class Exact(nn.Module):
     """x [M, d] -> (y [M, ..], then one such tensor per sum of derivatives of y).
 
     sums: by the columns of x, ((coefficient, orders), ...). The module stays as it is and is called nowhere else.
+    graphs: those of modules of the same architecture, which are read where they are missing.
     Raises UnsupportedModel naming an operation without a rule, before anything is run.
     """
 
-    def __init__(self, module: nn.Module, d: int, sums: Sequence[Sum]) -> None:
+    def __init__(self, module: nn.Module, d: int, sums: Sequence[Sum], graphs: Graphs | None = None) -> None:
         super().__init__()
         self.module, self.d, self.sums = module, d, tuple(sums)
+        self.graphs = Graphs() if graphs is None else graphs
         self._read()
 
     def _apply(self, *args: Any, **kwargs: Any) -> Exact:
@@ -71,54 +91,67 @@ class Exact(nn.Module):
         """The index of the value."""
         return (0,) * self.d
 
-    def _read(self) -> None:
-        kinds = (t.dtype for t in (*self.module.parameters(), *self.module.buffers()) if t.is_floating_point())
-        example = torch.zeros(ROWS, self.d, dtype=next(kinds, torch.float32))
-        rows = torch.export.Dim("rows")
-        with torch.no_grad():
-            try:
-                program = torch.export.export(self.module, (example,), dynamic_shapes=({0: rows},), strict=False)
-            except Exception as error:
-                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-                raise UnsupportedModel(f"torch.export refused the module: {reason}") from error
-        self._steps: list[_Step] = []
-        self._result = ""
-        self._given: list[tuple[str, str]] = []
-        for place, spec in enumerate(program.graph_signature.input_specs):
-            held = None if spec.target is None else program.constants.get(spec.target)
-            lifted = spec.target not in program.state_dict and not _has(self.module, str(spec.target))
-            if held is not None and lifted:
-                self.register_buffer(f"constant_{place}", torch.as_tensor(held).clone(), persistent=False)
-                self._given.append((spec.arg.name, f"constant_{place}"))
-            else:
-                self._given.append((spec.arg.name, "" if spec.target is None else f"module.{spec.target}"))
-        self._walk(program)
+    @property
+    def dtype(self) -> torch.dtype:
+        """That of the module."""
+        tensors = (*self.module.parameters(), *self.module.buffers())
+        return next((t.dtype for t in tensors if t.is_floating_point()), torch.float32)
 
-    def _walk(self, program: torch.export.ExportedProgram) -> None:
-        known = {name for name, target in self._given if not target}
-        for node in program.graph.nodes:
-            if node.op == "call_function":
-                named = torch.fx.node.map_arg((node.args, dict(node.kwargs)), _name)
-                self._steps.append(_Step(node.name, node.target, named[0], named[1]))
-                if any(source.name in known for source in node.all_input_nodes) and not _is_size(node):
-                    known.add(node.name)
-                    if node.target is not operator.getitem:
-                        rule_for(_plain(node.target), node.target)
-            elif node.op == "output":
-                results = node.args[0]
-                if len(results) != 1 or not isinstance(results[0], torch.fx.Node):
-                    raise UnsupportedModel(f"expected one tensor as output, got {len(results)} results")
-                self._result = results[0].name
+    def _read(self) -> None:
+        if self.dtype not in self.graphs:
+            self.graphs[self.dtype] = _graph(self.module, self.d, self.dtype)
 
     def _run(self, x: Series) -> Series:
+        graph = self.graphs[self.dtype]
         values: dict[str, Any] = {}
-        for name, target in self._given:
-            values[name] = _held(self, target) if target else x
-        for step in self._steps:
+        for name, target in graph.given:
+            values[name] = _held(self.module, target) if target else graph.constants.get(name, x)
+        for step in graph.steps:
             args, kwargs = (_filled(part, values) for part in (step.args, step.kwargs))
             values[step.name] = _called(step.target, args, kwargs)
-        made = values[self._result]
+        made = values[graph.result]
         return made if isinstance(made, Series) else Series(lambda a: None if any(a) else Scaled(1.0, made), self.zero)
+
+
+def _graph(module: nn.Module, d: int, dtype: torch.dtype) -> _Graph:
+    """The graph of a module of points; raises UnsupportedModel naming an operation without a rule."""
+    rows = torch.export.Dim("rows")
+    example = torch.zeros(ROWS, d, dtype=dtype)
+    with torch.no_grad():
+        try:
+            program = torch.export.export(module, (example,), dynamic_shapes=({0: rows},), strict=False)
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise UnsupportedModel(f"torch.export refused the module: {reason}") from error
+    own = {*dict(module.named_parameters()), *dict(module.named_buffers())}
+    given, constants = [], {}
+    for spec in program.graph_signature.input_specs:
+        target = "" if spec.target is None else str(spec.target)
+        given.append((spec.arg.name, target if target in own else ""))
+        if target and target not in own:
+            constants[spec.arg.name] = torch.as_tensor(program.constants[target]).clone()
+    moving = {name for name, target in given if not target and name not in constants}
+    steps, result = _steps(program, moving)
+    return _Graph(tuple(given), steps, result, constants)
+
+
+def _steps(program: torch.export.ExportedProgram, moving: set[str]) -> tuple[tuple[_Step, ...], str]:
+    """The nodes in order and the name of the result; moving: names of what depends on x."""
+    steps: list[_Step] = []
+    for node in program.graph.nodes:
+        if node.op == "output":
+            (result, *more) = node.args[0]
+            if more or not isinstance(result, torch.fx.Node):
+                raise UnsupportedModel(f"expected one tensor as output, got {1 + len(more)} results")
+            return tuple(steps), result.name
+        if node.op == "call_function":
+            args, kwargs = torch.fx.node.map_arg((node.args, dict(node.kwargs)), _name)
+            steps.append(_Step(node.name, node.target, args, kwargs))
+            if any(source.name in moving for source in node.all_input_nodes) and not _is_size(node):
+                moving.add(node.name)
+                if node.target is not operator.getitem:
+                    rule_for(_plain(node.target), node.target)
+    raise UnsupportedModel("expected an output")
 
 
 def _name(node: torch.fx.Node) -> Any:
@@ -153,10 +186,6 @@ def _plain(target: Any) -> str:
 
 def _is_size(node: torch.fx.Node) -> bool:
     return not isinstance(node.meta.get("val"), Tensor | list | tuple)
-
-
-def _has(module: nn.Module, path: str) -> bool:
-    return path in dict(module.named_parameters()) or path in dict(module.named_buffers())
 
 
 def _held(module: nn.Module, path: str) -> Any:

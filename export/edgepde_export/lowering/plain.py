@@ -33,7 +33,7 @@ from ..passes.clean import serialize
 from ..passes.precision import store
 from . import blocks, certified, convolutions, held_out, measured, stored
 from .costly import costliest
-from .monitoring import check_live, judged, monitored
+from .monitoring import check_live, monitored
 from .options import Naming, Options
 from .prepare import prepare
 from .samples import dense_rows, golden_points, golden_rows
@@ -88,12 +88,13 @@ def content(plain: Plain, box: Box, options: Options) -> BundleContent:
     plain = replace(plain, model=store(convolved.model, options.precision, options.log), ledger=ledger)
     if options.append is not None:
         check_live(plain.model, spec, plain.signature[1], box)
-    outputs, monitor = monitored(plain.model, spec, plain.signature[1], box, options)
-    plain = replace(plain, answers=tuple(replace(a, spec=o) for a, o in zip(plain.answers, outputs, strict=True)))
     as_is = options.precision == "f32" and not lowered.merged and not convolved.merged
     truths = held_out.read(options.data, box, [a.spec for a in plain.certified]) if options.data is not None else None
     width = box.dimension + sum(math.prod(n for n in a.spec.shape if isinstance(n, int)) for a in plain.answers)
     golden = golden_points(box, golden_rows(width), options.seed, np.dtype(spec.dtype))
+    held = {a.spec.name: _golden_values(a, plain, as_is)(golden) for a in plain.answers}
+    watch = monitored(plain.model, plain.signature, box, (golden, held), options)
+    plain = replace(plain, answers=tuple(replace(a, spec=o) for a, o in zip(plain.answers, watch.outputs, strict=True)))
     points = np.concatenate([golden, golden_points(box, dense_rows(width), options.seed + 1, np.dtype(spec.dtype))])
     backends = measured.load_backends(serialize(plain.model), log, plain.signature if c99 else None)
     between = None if lowered.merged else convolved
@@ -102,20 +103,18 @@ def content(plain: Plain, box: Box, options: Options) -> BundleContent:
         _certified(answer, shared, as_is, None if truths is None else truths.get(answer.spec.name), between)
         for answer in plain.certified
     ]
-    held = {a.spec.name: _golden_values(a, plain, as_is)(golden) for a in plain.answers}
-    rows = judged(plain.signature, golden, held, backends)
     return BundleContent(
         name=(options.naming or Naming()).name,
         model=plain.model,
         inputs=(spec,),
         outputs=plain.signature[1],
         certificate=together([certificate for certificate, _ in made]),
-        golden={f"input/{spec.name}": golden[rows], **{f"output/{name}": y[rows] for name, y in held.items()}},
+        golden={f"input/{spec.name}": golden[watch.rows], **{f"output/{n}": y[watch.rows] for n, y in held.items()}},
         card=Notes(problem=plain.problem),
         ledger=plain.ledger,
         reference=prepare(plain.reference(), options.log) if options.reference else None,
         costly=worst_of(made, options),
-        monitor=monitor,
+        monitor=watch.monitor,
     )
 
 

@@ -21,6 +21,8 @@ FEW_ROWS = 8
 # |device residual - reference residual| as a share of the threshold. A residual has no certificate: compression moves
 # it by an amount of its own, however small the residual is, and its one use is to be held against the threshold.
 RESIDUAL_SHARE = 1e-2
+# A threshold that was calibrated on the device's own residuals may lie within reach of its rounding.
+CALIBRATED_SHARE = 0.25
 NOTHING = "no value to compare: no row of the reference converged"
 
 
@@ -44,7 +46,8 @@ def few(golden: Golden, manifest: Manifest, rows: int = FEW_ROWS) -> Golden:
 def replay(bundle: Bundle, backend: str, golden: Golden, trust: bool = False) -> list[Check]:
     """One check per output, on one backend: |device - reference| <= the sum of the certificate's terms after model.
 
-    For a residual: the same rows converge, none is above the threshold, and the two differ by RESIDUAL_SHARE of it.
+    For a residual: the same rows converge, none is above the threshold, and the two differ by RESIDUAL_SHARE of it, or
+    CALIBRATED_SHARE where monitor.json says how the threshold was found.
     """
     manifest = bundle.manifest
     model = Model(bundle, backend, "raise", False, trust)
@@ -55,14 +58,16 @@ def replay(bundle: Bundle, backend: str, golden: Golden, trust: bool = False) ->
     for spec in manifest.outputs:
         name = f"golden {spec.name} on {model.backend}"
         if spec.threshold is not None:
-            checks.append(_residual(name, spec, device[spec.name], golden.outputs[spec.name]))
+            calibrated = bundle.monitor is not None and bundle.monitor.output == spec.name
+            share = CALIBRATED_SHARE if calibrated else RESIDUAL_SHARE
+            checks.append(_residual(name, spec, device[spec.name], golden.outputs[spec.name], share))
         elif not spec.diagnostic:
             entry = model.certificate.outputs[spec.name]
             checks.append(_compare(name, spec, device[spec.name], reference, entry))
     return checks
 
 
-def _residual(name: str, spec: OutputSpec, device: Array, reference: Array) -> Check:
+def _residual(name: str, spec: OutputSpec, device: Array, reference: Array, share: float) -> Check:
     threshold = spec.threshold or 0.0
     expected, got = np.abs(reference.astype(np.float64)), np.abs(device.astype(np.float64))
     known = np.isfinite(expected)
@@ -77,7 +82,7 @@ def _residual(name: str, spec: OutputSpec, device: Array, reference: Array) -> C
         if (above := int((values > threshold).sum())) > 0:
             detail = f"{above} rows of the {whose} above the threshold"
             return Check(name, FAIL, float(values.max()), threshold, spec.unit, detail)
-    worst, limit = float(np.abs(got[known] - expected[known]).max()), RESIDUAL_SHARE * threshold
+    worst, limit = float(np.abs(got[known] - expected[known]).max()), share * threshold
     detail = f"{len(known)} rows converge as in the reference; largest of {int(known.sum())} differences"
     return Check(name, PASS if worst <= limit else FAIL, worst, limit, spec.unit, detail)
 
