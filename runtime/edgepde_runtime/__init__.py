@@ -3,6 +3,7 @@
 from .box import Box
 from .bundle import Bundle
 from .certificate import Certificate
+from .drift import Drift
 from .manifest import Manifest
 from .model import FallbackWarning, Model, OutOfBoxWarning, ResidualWarning, Result, RoundedWarning, load
 from .rollout import Rollout, roll, rollout
@@ -11,6 +12,7 @@ __all__ = [
     "Box",
     "Bundle",
     "Certificate",
+    "Drift",
     "FallbackWarning",
     "Manifest",
     "Model",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -90,7 +91,7 @@ class Watched:
         own = rng.integers(count, size=1) if unit == "call" else np.arange(count)
         rows = {s.shape[0]: rng.integers(len(given[s.name]), size=len(own)) for s in self.inputs}
         rows[self.symbol] = own
-        scaled = {s.name: _scaled(s, given[s.name][rows[s.shape[0]]]) for s in self.inputs}
+        scaled = {s.name: self._scaled(s.name, given[s.name][rows[s.shape[0]]]) for s in self.inputs}
         values = [figure.of(scaled[figure.input]) for figure in self.figures]
         above = np.zeros(len(own), bool)
         if self.residual is not None and self.residual.threshold is not None:
@@ -102,8 +103,23 @@ class Watched:
 
     def everything(self, given: Mapping[str, Array]) -> Iterator[NDArray[np.float64]]:
         """Each figure of the inputs on all rows of a call."""
-        scaled = {spec.name: _scaled(spec, given[spec.name]) for spec in self.inputs}
+        scaled = {spec.name: self._scaled(spec.name, given[spec.name]) for spec in self.inputs}
         yield from (figure.of(scaled[figure.input]).astype(np.float64) for figure in self.figures)
+
+    @cached_property
+    def _boxes(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Lower ends and widths [d] by input."""
+        made = {}
+        for spec in self.inputs:
+            low = np.array([c.low for c in spec.columns])
+            with np.errstate(over="ignore"):
+                made[spec.name] = low, np.array([c.high for c in spec.columns]) - low
+        return made
+
+    def _scaled(self, name: str, x: Array) -> Array:
+        low, width = self._boxes[name]
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(np.nan_to_num((x - low) / width, nan=0.5))
 
     def _any(self, flags: Flags, bit: int, unit: str, own: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether each observation has the flag, in its own row or in any row of another symbol."""
@@ -145,13 +161,6 @@ def uniform_only(inputs: Sequence[InputSpec]) -> None:
         if figure.how != "column":
             most = f"at most {MOST_FIGURES // len(inputs)} columns"
             raise InputError(f"commissioning=0 expected inputs of {most}, got more in {figure.input}")
-
-
-def _scaled(spec: InputSpec, x: Array) -> Array:
-    low = np.array([c.low for c in spec.columns])
-    high = np.array([c.high for c in spec.columns])
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(np.nan_to_num((x - low) / (high - low), nan=0.5))
 
 
 def _logarithm(residual: NDArray[np.float64]) -> NDArray[np.float64]:
