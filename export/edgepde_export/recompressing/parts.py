@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from .because import Bins, Key
 
 SHARE = 0.99
 NARROW = 0.75
+DIGITS = 3
 # How much tighter than on the whole box: half decades, down to not at all.
 TIGHTER = (10.0, 10.0**0.5, 1.0)
 
@@ -28,8 +30,18 @@ def part_of(box: Sequence[BoxEntry], bins: Mapping[Key, Bins]) -> SubBox:
             continue
         low, high = _narrowest(edges, counts)
         if high - low <= NARROW * (c.high - c.low):
-            found[_name(c, box)] = max(low, c.low), min(high, c.high)
+            found[_name(c, box)] = _outward(low, high, c)
     return found
+
+
+def _outward(low: float, high: float, column: BoxEntry) -> tuple[float, float]:
+    """The range with ends of few digits, none of it lost, inside the box."""
+    digits = DIGITS - math.floor(math.log10(column.high - column.low))
+    ends = (
+        round(math.floor(low * 10.0**digits) / 10.0**digits, digits),
+        (round(math.ceil(high * 10.0**digits) / 10.0**digits, digits)),
+    )
+    return max(min(ends[0], low), column.low), min(max(ends[1], high), column.high)
 
 
 def _narrowest(edges: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[float, float]:
