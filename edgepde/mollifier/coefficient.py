@@ -212,8 +212,9 @@ class Network(Coefficient):
 
 
 def design(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Clamped cubic B-splines with equal knots at values [n]: [n, count]."""
+    """Cubic B-splines with equal knots, some beyond the ends, at values [n]: [n, count]. Linear ones are lines."""
     inner = np.linspace(values[0], values[-1], count - CUBIC + 1)
-    knots = np.concatenate([[values[0]] * CUBIC, inner, [values[-1]] * CUBIC])
+    beyond = (inner[1] - inner[0]) * np.arange(1, CUBIC + 1)
+    knots = np.concatenate([inner[0] - beyond[::-1], inner, inner[-1] + beyond])
     found: NDArray[np.float64] = BSpline.design_matrix(values, knots, CUBIC).toarray()
     return found

@@ -79,7 +79,7 @@ def solve(
     if host.dtype != torch.float64 or derivator.axes[0].dtype != torch.float64:
         raise InputError("gauss_newton: expected host and derivator in float64")
     host.orthonormalise(derivator.axes)
-    work = _Work(host, coefficient, derivator, residual, _Data.of(derivator, values, how.held, seed), how)
+    work = Work(host, coefficient, derivator, residual, Data.of(derivator, values, how.held, seed), how)
     history: list[dict[str, Any]] = []
     best, first, began = copied(host, coefficient), 0, time.monotonic()
     restored = run.restore(name) if run is not None else None
@@ -104,7 +104,7 @@ def solve(
 
 @final
 @dataclass(frozen=True)
-class _Data:
+class Data:
     """Readings [N] with 0 where there are none, and the weights [N] of those to fit and those to judge by."""
 
     values: Tensor
@@ -113,7 +113,7 @@ class _Data:
     held_count: int
 
     @classmethod
-    def of(cls, derivator: Derivator, values: NDArray[np.float64], share: float, seed: int) -> _Data:
+    def of(cls, derivator: Derivator, values: NDArray[np.float64], share: float, seed: int) -> Data:
         if values.shape != derivator.shape:
             raise InputError(f"readings: expected values {list(derivator.shape)}, got {list(values.shape)}")
         if np.isinf(values).any():
@@ -133,7 +133,7 @@ class _Data:
 
 
 @final
-class _Work:
+class Work:
     """Normal equations and steps."""
 
     def __init__(
@@ -142,7 +142,7 @@ class _Work:
         coefficient: Coefficient,
         derivator: Derivator,
         residual: Residual,
-        data: _Data,
+        data: Data,
         how: Newton,
     ) -> None:
         self.host, self.coefficient, self.derivator, self.residual = host, coefficient, derivator, residual
@@ -166,7 +166,7 @@ class _Work:
         if number == 0:
             self._readings()
         elif number == 1:
-            self._begin()
+            self.begin()
         loss = math.nan
         for place in range(self.how.steps if number else 0):
             loss = self._step(weight)
@@ -185,7 +185,7 @@ class _Work:
         with torch.no_grad():
             self.host.core.copy_(-torch.linalg.solve(normal, load + offset).reshape(self.host.ranks))
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         fields = self._fields()
         like = torch.zeros(self.coefficient.shape, dtype=torch.float64)
         with torch.no_grad():
@@ -218,7 +218,7 @@ class _Work:
 
     def _step(self, weight: float) -> float:
         """One damped step that lowers the loss, if any does; the loss after it."""
-        normal, load = self._normal(weight)
+        normal, load = self.normal(weight)
         with torch.no_grad():
             before = self._cost(weight)
             held = copied(self.host, self.coefficient)
@@ -250,7 +250,7 @@ class _Work:
         load = first.T @ ((weights * misfit.reshape(weights.shape)) @ rest)
         return normal, load.flatten()
 
-    def _normal(self, weight: float) -> tuple[Tensor, Tensor]:
+    def normal(self, weight: float) -> tuple[Tensor, Tensor]:
         """J^T J and J^T r of the whole loss over (core, coefficient), roughness included."""
         normal, load = self._data_normal(self._u().detach() - self.data.values)
         n, scaled = len(load), weight / self.scale**2
@@ -320,7 +320,7 @@ def _spread(first: Tensor, other: Tensor, grams: Tensor) -> Tensor:
 
 
 def _resume(
-    work: _Work, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]
+    work: Work, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]
 ) -> tuple[int, list[dict[str, Any]], dict[str, Tensor]]:
     sides = {s: {k.split(".", 1)[1]: t for k, t in tensors.items() if k.startswith(f"{s}.")} for s in ("now", "best")}
     put(sides["now"], work.host, work.coefficient)

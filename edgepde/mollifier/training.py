@@ -100,8 +100,8 @@ def fit(
 ) -> Fitted:
     """Train host and coefficient in place, leave them as after the round that is kept, and say what happened.
 
-    Kept is the last round whose error on held readings is within one standard deviation of the best. Every round is
-    a checkpoint of that name in `run`; an interrupted training resumes after the last.
+    Kept is the last round with the PDE whose error on held readings is within one standard deviation of the best. Every
+    round is a checkpoint of that name in `run`; an interrupted training resumes after the last.
     Raises TrainingError, with round and step, where the loss is not finite.
     """
     readings.inside(derivator.grid)
@@ -116,7 +116,7 @@ def fit(
         for number in range(first, total):
             entry = _round(work, how, state, number)
             state.history.append({**entry, "seconds": time.monotonic() - began})
-            if number < how.readings_rounds or kept(state.history, work.held_count) == number:
+            if kept(state.history, work.held_count) == number:
                 best = copied(host, coefficient)
             state.seconds = time.monotonic() - began
             if run is not None:
@@ -169,10 +169,12 @@ def _optimizer(moved: list[torch.nn.Parameter], how: Fit) -> torch.optim.Optimiz
 
 
 def kept(history: Sequence[Mapping[str, Any]], held: int) -> int:
-    """The last round whose error on `held` readings is within one standard deviation of the best."""
-    errors = [entry["held"] for entry in history]
-    limit = min(errors) * (1.0 + 1.0 / math.sqrt(2.0 * held))
-    return max(place for place, error in enumerate(errors) if error <= limit)
+    """The last round with the PDE whose error on `held` readings is within one standard deviation of the best such;
+    of all rounds where there are none with the PDE.
+    """
+    places = [place for place, entry in enumerate(history) if entry["weight"] > 0] or list(range(len(history)))
+    limit = min(history[place]["held"] for place in places) * (1.0 + 1.0 / math.sqrt(2.0 * held))
+    return max(place for place in places if history[place]["held"] <= limit)
 
 
 def _said(entry: Mapping[str, Any]) -> str:

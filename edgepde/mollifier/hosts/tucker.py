@@ -13,8 +13,8 @@ from ._host import tanh_layers, whole
 from ._jets import network_series
 from ._separable import SeparableHost
 
-RESOLVED = 0.2
-"""Slope of the start per output of a network: more of them resolve finer detail."""
+STEEPEST, PER_SLOPE = 4.0, 10.0
+"""Slopes of the start: few outputs are nearly polynomials, more of them resolve finer detail."""
 SMALLEST = 1e-9
 """Singular values of a network's hidden layer, relative to the largest, below which it is not taken further."""
 
@@ -31,7 +31,7 @@ class Tucker(SeparableHost):
             raise InputError(f"mollifier: host tucker: ranks: expected {len(low)} numbers, got {held}")
         for rank in held:
             whole("mollifier: host tucker", ranks=rank)
-        super().__init__(held, [max(1.0, RESOLVED * rank) for rank in held], low, *given, **settings)
+        super().__init__(held, [min(STEEPEST, (rank / PER_SLOPE) ** 2) for rank in held], low, *given, **settings)
         self.ranks = tuple(held)
         self.core = nn.Parameter(torch.randn(self.ranks) / 10.0)
 
