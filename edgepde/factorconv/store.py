@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgepde.errors import RunError
-from edgepde.train.finished_run import FinishedRun, open_run
+from edgepde.train.finished_run import FinishedRun, of_family
 from edgepde.train.run_folder import Run
 
 from .description import MOST_NUMBERS, Description, from_json
@@ -100,13 +100,7 @@ def tensors(module: nn.Module) -> dict[str, Tensor]:
 
 def load(path: Path | str) -> Loaded:
     """Read a run; raises RunError naming file and field."""
-    run = open_run(path)
-    where = f"{run.path / 'spec.json'}"
-    if run.spec["family"] != FAMILY:
-        raise RunError(f"{where}: family: expected {FAMILY!r}, got {run.spec['family']!r}")
-    section = run.spec.get(FAMILY)
-    if not isinstance(section, dict):
-        raise RunError(f"{where}: {FAMILY}: expected an object, got {type(section).__name__}")
+    run, where, section = of_family(path, FAMILY)
     description = from_json(run.spec["architecture"], f"{where}: architecture")
     names = {key: _text(section, key, where) for key in ("input", "output")}
     box = _box(run.spec["box"], names["input"], description, where)

@@ -13,7 +13,7 @@ from edgepde_runtime.errors import InputError
 from torch import Tensor, nn
 
 from edgepde.errors import RunError
-from edgepde.train.finished_run import FinishedRun, open_run
+from edgepde.train.finished_run import FinishedRun, of_family
 from edgepde.train.run_folder import Run
 
 from .grid import Grid
@@ -101,13 +101,7 @@ def save(
 
 def load(path: Path | str) -> Loaded:
     """Read a run; raises RunError naming file and field."""
-    run = open_run(path)
-    where = f"{run.path / 'spec.json'}"
-    if run.spec["family"] != FAMILY:
-        raise RunError(f"{where}: family: expected {FAMILY!r}, got {run.spec['family']!r}")
-    section = run.spec.get(FAMILY)
-    if not isinstance(section, dict):
-        raise RunError(f"{where}: {FAMILY}: expected an object, got {type(section).__name__}")
+    run, where, section = of_family(path, FAMILY)
     units = run.spec["units"]
     grid = _grid(run.weights, section.get("axes"), units, where)
     low, high = _range(run.spec["box"], where)

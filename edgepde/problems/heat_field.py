@@ -17,7 +17,7 @@ from scipy.fft import dstn, idstn
 
 from edgepde.errors import SettingError
 
-from .inverse_case import Case, bumps, check_range, check_sizes, read, wave_and_bump
+from .inverse_case import Case, bumps, check_fine, check_range, check_sizes, read, square_in_time, wave_and_bump
 
 Array = NDArray[np.float64]
 STABLE = 2.6 / 8.0  # of Runge-Kutta 4 on the five-point Laplacian: dt <= 2.78 h^2 / (8 lambda)
@@ -50,14 +50,12 @@ class HeatField:
             raise SettingError(f"horizon: expected a positive time, got {self.horizon:g}")
         if not 1 <= self.bumps <= 256:
             raise SettingError(f"bumps: expected 1 .. 256, got {self.bumps}")
-        if not self.points <= self.fine <= 2049 or (self.fine - 1) % (self.points - 1):
-            raise SettingError(f"fine: expected a multiple of {self.points - 1} and one more, got {self.fine}")
+        check_fine(self.points, self.fine)
 
     @property
     def axes(self) -> dict[str, Array]:
         """t, y and x."""
-        edge = np.linspace(0.0, 1.0, self.points)
-        return {"t": np.linspace(0.0, self.horizon, self.frames), "y": edge, "x": edge}
+        return square_in_time(self.points, self.frames, self.horizon)
 
     def case(self, seed: int, noise_seed: int | None = None) -> Case:
         """lambda, first field and readings of a seed; noise_seed: another draw of the noise alone."""
@@ -84,8 +82,7 @@ class StationaryHeat:
     def __post_init__(self) -> None:
         check_sizes(self.points, 2, self.noise, self.missing)
         check_range("low, high", self.low, self.high)
-        if not self.points <= self.fine <= 2049 or (self.fine - 1) % (self.points - 1):
-            raise SettingError(f"fine: expected a multiple of {self.points - 1} and one more, got {self.fine}")
+        check_fine(self.points, self.fine)
 
     @property
     def axes(self) -> dict[str, Array]:

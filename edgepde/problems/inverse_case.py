@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgepde.errors import SettingError
 
 Array = NDArray[np.float64]
-MOST_POINTS, MOST_FRAMES = 1024, 4096
+MOST_POINTS, MOST_FRAMES, MOST_FINE = 1024, 4096, 2049
 
 
 @final
@@ -103,3 +103,15 @@ def check_range(name: str, low: float, high: float) -> None:
     """SettingError where the range of a coefficient is not one of positive numbers."""
     if not 0.0 < low < high < np.inf:
         raise SettingError(f"{name}: expected 0 < low < high, got {low:g} and {high:g}")
+
+
+def check_fine(points: int, fine: int) -> None:
+    """SettingError where a reference's grid of `fine` per edge does not hold the readings' of `points`."""
+    if not points <= fine <= MOST_FINE or (fine - 1) % (points - 1):
+        raise SettingError(f"fine: expected a multiple of {points - 1} and one more, got {fine}")
+
+
+def square_in_time(points: int, frames: int, horizon: float) -> dict[str, Array]:
+    """t, y and x of the unit square, readings at both ends of all of them."""
+    edge = np.linspace(0.0, 1.0, points)
+    return {"t": np.linspace(0.0, horizon, frames), "y": edge, "x": edge}

@@ -27,7 +27,7 @@ from scipy.fft import dctn, idctn
 
 from edgepde.errors import SettingError
 
-from .inverse_case import Case, bumps, check_range, check_sizes, read, wave_and_bump
+from .inverse_case import Case, bumps, check_fine, check_range, check_sizes, read, square_in_time, wave_and_bump
 
 Array = NDArray[np.float64]
 
@@ -66,14 +66,12 @@ class ReactionDiffusion:
         for name, most in (("bumps", 256), ("steps", 4096)):
             if not 1 <= getattr(self, name) <= most:
                 raise SettingError(f"{name}: expected 1 .. {most}, got {getattr(self, name)}")
-        if not self.points <= self.fine <= 2049 or (self.fine - 1) % (self.points - 1):
-            raise SettingError(f"fine: expected a multiple of {self.points - 1} and one more, got {self.fine}")
+        check_fine(self.points, self.fine)
 
     @property
     def axes(self) -> dict[str, Array]:
         """t, y and x."""
-        edge = np.linspace(0.0, 1.0, self.points)
-        return {"t": np.linspace(0.0, self.horizon, self.frames), "y": edge, "x": edge}
+        return square_in_time(self.points, self.frames, self.horizon)
 
     def case(self, seed: int, noise_seed: int | None = None) -> Case:
         """Rate, first field and readings of a seed; noise_seed: another draw of the noise alone."""

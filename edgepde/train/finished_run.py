@@ -44,6 +44,21 @@ def open_run(path: Path | str) -> FinishedRun:
     return FinishedRun(folder, spec, weights, reference, ledger)
 
 
+def of_family(path: Path | str, family: str) -> tuple[FinishedRun, str, dict[str, Any]]:
+    """The run of a family in a folder, its spec.json as messages name it, and what that says under the family's name.
+
+    Raises what open_run() raises, RunError for a run of another family.
+    """
+    run = open_run(path)
+    where = f"{run.path / SPEC}"
+    if run.spec["family"] != family:
+        raise RunError(f"{where}: family: expected {family!r}, got {run.spec['family']!r}")
+    section = run.spec.get(family)
+    if not isinstance(section, dict):
+        raise RunError(f"{where}: {family}: expected an object, got {type(section).__name__}")
+    return run, where, section
+
+
 def _refuse_unfinished(folder: Path) -> None:
     if not folder.is_dir():
         raise RunError(f"{folder}: expected a run folder, there is none")

@@ -43,14 +43,8 @@ class BlockProduct(Scratched):
         with code.block(""):
             code.line(f"static const ep_blocks sizes = {{{', '.join(map(str, self.sizes))}}};")
             with code.loops(indices):
-                row = f"{name}_row(&sizes, {source}, {operands}, {target}, {pointer(self.scratch)}, NULL);"
-                if not self.varying:
-                    code.line(row)
-                else:
-                    code.line(f"if (L == 1) {row}")
-                    code.lines.append("#if EP_VECTOR_BYTES")
-                    code.line(f"else {name}_lanes(&sizes, {source}, {operands}, {target}, {pointer(self.scratch)});")
-                    code.lines.append("#endif")
+                rest = f"&sizes, {source}, {operands}, {target}, {pointer(self.scratch)}"
+                code.row_or_lanes(f"{name}_row({rest}, NULL)", f"{name}_lanes({rest})", varying=self.varying)
 
 
 def _factor(value: Value, kind: str) -> str:

@@ -21,6 +21,16 @@ class Code:
         """One statement."""
         self.lines.append("    " * self._depth + text)
 
+    def row_or_lanes(self, row: str, lanes: str, *, varying: bool) -> None:
+        """A call for one row, or for a tile of rows where there are vectors and the operands vary."""
+        if not varying:
+            self.line(f"{row};")
+            return
+        self.line(f"if (L == 1) {row};")
+        self.lines.append("#if EP_VECTOR_BYTES")
+        self.line(f"else {lanes};")
+        self.lines.append("#endif")
+
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
         """Statements inside braces."""

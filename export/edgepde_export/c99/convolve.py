@@ -111,13 +111,7 @@ class Convolve(Scratched):
                 rest = (
                     f"{self.groups}, {len(self.parts)}, parts, {source}, {weights}, {target}, {pointer(self.scratch)}"
                 )
-                if not self.varying:
-                    code.line(f"{name}_row({rest});")
-                else:
-                    code.line(f"if (L == 1) {name}_row({rest});")
-                    code.lines.append("#if EP_VECTOR_BYTES")
-                    code.line(f"else {name}_lanes({rest});")
-                    code.lines.append("#endif")
+                code.row_or_lanes(f"{name}_row({rest})", f"{name}_lanes({rest})", varying=self.varying)
 
 
 def direct(made: Window, grid: Sequence[int], places: Sequence[int]) -> list[tuple[Axis, ...]]:

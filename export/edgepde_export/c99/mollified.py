@@ -72,10 +72,4 @@ class MollifiedDerivative(Scratched):
         with code.block(""):
             code.line(f"static const ep_mollified sizes = {self.sizes.written()};")
             with code.loops(indices):
-                if not self.varying:
-                    code.line(f"{name}_row({rest});")
-                else:
-                    code.line(f"if (L == 1) {name}_row({rest});")
-                    code.lines.append("#if EP_VECTOR_BYTES")
-                    code.line(f"else {name}_lanes({rest});")
-                    code.lines.append("#endif")
+                code.row_or_lanes(f"{name}_row({rest})", f"{name}_lanes({rest})", varying=self.varying)

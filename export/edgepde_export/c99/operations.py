@@ -209,14 +209,8 @@ class Dense(Operation):
         with code.loops(indices):
             source = at(pointer(x), [("p", k)] if indices else [], lanes=x.varying)
             target = at(pointer(self.output), [("p", n)] if indices else [], lanes=self.varying)
-            row = f"{name}_row({k}, {n}, {source}, {weights}, {start}, {target});"
-            if not self.varying:
-                code.line(row)
-            else:
-                code.line(f"if (L == 1) {row}")
-                code.lines.append("#if EP_VECTOR_BYTES")
-                code.line(f"else {name}_lanes({k}, {n}, {source}, {weights}, {start}, {target});")
-                code.lines.append("#endif")
+            rest = f"{k}, {n}, {source}, {weights}, {start}, {target}"
+            code.row_or_lanes(f"{name}_row({rest})", f"{name}_lanes({rest})", varying=self.varying)
 
 
 @final
