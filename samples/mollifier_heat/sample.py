@@ -50,7 +50,7 @@ def by_device(model: edgepde_runtime.Model, found: list[Case]) -> tuple[list[Sco
         lam, band = made.outputs["lam"][0], made.outputs["band"][0]
         scores.append(score(lam, case.lam))
         inside = min(inside, float((np.abs(lam - case.lam) <= band).mean()))
-        flagged += bool(made.flags["M"][0])
+        flagged += bool(made.flags)
     return scores, inside, flagged
 
 
