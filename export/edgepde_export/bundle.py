@@ -194,6 +194,6 @@ def _write_file(path: Path, data: bytes) -> None:
 def _read_back(folder: Path, target: Path) -> None:
     try:
         bundle = reader.read(folder)
-        _ = bundle.golden, bundle.report, bundle.card, bundle.reference, bundle.monitor
+        _ = bundle.golden, bundle.report, bundle.card, bundle.reference
     except EdgePDEError as error:
         raise BundleError(str(error).replace(str(folder), str(target))) from error

@@ -178,7 +178,9 @@ def _read(root: Path) -> Bundle:
     certificate_agrees(certificate, manifest, str(where))
     model = _content(root, "model.onnx", manifest.files["model.onnx"])
     model_agrees(model, manifest, certificate, str(root / "model.onnx"))
-    return Bundle(root, hashlib.sha256(index).hexdigest(), manifest, certificate)
+    bundle = Bundle(root, hashlib.sha256(index).hexdigest(), manifest, certificate)
+    _ = bundle.monitor
+    return bundle
 
 
 def _check_listed(root: Path, manifest: Manifest, files: set[str], folders: set[str]) -> None:

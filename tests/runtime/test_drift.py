@@ -125,6 +125,8 @@ def test_limits_share_the_false_alarm_rate(bundle: Bundle) -> None:
 def test_parts_of_a_life_are_its_whole(bundle: Bundle) -> None:
     rows = drifting.changed(life(np.random.default_rng(2), 2500), 2000, worse)
     whole = lived(fresh(bundle), rows)
+    assert whole.state.reference.count == 800
+    assert (whole.state.reference.counts.sum(axis=1) == 600).all()
     for sizes in ([1, 62, 1, 200, 1, 2235], [64] * 39 + [4]):
         parts, done = fresh(bundle), 0
         for size in sizes:
@@ -147,6 +149,18 @@ def test_the_state_does_not_grow(bundle: Bundle, tmp_path: Path) -> None:
         assert document(Drift.read(tmp_path / "drift.json", bundle).state) == document(drift.state)
     assert len(drift.state.starts) <= 19
     assert max(sizes) < 8000
+
+
+def test_rows_outside_the_box_count_as_nothing_else(bundle: Bundle) -> None:
+    rows = life(np.random.default_rng(0), 1000, outside=0.5)
+    rows["residual"][:] = np.where(rows["outside"], np.inf, 1e-4)
+    rows["parameters"][rows["outside"]] = 7.0
+    drift = lived(fresh(bundle, commissioning=400), rows)
+    inside = int((~rows["outside"]).sum())
+    assert drift.state.rates[0].tolist() == [1000, 1000 - inside, int(rows["failed"].sum()), inside, 0]
+    assert drift.state.reference.mean[0] < 1.0
+    assert drift.state.ends[0, 1] > 7.0
+    assert {alarm.statistic for alarm in drift.alarms} == {"out_of_box"}
 
 
 def test_two_devices_are_judged_together(bundle: Bundle) -> None:
