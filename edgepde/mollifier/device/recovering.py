@@ -32,6 +32,8 @@ from .tuning import Tuned, tune
 TUNED, PICTURE = "tuned", "lambda.png"
 ROOM = 0.05
 """Readings may leave the range seen by so much of it."""
+BAND = 0.1
+"""The share of fresh draws that may have more places outside their band than they should."""
 FEW = 10
 """Up to so many validation draws, few windows are compared."""
 
@@ -104,7 +106,7 @@ def promised(
 ) -> tuple[store.Device, Scores]:
     """The member with its band widened, and what holds for a fresh draw, by test draws that chose nothing."""
     measured = scores(best.module, test)
-    widening = calibrate(measured.banded, config.level).threshold
+    widening = calibrate(measured.banded, max(config.level, BAND)).threshold
     member = widened(best.member, widening)
     module = store.rebuilt(member, grid, best.module.state_dict())
     largest, residual = calibrate(measured.largest, config.level), calibrate(measured.residual, config.level)

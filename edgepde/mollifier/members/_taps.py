@@ -23,7 +23,8 @@ class Derivatives(nn.Module):
     """Readings [M, n_1..n_d] float32 -> their derivatives by name, each [M, n_1..n_d].
 
     half, degree: of the kernels, by axis. mirrored: u goes on evenly beyond its edges in space, so that windows there
-    are as quiet as inside: the zero-flux condition. InputError where an axis is too short.
+    are as quiet as inside: the zero-flux condition. The kernels are part of what is saved.
+    InputError where an axis is too short.
     """
 
     taps_1: Tensor
@@ -42,9 +43,9 @@ class Derivatives(nn.Module):
             axis = grid.axes[place - made.lead] if place >= made.lead else None
             even = mirrored and axis is not None and axis.name != TIME and axis.uniform
             taken = np.stack([folded(row) for row in taps]) if even else taps
-            self.register_buffer(f"taps_{place + 1}", torch.from_numpy(taken.copy()).float(), persistent=False)
-        self.register_buffer("orders", torch.from_numpy(made.orders), persistent=False)
-        self.register_buffer("combine", torch.from_numpy(made.combine).float(), persistent=False)
+            self.register_buffer(f"taps_{place + 1}", torch.from_numpy(taken.copy()).float())
+        self.register_buffer("orders", torch.from_numpy(made.orders))
+        self.register_buffer("combine", torch.from_numpy(made.combine).float())
 
     def forward(self, readings: Tensor) -> dict[str, Tensor]:
         """One pass of the op."""

@@ -30,7 +30,9 @@ class Refined(Member):
     def build(self, grid: Grid) -> RefinedModule:
         """The module, its correction 0 until it is trained."""
         if not 1 <= self.width <= 128 or not 1 <= self.kernel <= 31 or self.kernel % 2 == 0:
-            raise InputError(f"refined: expected a width up to 128 and an odd kernel up to 31, got {self.width} and {self.kernel}")
+            raise InputError(
+                f"refined: expected a width up to 128 and an odd kernel up to 31, got {self.width} and {self.kernel}"
+            )
         return RefinedModule(self, grid)
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from edgepde.errors import RunError
 from edgepde.mollifier import store
 from edgepde.mollifier.device import examples
+from edgepde.mollifier.device.figures import PLACES
 from edgepde.mollifier.inverse.statement import statement
 from edgepde.train.threads import one_thread
 
@@ -159,6 +160,7 @@ def _words(loaded: store.Loaded) -> str:
 def _failures(made: store.Device) -> list[str]:
     return [
         "Missing readings (NaN) are refused: the device fills nothing in.",
-        f"With a probability of {100.0 * made.promise.level:g} % each, a fresh draw leaves the stated error or the "
-        "band, or its residual is above the threshold; readings of another problem have no promise at all.",
+        f"With a probability of {100.0 * made.promise.level:g} % each, a fresh draw leaves the stated error or its "
+        "residual is above the threshold; readings of another problem have no promise at all.",
+        f"The band holds {100.0 * PLACES:g} % of the places of nine in ten fresh draws, not every place of every draw.",
     ]
