@@ -34,25 +34,22 @@ class SeparableJets(Derivator):
             raise InputError(
                 f"SeparableJets: coordinates: expected {list(self.letters)}, got {list(coordinates or ())}"
             )
-        series, products = net.series(self.axes, self._highest()), self._products()
-        made = {orders: net.assemble(series, orders) for orders in products}
+        series, asked = net.series(self.axes, self._highest()), products(self)
+        made = {orders: net.assemble(series, orders) for orders in asked}
         return self.fields(*(_sum(total, made) for total in self.sums))
 
     def tables(self, host: SeparableHost) -> Tables:
         """Exact ones."""
-        series, products = host.series(self.axes, self._highest()), self._products()
-        combine = np.zeros((len(self.sums), len(products)))
+        series, asked = host.series(self.axes, self._highest()), products(self)
+        combine = np.zeros((len(self.sums), len(asked)))
         for row, total in zip(combine, self.sums, strict=True):
             for factor, orders in total:
-                row[products.index(orders)] += factor
-        ways = [[series[a][k] for a, k in enumerate(orders)] for orders in products]
+                row[asked.index(orders)] += factor
+        ways = [[series[a][k] for a, k in enumerate(orders)] for orders in asked]
         return Tables([parts[0] for parts in series], ways, combine)
 
-    def _products(self) -> list[Index]:
-        return list(dict.fromkeys(orders for total in self.sums for _, orders in total))
-
     def _highest(self) -> list[int]:
-        return [max(orders[a] for orders in self._products()) for a in range(len(self.shape))]
+        return [max(orders[a] for orders in products(self)) for a in range(len(self.shape))]
 
 
 @final
@@ -68,16 +65,19 @@ class NestedAutograd(Derivator):
         """The named tuple of a network of points alone; InputError where there are parameters."""
         if parameters is not None:
             raise InputError("NestedAutograd: parameters: expected none")
-        columns = [c.detach().requires_grad_() for c in grid_points(self.axes).unbind(1)]
-        points = torch.stack([columns[c] for c in self.columns(coordinates)], dim=1)
-        value = net(points)
-        made: dict[Index, Tensor] = {(0,) * len(columns): value.reshape(-1)}
-        parts = {
-            orders: shaped(_differentiated(orders, columns, made), self.shape, None)
-            for total in self.sums
-            for _, orders in total
-        }
+        with torch.enable_grad():
+            columns = [c.detach().requires_grad_() for c in grid_points(self.axes).unbind(1)]
+            value = net(torch.stack([columns[c] for c in self.columns(coordinates)], dim=1))
+            made: dict[Index, Tensor] = {(0,) * len(columns): value.reshape(-1)}
+            for orders in products(self):
+                _differentiated(orders, columns, made)
+        parts = {orders: shaped(made[orders], self.shape, None) for orders in products(self)}
         return self.fields(*(_sum(total, parts) for total in self.sums))
+
+
+def products(derivator: Derivator) -> list[Index]:
+    """All multi-indices that its names are sums of."""
+    return list(dict.fromkeys(orders for total in derivator.sums for _, orders in total))
 
 
 def _differentiated(orders: Index, columns: Sequence[Tensor], made: dict[Index, Tensor]) -> Tensor:

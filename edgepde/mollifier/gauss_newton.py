@@ -150,6 +150,7 @@ class Work:
         self.noise = self.scale = 1.0
         self.stiff = torch.zeros((), dtype=torch.float64)
         self.damping = FIRST_DAMPING
+        self.gram: Tensor | None = None
         with torch.no_grad():
             self.tables = derivator.tables(host)
             self.rest = [_kron(tables[1:]) for tables in self.tables.products]
@@ -163,6 +164,7 @@ class Work:
     def round(self, number: int) -> dict[str, Any]:
         """Readings alone, or some steps with the PDE; the figures."""
         weight = self.how.weight * self.how.growth ** (number - 1) if number else 0.0
+        self.damping = FIRST_DAMPING
         if number == 0:
             self._readings()
         elif number == 1:
@@ -179,8 +181,7 @@ class Work:
     def _readings(self) -> None:
         """The core that fits the readings best."""
         normal, load = self._data_normal(-self.data.values)
-        ridge = self.how.ridge * normal.diagonal().mean()
-        normal.diagonal().add_(ridge)
+        normal = normal + self.how.ridge * normal.diagonal().mean() * torch.eye(len(normal), dtype=torch.float64)
         offset = self._data_normal(torch.full_like(self.data.values, self.host.offset))[1]
         with torch.no_grad():
             self.host.core.copy_(-torch.linalg.solve(normal, load + offset).reshape(self.host.ranks))
@@ -245,10 +246,10 @@ class Work:
         """J^T W J and J^T W misfit of the readings."""
         first, rest = self.tables.plain[0].detach(), self.host.scale * _kron(self.tables.plain[1:]).detach()
         weights = self.data.fitted.reshape(len(first), -1)
-        grams = torch.stack([rest.T @ (w[:, None] * rest) for w in weights])
-        normal = _spread(first, first, grams)
+        if self.gram is None:
+            self.gram = _spread(first, first, torch.stack([rest.T @ (w[:, None] * rest) for w in weights]))
         load = first.T @ ((weights * misfit.reshape(weights.shape)) @ rest)
-        return normal, load.flatten()
+        return self.gram, load.flatten()
 
     def normal(self, weight: float) -> tuple[Tensor, Tensor]:
         """J^T J and J^T r of the whole loss over (core, coefficient), roughness included."""

@@ -22,8 +22,10 @@ from .derivator import Derivator, Fields, Tables, on_grid
 from .grid import Grid
 from .hosts._separable import SeparableHost
 from .kernels import PROFILE
+from .names import Sum
 from .settings import Plan, Sizes
 
+MARGIN = 6
 LARGEST_DENSE = 512
 """Points of an axis up to which its kernels are dense matrices: a product of those is faster than a few taps."""
 
@@ -32,9 +34,10 @@ LARGEST_DENSE = 512
 class MollifierLayer(Derivator):
     """values [.., n_1, .., n_d] -> named tuple of tensors [.., n_1, .., n_d], one per name.
 
-    degree, half, profile, smooth, plans: as of `bank`. dtype: float32 or float64, which the values must have.
-    form: "matrices" runs a dense matrix per axis and order, "op" the op mollified_derivative, "auto" the op when
-    exported or where an axis is long. check: refuse values that are not finite. On CUDA TF32 is turned off.
+    degree, half, profile, smooth, plans: as of `bank`; without any of them the shortest windows of degree order + 6, as
+    networks carry no noise. For readings give the plans of `radius.choose`. dtype: float32 or float64, which the values
+    must have. form: "matrices" runs a dense matrix per axis and order, "op" the op mollified_derivative, "auto" the op
+    when exported or where an axis is long. check: refuse values that are not finite. On CUDA TF32 is turned off.
     Raises InputError: a grid too small for the kernels, naming the axis; values of another shape or type.
     """
 
@@ -56,6 +59,8 @@ class MollifierLayer(Derivator):
         if form not in ("auto", "matrices", "op"):
             raise InputError(f"MollifierLayer: form: expected auto, matrices or op, got {form!r}")
         self.form, self.check = form, check
+        if degree is half is plans is None and not smooth:
+            degree, half = _shortest(grid, self.sums)
         self.bank: Bank = bank(grid, self.names, degree, half, profile, smooth, plans)
         self.orders = [tuple(int(o) for o in row) for row in self.bank.orders]
         for place, taps in enumerate(self.bank.taps):
@@ -142,6 +147,15 @@ class MollifierLayer(Derivator):
         if self.check and not torch.compiler.is_compiling() and not bool(torch.isfinite(values).all()):
             at = torch.nonzero(~torch.isfinite(values))[0].tolist()
             raise InputError(f"{where}: expected finite numbers, got {float(values[tuple(at)])} at {at}")
+
+
+def _shortest(grid: Grid, sums: Sequence[Sum]) -> tuple[dict[str, int], dict[str, int]]:
+    """Degree and half width by axis: as many samples as the degree needs, whose order is even."""
+    degree = {}
+    for place, axis in enumerate(grid.axes):
+        highest = max(orders[place] for total in sums for _, orders in total)
+        degree[axis.name] = min(2 * ((highest + MARGIN + 1) // 2), 2 * ((axis.size - 1) // 2))
+    return degree, {name: d // 2 for name, d in degree.items()}
 
 
 def along(matrix: Tensor, values: Tensor, axis: int) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from edgepde.mollifier import hosts
 from edgepde.mollifier.grid import Grid
 from edgepde.mollifier.layer import MollifierLayer
+from edgepde.mollifier.settings import plan
 from edgepde.train.device import tf32_off
 
 NAMES = ("u", "u_x", "u_xx", "laplacian")
@@ -192,3 +193,18 @@ def test_full_precision_of_products_on_gpus() -> None:
         assert not torch.backends.cudnn.allow_tf32
     finally:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+@settings(max_examples=20, deadline=None)
+@given(n=st.integers(12, 40), order=st.integers(1, 4))
+def test_without_settings_windows_are_the_shortest_of_their_degree(n: int, order: int) -> None:
+    layer = MollifierLayer(grid_of("x", (n,)), ("u_" + "x" * order,))
+    width = layer.bank.taps[2].shape[-1]
+    assert width == min(2 * ((order + 7) // 2), 2 * ((n - 1) // 2)) + 1
+    assert layer.bank.kernels[0][0].degree == width - 1
+
+
+def test_readings_have_the_windows_that_were_chosen_for_them() -> None:
+    grid = grid_of("x", (31,))
+    wide = MollifierLayer(grid, ("u_x",), plans={"u_x": plan(grid, ((1,),), 3, 8, "polynomial", False)})
+    assert wide.bank.taps[2].shape[-1] == 17
