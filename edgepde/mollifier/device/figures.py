@@ -52,7 +52,7 @@ def score(found: NDArray[np.floating], truth: NDArray[np.floating]) -> Score:
 @final
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Of many draws [K]: correlation, relative and largest error, RMS residual; |error| / band that PLACES are below."""
+    """Of many draws [K]: correlation, relative and largest error, RMS residual; |error| / band of PLACES at most."""
 
     correlation: Array
     relative: Array
