@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from edgepde_export import appending
-from edgepde_export.recompressing import outputs
+from edgepde_export.recompressing import outputs, settings
 from edgepde_runtime import bundle as reader
 from edgepde_runtime.bundle import Bundle
 from edgepde_runtime.errors import BundleError, InputError
+from edgepde_runtime.term import SENSOR, Term
 from support.bundles import mlp_bundle
 
 from edgepde.mollifier.grid import Grid
@@ -56,3 +58,12 @@ def test_grids_as_they_are_typed() -> None:
     text = "y=-0.3:0.1*7[m],x=0.0:1.0*5"
     assert appending.spelled(appending.parse_grid(text)) == text
     assert appending.spelled(Grid.of(x=[0.0, 1.0, 3.0])) is None
+
+
+def test_a_bundle_that_knows_of_inaccurate_inputs_is_told_again_how_inaccurate(old: Bundle) -> None:
+    (key, entry), *_ = old.certificate.outputs.items()
+    sensed = replace(entry, terms={**entry.terms, SENSOR: Term(1e-3, "sound", "slopes")})
+    bundle = replace(old, certificate=replace(old.certificate, outputs={key: sensed}))
+    with pytest.raises(InputError, match="give --input-accuracy again"):
+        settings.settings(bundle)
+    assert settings.settings(bundle, accuracy="x=1%").kept["input_accuracy"] == "x=1%"

@@ -30,6 +30,10 @@ Residual = Annotated[
     str | None,
     typer.Option("--residual", metavar="FILE.py:NAME", help="The bundle's equation, where it is none of edgepde's."),
 ]
+Accuracy = Annotated[
+    str | None,
+    typer.Option("--input-accuracy", metavar="nu=1%,x=1e-3", help="As of export, where the bundle was made with it."),
+]
 KeepBox = Annotated[bool, typer.Option("--keep-box", help="Do not grow the box, whatever inputs were seen.")]
 Anyway = Annotated[bool, typer.Option("--anyway", help="Rebuild it even where there is no alarm.")]
 RollBack = Annotated[bool, typer.Option("--roll-back", help="Put back the bundle that this one replaced.")]
@@ -47,6 +51,7 @@ def command(
     max_error: MaxError = None,
     min_class: MinClass = None,
     residual: Residual = None,
+    input_accuracy: Accuracy = None,
     keep_box: KeepBox = False,
     anyway: Anyway = False,
     roll_back: RollBack = False,
@@ -80,6 +85,7 @@ def command(
         max_error=max_error,
         min_class=min_class,
         residual=residual,
+        input_accuracy=input_accuracy,
         keep_box=keep_box,
         anyway=anyway,
         seconds=seconds,

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from edgepde_runtime import bundle as reader
 from edgepde_runtime.bundle import INDEX, Bundle
@@ -48,6 +48,7 @@ def recompress(
     max_error: str | float | None = None,
     min_class: str | None = None,
     residual: str | None = None,
+    input_accuracy: str | None = None,
     keep_box: bool = False,
     anyway: bool = False,
     seconds: float | None = None,
@@ -57,9 +58,9 @@ def recompress(
     """Make the bundle in folder `bundle` anew because of the alarms in the state file `because`, and swap it in.
 
     run: a run folder to make it of; without one the reference network that the bundle carries. max_error: instead of
-    the one it was compressed to. min_class: as export() takes it, those of the old bundle where None. residual: its
-    equation again, FILE.py:NAME, where that is none of edgepde's. keep_box: do not
-    grow the box. anyway: also without an alarm. seconds: for compressing. prove_seconds: for proving, per box.
+    the one it was compressed to. min_class: as export() takes it, those of the old bundle where None. residual,
+    input_accuracy: as export() takes them, where the bundle has them and cannot say which. keep_box: do not grow the
+    box. anyway: also without an alarm. seconds: for compressing. prove_seconds: for proving, per box.
     The old bundle stays as it is until the new one is verified, and is kept beside it afterwards.
     Raises InputError where there is no alarm, the state is another bundle's, or what there is cannot answer it;
     Rejected or NotVerified for a new bundle that does not pass; TargetError where the system refuses; what
@@ -68,43 +69,66 @@ def recompress(
     target = Path(bundle)
     old = reader.read(target)
     check_target(target)
-    how = settings(old, residual)
-    how = how if min_class is None else replace(how, kept={**how.kept, "min_class": min_class})
+    how = settings(old, residual, input_accuracy)
     asked = answer(old, why.read(Path(because), old), keep_box=keep_box, anyway=anyway)
-    if run is None:
+    source = None if run is None else Path(run)
+    if source is None:
         _without_run(old, how, asked, max_error)
-    elif stated := ends_of_run(Path(run)):
+    elif stated := ends_of_run(source):
         asked.check_box(old, stated)
     for line in asked.words:
         log(line)
+    job = _Job(target, old, how, asked, source, max_error, min_class, seconds, prove_seconds, log)
     try:
         with beside(target.absolute()) as place:
-            source = partial(_source, old, how, None if run is None else Path(run), seconds)
-            made, limits = spending.spent(source, old, how, asked, max_error, place, log)
-            options = {**how.kept, "max_error": limits, "prove_seconds": prove_seconds, "naming": how.naming}
-            adding = partial(_noted, old, asked, same=run is None)
-            new = export(made.source, place / target.name, domain=made.box, log=log, adding=adding, **options)
-            fresh = reader.read(new)
-            same_signature(old, fresh)
-            asked.check_box(old, ends_of(fresh))
-            verdict = _verified(new, target)
-            if min_class is None:
-                not_weaker(old, fresh)
-            listed = changes(old, fresh, verdict.backend)
-            _unchanged(target, old)
-            before = keeping.replace(target.absolute(), new, old.id)
+            return job.done(place)
     except OSError as error:
         reason = error.strerror or str(error)
         raise TargetError(f"{target}: cannot be written: {reason}; the bundle that was there is kept") from error
-    return Recompressed(target, before, asked.words, listed, verdict)
 
 
-def _source(
-    old: Bundle, how: Settings, run: Path | None, seconds: float | None, place: Path, max_error: str | None, again: bool
-) -> Made:
-    if run is None:
-        return of_reference(old, how, max_error, seconds)
-    return of_run(run, place, how, max_error, seconds, again=again)
+@final
+@dataclass(frozen=True)
+class _Job:
+    """What is to be made of which bundle."""
+
+    target: Path
+    old: Bundle
+    how: Settings
+    asked: Answer
+    run: Path | None
+    max_error: str | float | None
+    min_class: str | None
+    seconds: float | None
+    prove_seconds: float
+    log: Log
+
+    def done(self, place: Path) -> Recompressed:
+        """The new bundle, built in the folder `place` beside the target, judged and swapped in."""
+        new = self._built(place)
+        fresh = reader.read(new)
+        same_signature(self.old, fresh)
+        self.asked.check_box(self.old, ends_of(fresh))
+        verdict = _verified(new, self.target)
+        if self.min_class is None:
+            not_weaker(self.old, fresh)
+        listed = changes(self.old, fresh, verdict.backend)
+        _unchanged(self.target, self.old)
+        before = keeping.replace(self.target.absolute(), new, self.old.id)
+        return Recompressed(self.target, before, self.asked.words, listed, verdict)
+
+    def _built(self, place: Path) -> Path:
+        made, limits = spending.spent(self._source, self.old, self.how, self.asked, self.max_error, place, self.log)
+        options = {**self.how.kept, "max_error": limits, "prove_seconds": self.prove_seconds}
+        options |= {} if self.min_class is None else {"min_class": self.min_class}
+        adding = partial(_noted, self.old, self.asked, same=self.run is None)
+        naming, target = self.how.naming, place / self.target.name
+        return export(made.source, target, domain=made.box, naming=naming, log=self.log, adding=adding, **options)
+
+    def _source(self, place: Path, max_error: str | None, again: bool) -> Made:
+        if self.run is None:
+            return of_reference(self.old, self.how, max_error, self.seconds)
+        return of_run(self.run, place, self.how, max_error, self.seconds, again=again)
 
 
 def _without_run(old: Bundle, how: Settings, asked: Answer, max_error: str | float | None) -> None:

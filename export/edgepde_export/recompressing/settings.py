@@ -11,10 +11,10 @@ import numpy as np
 from edgepde_runtime import library
 from edgepde_runtime.bundle import REFERENCE, Bundle
 from edgepde_runtime.certificate import OutputCertificate
-from edgepde_runtime.errors import BundleError
+from edgepde_runtime.errors import BundleError, InputError
 from edgepde_runtime.onnxfile import parse
 from edgepde_runtime.onnxmodel import Graph
-from edgepde_runtime.term import weakest
+from edgepde_runtime.term import SENSOR, weakest
 
 from edgepde.certify.family import Family
 
@@ -46,11 +46,16 @@ class Settings:
         return str(self.ledger.get("method", "auto"))
 
 
-def settings(bundle: Bundle, residual: str | None = None) -> Settings:
-    """residual: the equation, where the bundle does not say how to find it.
+def settings(bundle: Bundle, residual: str | None = None, accuracy: str | None = None) -> Settings:
+    """residual: the equation, where the bundle does not say how to find it; accuracy: of inputs, which it never says.
 
-    Raises BundleError naming the file that cannot be read, InputError where an equation must be given.
+    Raises BundleError naming the file that cannot be read, InputError where either must be given.
     """
+    if accuracy is None and any(SENSOR in entry.terms for entry in _sup(bundle)):
+        raise InputError(
+            f"{bundle.root}: its certificate has a term for inaccurate inputs, and does not say how inaccurate; give "
+            "--input-accuracy again"
+        )
     manifest, ledger = bundle.manifest, read_ledger(bundle)
     names = manifest.files
     c99 = any(name.startswith("c99/") for name in names)
@@ -63,6 +68,7 @@ def settings(bundle: Bundle, residual: str | None = None) -> Settings:
         "convolutions": _asked(ledger, "convolutions"),
         "family": _family(bundle),
         "with_reference": REFERENCE in names,
+        "input_accuracy": accuracy,
         "min_class": weakest(entry.device_class for entry in _sup(bundle)),
         **extra(bundle, ledger, residual),
     }
