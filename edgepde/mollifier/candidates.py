@@ -20,7 +20,8 @@ Floats = NDArray[np.float64]
 GROWTH = 1.25
 STEPS = (1, 3, 5, 7, 9)
 """Degrees beyond the order."""
-HIGHEST = 48
+HIGHEST, SHARE = 48, 2
+"""Degrees of whole lines: at most HIGHEST, and one for SHARE samples; beyond, they follow noise and ring."""
 BEYOND = 2
 LEAST = 3
 SHARPEST = 6
@@ -56,7 +57,7 @@ def candidates(axis: Axis, order: int, widest: int | None = None, profile: str =
             settings += [Setting(order, degree, half, profile) for degree in degrees]
             matrices.append(_local(axis, order, degrees, half, profile))
     if axis.size <= 2 * top + 2 and axis.size > order + 1:
-        highest = min(HIGHEST, axis.size - 2)
+        highest = max(min(HIGHEST, axis.size // SHARE), order)
         settings += [Setting(order, degree, None) for degree in range(order, highest + 1)]
         matrices.append(_lines(axis, order, highest))
     return Candidates(tuple(settings), np.concatenate(matrices))
@@ -96,7 +97,7 @@ def reference(axis: Axis, order: int, smoother: Setting | None) -> Setting:
         return Setting(order, max(2 * half, order), half)
     half = smoother.half
     if half is None:
-        return Setting(order, max(min(smoother.degree + BEYOND, axis.size - 2), order), None)
+        return Setting(order, min(max(smoother.degree + BEYOND, order), axis.size - 1), None)
     half = min(max(half, (order + LEAST + 1) // 2), (axis.size - 1) // 2)
     return Setting(order, min(max(smoother.degree + BEYOND, order + LEAST), 2 * half), half, smoother.profile)
 

@@ -7,14 +7,17 @@ from edgepde_runtime.errors import InputError
 from numpy.typing import NDArray
 
 from edgepde.mollifier.grid import Grid
+from edgepde.mollifier.holes import patched
+from edgepde.mollifier.kernels import kernel
 
 Floats = NDArray[np.float64]
+DEGREE, HALF = 4, 5
 
 
 def filled(field: Floats, grid: Grid) -> Floats:
-    """NaN replaced by straight lines along the axis of most samples, or the mean where a line is empty.
+    """NaN in fields [..., n_1..n_d] replaced by local polynomials along the axis of most samples.
 
-    InputError where nothing is there.
+    Where too few readings are near, by straight lines; in empty lines by the mean. InputError where nothing is there.
     """
     missing = np.isnan(field)
     if not missing.any():
@@ -22,11 +25,15 @@ def filled(field: Floats, grid: Grid) -> Floats:
     if missing.all():
         raise InputError("field: expected readings, got NaN everywhere")
     a = int(np.argmax(grid.shape))
-    places = grid.axes[a].values
-    lines = np.moveaxis(field, a - len(grid.axes), -1).copy()
+    axis = grid.axes[a]
+    lines = np.moveaxis(field, a - len(grid.axes), -1)
+    flat = lines.reshape(-1, axis.size).copy()
+    half = min(HALF, (axis.size - 1) // 2)
+    smooth = patched(flat, kernel(axis, 0, min(DEGREE, 2 * half), half), 1)
+    flat = np.where(np.isnan(flat), smooth, flat)
     whole = float(np.nanmean(field))
-    for at in np.argwhere(np.isnan(lines).any(-1)):
-        line = lines[tuple(at)]
+    for i in np.flatnonzero(np.isnan(flat).any(-1)):
+        line = flat[i]
         there = ~np.isnan(line)
-        lines[tuple(at)] = np.interp(places, places[there], line[there]) if there.any() else whole
-    return np.asarray(np.moveaxis(lines, -1, a - len(grid.axes)))
+        line[~there] = np.interp(axis.values[~there], axis.values[there], line[there]) if there.any() else whole
+    return np.asarray(np.moveaxis(flat.reshape(lines.shape), -1, a - len(grid.axes)))
