@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import final
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, final
 
+import torch
 from edgepde_runtime.box import Box
 
 from edgepde.errors import ProblemError
-from edgepde.problems.problem import Problem, Term, multi_index
+from edgepde.problems.problem import Coefficient, Named, Problem, Term, multi_index
 
 HIGHEST = 8
 
@@ -53,6 +56,46 @@ class Equation:
     def order(self, factor: str) -> tuple[int, ...]:
         """The multi-index of a factor by coordinate; raises ProblemError for what is none."""
         return multi_index(factor, self.coordinates.names, HIGHEST, f"equation {self.name}")
+
+    def at(self, fixed: Mapping[str, float]) -> Equation:
+        """The equation with parameters that are known numbers, called name[nu=0.02]; its other parameters stay free.
+
+        Raises ProblemError for a parameter it does not have, or a number that is none.
+        """
+        if not fixed:
+            return self
+        box = self.parameters
+        names = () if box is None else box.names
+        for name, value in fixed.items():
+            if name not in names:
+                known = ", ".join(names) or "none"
+                raise ProblemError(f"equation {self.name}: parameter {name}: expected one of {known}")
+            if not math.isfinite(value):
+                raise ProblemError(f"equation {self.name}: parameter {name}: expected a finite number, got {value}")
+        kept = [i for i, name in enumerate(names) if name not in fixed]
+        free = None if box is None or not kept else Box(*([part[i] for i in kept] for part in _parts(box)))
+        text = ",".join(f"{name}={value!r}" for name, value in fixed.items())
+        terms = tuple(replace(term, coefficient=_Fixed(term.coefficient, dict(fixed))) for term in self.terms)
+        return replace(self, name=f"{self.name}[{text}]", parameters=free, terms=terms)
+
+
+@final
+@dataclass(frozen=True)
+class _Fixed:
+    """A coefficient with some parameters filled in."""
+
+    inner: Coefficient
+    fixed: Mapping[str, float]
+
+    def __call__(self, coordinates: Named, mu: Named) -> Any:
+        """The coefficient of x and mu."""
+        like = next(iter(coordinates.values()))
+        filled = {name: torch.as_tensor(value, dtype=like.dtype).reshape(1, 1) for name, value in self.fixed.items()}
+        return self.inner(coordinates, {**mu, **filled})
+
+
+def _parts(box: Box) -> tuple[Any, ...]:
+    return box.low, box.high, box.names, box.units
 
 
 def equation_of(given: Equation | Problem) -> Equation:

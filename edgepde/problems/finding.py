@@ -22,11 +22,33 @@ Stated = Equation | Problem | Callable[[], Any]
 
 
 def find(text: str) -> Equation:
-    """The equation called `text`: a name of edgepde/problems, or FILE.py:NAME.
+    """The equation called `text`: a name of edgepde/problems, or FILE.py:NAME; NAME[nu=0.02] fixes a parameter.
 
     What is called may be an Equation, a Problem, or a function that makes one of no arguments.
     Raises ProblemError naming file and name, with the nearest name where one is close.
     """
+    text, fixed = split(text)
+    return _called(text).at(fixed)
+
+
+def split(text: str) -> tuple[str, dict[str, float]]:
+    """A name and the parameters fixed in brackets behind it; raises ProblemError where they are no numbers."""
+    if not text.endswith("]"):
+        return text, {}
+    name, _, inside = text.removesuffix("]").rpartition("[")
+    fixed: dict[str, float] = {}
+    for part in inside.split(","):
+        parameter, equals, value = part.partition("=")
+        try:
+            fixed[parameter.strip()] = float(value)
+        except ValueError:
+            equals = ""
+        if not (name and equals and parameter.strip()):
+            raise ProblemError(f"--residual: expected parameters as in NAME[nu=0.02], got {text!r}")
+    return name, fixed
+
+
+def _called(text: str) -> Equation:
     if ".py:" in text:
         file, _, name = text.rpartition(":")
         return _of_file(Path(file), name)

@@ -91,3 +91,37 @@ def test_equations_of_a_file(tmp_path: Path) -> None:
     path.write_text("import nothing_of_the_kind\n")
     with pytest.raises(ProblemError, match=r"mine\.py:1"):
         find(f"{path}:heat")
+
+
+def test_parameters_given_as_numbers_are_no_longer_free() -> None:
+    free, fixed = find("burgers"), find("burgers[nu=0.25]")
+    assert free.parameters is not None
+    assert fixed.parameters is None
+    assert fixed.name == "burgers[nu=0.25]"
+    x = {"x": torch.linspace(-1, 1, 5, dtype=torch.float64), "t": torch.full((5,), 0.5, dtype=torch.float64)}
+    mu = {"nu": torch.tensor([[0.25]], dtype=torch.float64)}
+    for one_term, other in zip(fixed.terms, free.terms, strict=True):
+        given, expected = one_term.coefficient(x, {}), other.coefficient(x, mu)
+        assert torch.equal(torch.as_tensor(given), torch.as_tensor(expected))
+    assert any(float(torch.as_tensor(t.coefficient(x, {})).flatten()[0]) == -0.25 for t in fixed.terms)
+
+
+def test_other_parameters_stay_free() -> None:
+    two = Box([0.0, 1.0], [1.0, 2.0], ["a", "b"], ["m", "s"])
+    made = equation("u", parameters=two).at({"a": 0.5})
+    assert made.parameters == Box([1.0], [2.0], ["b"], ["s"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("burgers[mu=1]", "parameter mu: expected one of nu"),
+        ("burgers[nu=inf]", "parameter nu: expected a finite number, got inf"),
+        ("burgers[nu]", r"as in NAME\[nu=0.02\], got"),
+        ("burgers[nu=a]", r"as in NAME\[nu=0.02\], got"),
+        ("[nu=1]", r"as in NAME\[nu=0.02\], got"),
+    ],
+)
+def test_parameters_that_are_none_are_named(text: str, words: str) -> None:
+    with pytest.raises(ProblemError, match=words):
+        find(text)

@@ -72,7 +72,10 @@ class Request:
         for name in () if self.equation.parameters is None else self.equation.parameters.names:
             if name not in others:
                 known = ", ".join(others) or "none"
-                raise InputError(f"{where}: parameter {name}: the model has no such input; it has {known}")
+                raise InputError(
+                    f"{where}: parameter {name}: the model has no such input; it has {known}; a number is given as "
+                    f"{self.equation.name}[{name}=...]"
+                )
 
 
 def letters_of(box: Box) -> tuple[str, ...]:

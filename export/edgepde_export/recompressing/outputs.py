@@ -9,7 +9,7 @@ from edgepde_runtime.bundle import Bundle
 from edgepde_runtime.errors import BundleError, InputError
 
 from edgepde.mollifier.outputs.request import FORMS, RESIDUAL
-from edgepde.problems.finding import known
+from edgepde.problems.finding import known, split
 
 from ..appending import APPENDED
 
@@ -31,7 +31,7 @@ def extra(bundle: Bundle, ledger: Mapping[str, Any], residual: str | None) -> di
     made: dict[str, Any] = {"derivatives": names or None, "grid": grid, "derivative_form": form}
     if equation is None:
         return made
-    if residual is None and equation not in known():
+    if residual is None and split(equation)[0] not in known():
         raise InputError(
             f"{bundle.root}: its residual is of {equation!a}, which is not among those of edgepde; give --residual "
             "FILE.py:NAME again"
