@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import savgol_filter
 
-from edgepde.mollifier.candidates import candidates
+from edgepde.mollifier.candidates import Candidates, candidates
 from edgepde.mollifier.grid import Axis, Grid
 from edgepde.mollifier.kernels import kernel
 from edgepde.mollifier.names import Index, combination
@@ -79,7 +80,7 @@ def best(y: Floats, grid: Grid, name: str, case: Field, band: int) -> Floats:
     """For each product the candidates of least interior error, axis after axis, the product's own values known."""
 
     def apply(orders: Index) -> Floats:
-        sets = [candidates(axis, k) for axis, k in zip(grid.axes, orders, strict=True)]
+        sets = [_candidates(axis, k) for axis, k in zip(grid.axes, orders, strict=True)]
         chosen = [own.matrices[-1 - len(own.matrices) // 4] for own in sets]
         exact = case.product(grid, orders)
         for _ in range(SWEEPS):
@@ -93,6 +94,11 @@ def best(y: Floats, grid: Grid, name: str, case: Field, band: int) -> Floats:
     found = _summed(name, grid, apply)
     assert found is not None
     return found
+
+
+@cache
+def _candidates(axis: Axis, order: int) -> Candidates:
+    return candidates(axis, order)
 
 
 def _summed(name: str, grid: Grid, of: Callable[[Index], Floats | None]) -> Floats | None:

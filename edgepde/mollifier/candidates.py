@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import final
 
 import numpy as np
+from edgepde_runtime.errors import InputError
 from edgepde_runtime.ops.mollified_derivative.reference import matrix
 from numpy.typing import NDArray
 
@@ -20,6 +21,8 @@ Floats = NDArray[np.float64]
 GROWTH = 1.25
 STEPS = (1, 3, 5, 7, 9)
 """Degrees beyond the order."""
+LONG, LONGEST = 320, 1200
+"""Beyond LONG samples fewer candidates are tried, beyond LONGEST none: matrices are kept whole."""
 HIGHEST, SHARE = 48, 2
 """Degrees of whole lines: at most HIGHEST, and one for SHARE samples; beyond, they follow noise and ring."""
 BEYOND = 2
@@ -45,21 +48,26 @@ class Candidates:
 def candidates(axis: Axis, order: int, widest: int | None = None, profile: str = PROFILE) -> Candidates:
     """Local fits of growing half widths and degrees, whole lines of growing degree where nothing forbids them.
 
-    widest: the largest half width; whole lines are left out where they are longer than that.
+    widest: the largest half width; whole lines are left out where they are longer than that. InputError for an axis of
+    more than LONGEST samples.
     """
+    if axis.size > LONGEST:
+        raise InputError(f"axis {axis.name}: expected at most {LONGEST} samples to choose kernels for, got {axis.size}")
     room = (axis.size - 1) // 2
     top = room if widest is None else min(room, widest)
+    thin = 1 + (axis.size > LONG)
     settings: list[Setting | None] = [] if order else [None]
     matrices = [np.eye(axis.size)[None]] * (not order)
-    for half in _halves(top):
-        degrees = [order + more for more in STEPS if order + more <= 2 * half]
+    for half in _halves(top, GROWTH**thin):
+        degrees = [order + more for more in STEPS[::thin] if order + more <= 2 * half]
         if degrees:
             settings += [Setting(order, degree, half, profile) for degree in degrees]
             matrices.append(_local(axis, order, degrees, half, profile))
     if axis.size <= 2 * top + 2 and axis.size > order + 1:
         highest = max(min(HIGHEST, axis.size // SHARE), order)
-        settings += [Setting(order, degree, None) for degree in range(order, highest + 1)]
-        matrices.append(_lines(axis, order, highest))
+        degrees = list(range(order, highest + 1, thin * thin))
+        settings += [Setting(order, degree, None) for degree in degrees]
+        matrices.append(_lines(axis, order, degrees))
     return Candidates(tuple(settings), np.concatenate(matrices))
 
 
@@ -73,10 +81,10 @@ def _local(axis: Axis, order: int, degrees: list[int], half: int, profile: str) 
     return np.stack([matrix(axis.size, one) for one in own])
 
 
-def _lines(axis: Axis, order: int, highest: int) -> Floats:
-    """Matrices [Q, N, N] of whole lines, degree by degree from the order on."""
+def _lines(axis: Axis, order: int, degrees: list[int]) -> Floats:
+    """Matrices [Q, N, N] of whole lines of several degrees."""
     s, delta = offsets(axis.values, (axis.values[0] + axis.values[-1]) / 2)
-    found = ladder(s, np.ones_like(s), order, highest, s)[order:]
+    found = ladder(s, np.ones_like(s), order, degrees[-1], s)[degrees]
     return np.asarray(found * np.longdouble(delta) ** -order, np.float64)
 
 
@@ -102,8 +110,8 @@ def reference(axis: Axis, order: int, smoother: Setting | None) -> Setting:
     return Setting(order, min(max(smoother.degree + BEYOND, order + LEAST), 2 * half), half, smoother.profile)
 
 
-def _halves(top: int) -> list[int]:
+def _halves(top: int, growth: float) -> list[int]:
     found = [1]
     while found[-1] < top:
-        found.append(min(max(found[-1] + 1, round(GROWTH * found[-1])), top))
+        found.append(min(max(found[-1] + 1, round(growth * found[-1])), top))
     return [half for half in found if half <= top]

@@ -15,6 +15,7 @@ from edgepde.mollifier.bank import Bank, bank
 from edgepde.mollifier.grid import Axis, Grid
 from edgepde.mollifier.kernels import kernel
 from edgepde.mollifier.names import Index, combination
+from edgepde.mollifier.settings import Setting
 
 Floats = NDArray[np.float64]
 NAMES = ("u", "u_x", "u_y", "u_xx", "u_xy", "u_xxyy", "u_xxx", "u_yyyy", "laplacian", "biharmonic")
@@ -95,6 +96,18 @@ def test_whole_lines_and_three_axes() -> None:
     assert [t.shape[1:] for t in made.taps] == [(10, 10), (12, 12), (13, 13)]
     for frequency in (0.3, 2.0, 6.0):
         assert worst(made, Wave((frequency, 1.0, 2.0), 0.3)) <= 1.0
+
+
+def test_other_kernels_at_the_ends() -> None:
+    plans = {
+        "u_xx": {(0, 2): (Setting(0, 2, 3), Setting(2, 7, 5, edge=Setting(2, 4, 9), rows=4))},
+        "u_xxyy": {(2, 2): (Setting(2, 5, None, edge=Setting(2, 3, 6), rows=3), Setting(2, 6, 8))},
+    }
+    for uneven in (0.0, 1.0):
+        grid = Grid.of(y=places(1, 19, uneven, 1.0), x=places(2, 24, uneven, 3.0))
+        made = bank(grid, list(plans), plans=plans)
+        for frequency in (0.2, 2.0, 9.0):
+            assert worst(made, Wave((frequency, 1.3 * frequency), 0.4)) <= 1.0
 
 
 def test_samples_beside_even_places() -> None:

@@ -121,6 +121,13 @@ def test_candidates_are_the_kernels_they_name() -> None:
                 assert np.allclose(matrix, expected, rtol=1e-10, atol=1e-10 * np.abs(expected).max())
 
 
+def test_long_axes_have_fewer_candidates_and_very_long_ones_none() -> None:
+    short, long = (len(candidates(Axis("x", np.arange(float(n))), 2, widest=12).settings) for n in (320, 322))
+    assert 0 < long < short
+    with pytest.raises(InputError, match="axis x: expected at most 1200 samples to choose kernels for, got 1201"):
+        choose(np.zeros(1201), Grid.of(x=np.arange(1201.0)), ["u_x"], noise=1.0)
+
+
 def test_nothing_to_read_is_refused() -> None:
     with pytest.raises(InputError, match="NaN everywhere"):
         choose(np.full(GRID.shape, np.nan), GRID, ["u"])
