@@ -80,7 +80,7 @@ class Exact(nn.Module):
         def rule(a: Index) -> Part:
             if not any(a):
                 return Scaled(1.0, x)
-            return Scaled(1.0, units[a.index(1)][None]) if sum(a) == 1 else None
+            return Scaled(1.0, None, units[a.index(1)][None]) if sum(a) == 1 else None
 
         made = self._run(Series(rule, self.zero))
         value = made.value
@@ -175,7 +175,7 @@ def _summed(made: Series, terms: Sum, value: Tensor) -> Tensor:
         part = made[orders]
         if part is not None:
             scale = factor * math.prod(math.factorial(k) for k in orders)
-            whole = Scaled(scale * part.factor, part.tensor).whole
+            whole = part.by(scale).whole
             total = whole if total is None else total + whole
     return torch.zeros_like(value) if total is None else as_rows(total, value)
 

@@ -19,15 +19,39 @@ Index = tuple[int, ...]
 
 
 class Scaled(NamedTuple):
-    """factor * tensor: numbers meet before they meet tensors, so that a graph holds few of them."""
+    """factor * row * tensor, row [1, ..] being the same for every input; None stands for 1.
+
+    What does not depend on the input meets first: it is one constant of the graph, whoever folds it.
+    """
 
     factor: float
-    tensor: Tensor
+    tensor: Tensor | None
+    row: Tensor | None = None
+
+    @property
+    def base(self) -> Tensor:
+        """row * tensor."""
+        if self.tensor is None or self.row is None:
+            made = self.row if self.tensor is None else self.tensor
+            assert made is not None
+            return made
+        return self.tensor * self.row
 
     @property
     def whole(self) -> Tensor:
         """The product."""
-        return self.tensor if self.factor == 1.0 else self.factor * self.tensor
+        if self.factor == 1.0 or self.row is None:
+            return self.base if self.factor == 1.0 else self.factor * self.base
+        return self._replace(factor=1.0, row=self.factor * self.row).base
+
+    def by(self, factor: float) -> Scaled:
+        """So many times as much."""
+        return self._replace(factor=self.factor * factor)
+
+    def through(self, change: Callable[[Tensor], Tensor]) -> Scaled:
+        """A linear map of it."""
+        made = change(self.base)
+        return Scaled(self.factor, None, made) if self.tensor is None else Scaled(self.factor, made)
 
 
 Part = Scaled | None
@@ -63,7 +87,7 @@ class Series:
                 return None
             if constant is not None and not any(index):
                 return Scaled(1.0, constant(part.whole))
-            return Scaled(part.factor, change(part.tensor))
+            return part.through(change)
 
         return Series(rule, self.zero)
 
@@ -89,8 +113,8 @@ def minus(x: Series, y: Series) -> Series:
     def rule(a: Index) -> Part:
         left, right = x[a], y[a]
         if left is None or right is None:
-            return left if right is None else Scaled(-right.factor, right.tensor)
-        return _sum([left, Scaled(-right.factor, right.tensor)])
+            return left if right is None else right.by(-1.0)
+        return _sum([left, right.by(-1.0)])
 
     return Series(rule, x.zero)
 
@@ -114,8 +138,8 @@ def scaled(x: Series, factor: float, shift: float = 0.0) -> Series:
         if part is None:
             return None
         if any(a):
-            return Scaled(factor * part.factor, part.tensor) if factor else None
-        value = (factor * part.factor) * part.tensor
+            return part.by(factor) if factor else None
+        value = part.by(factor).whole
         return Scaled(1.0, value + shift if shift else value)
 
     return Series(rule, x.zero)
@@ -136,7 +160,7 @@ def solved(x: Series, value: Callable[[Tensor], Tensor], slope: Callable[[Series
         summands = []
         for b, inner, g in parts:
             made = None if inner is None else _product(inner, g[less(a, b)])
-            summands.append(None if made is None else Scaled(b[i] / a[i] * made.factor, made.tensor))
+            summands.append(None if made is None else made.by(b[i] / a[i]))
         return _sum(summands)
 
     y = Series(rule, x.zero)
@@ -238,14 +262,20 @@ def _square(x: Series, a: Index) -> Part:
         other = less(a, b)
         if b < other:
             made = _product(x[b], x[other])
-            parts.append(None if made is None else Scaled(2.0 * made.factor, made.tensor))
+            parts.append(None if made is None else made.by(2.0))
         elif b == other:
             parts.append(_product(x[b], x[b]))
     return _sum(parts)
 
 
 def _product(x: Part, y: Part) -> Part:
-    return None if x is None or y is None else Scaled(x.factor * y.factor, x.tensor * y.tensor)
+    if x is None or y is None:
+        return None
+    return Scaled(x.factor * y.factor, _both(x.tensor, y.tensor), _both(x.row, y.row))
+
+
+def _both(x: Tensor | None, y: Tensor | None) -> Tensor | None:
+    return y if x is None else x if y is None else x * y
 
 
 def _sum(parts: list[Part]) -> Part:
@@ -254,13 +284,17 @@ def _sum(parts: list[Part]) -> Part:
         return None
     total, *rest = kept
     for part in rest:
-        if part.factor == total.factor:
-            total = Scaled(total.factor, total.tensor + part.tensor)
-        elif part.factor == -total.factor:
-            total = Scaled(total.factor, total.tensor - part.tensor)
-        else:
-            total = Scaled(1.0, total.whole + part.whole)
+        total = _plus(total, part)
     return total
+
+
+def _plus(x: Scaled, y: Scaled) -> Scaled:
+    if x.tensor is None and y.tensor is None:
+        return Scaled(1.0, None, x.whole + y.whole)
+    if x.row is y.row and x.tensor is not None and y.tensor is not None and abs(x.factor) == abs(y.factor):
+        made = x.tensor + y.tensor if x.factor == y.factor else x.tensor - y.tensor
+        return Scaled(x.factor, made, x.row)
+    return Scaled(1.0, x.whole + y.whole)
 
 
 def as_rows(part: Tensor, value: Tensor) -> Tensor:

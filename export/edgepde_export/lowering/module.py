@@ -58,13 +58,15 @@ def lower(
         compression = None if compression is None else extended.compressed(compression)
         device, outputs, operators, several = extended.module, extended.outputs, extended.operators, True
     original = compression.original if compression else device
+    # constants that an operator makes of weights are rounded in the graph alone
+    exact = _unchanged if options.append is None else _in_double
 
     def answer(place: int, output: OutputSpec) -> Answer:
         part = place if several else None
 
         def networks() -> tuple[Network, Network]:
-            shipped = from_module(device, box.dimension, part)
-            return (from_module(original, box.dimension, part) if compression else shipped), shipped
+            shipped = from_module(exact(device), box.dimension, part)
+            return (from_module(exact(original), box.dimension, part) if compression else shipped), shipped
 
         found = None if place else recorded
         return Answer(output, _values(device, compression, part), networks, found, operators[place])
@@ -120,6 +122,14 @@ def _reference(original: torch.nn.Module, spec: InputSpec, outputs: Sequence[Out
     if len(kept) < len(outputs):
         wide = _Kept(wide, kept)
     return _graph(wide, spec, [outputs[place] for place in kept], box, _WIDE)
+
+
+def _unchanged(module: torch.nn.Module) -> torch.nn.Module:
+    return module
+
+
+def _in_double(module: torch.nn.Module) -> torch.nn.Module:
+    return copy.deepcopy(module).cpu().double().eval()
 
 
 class _Kept(torch.nn.Module):

@@ -85,7 +85,7 @@ def test_series_of_a_product_is_the_product_of_series(slopes: list[float], at: f
         unit = tuple(int(i == column) for i in range(2))
         one = torch.ones(1, dtype=torch.float64)
         return Series(
-            lambda k: Scaled(1.0, x[:, column]) if k == zero else Scaled(1.0, one) if k == unit else None, zero
+            lambda k: Scaled(1.0, x[:, column]) if k == zero else Scaled(1.0, None, one) if k == unit else None, zero
         )
 
     first, second = variable(0), variable(1)
