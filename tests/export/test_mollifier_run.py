@@ -131,6 +131,7 @@ def test_readings_of_another_problem_are_flagged(made: Path) -> None:
         ({"precision": "f16w"}, "--precision is for networks of your own"),
         ({"input_accuracy": "g0=1%"}, "--input-accuracy is for networks of your own"),
         ({"with_reference": True}, "--with-reference is for networks of your own"),
+        ({"derivatives": "u_x"}, "--derivatives and --residual is for networks of your own"),
         ({"data": "held.npz"}, "--data is for networks of your own"),
     ],
 )

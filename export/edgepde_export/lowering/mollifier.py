@@ -65,6 +65,7 @@ def _check_options(path: Path, domain: Box | None, options: Options) -> None:
         "--domain": (domain is not None, own),
         "--family": (options.family is not None, own),
         "--data": (options.data is not None, "this run was measured on draws of its own"),
+        "--derivatives and --residual": (options.append is not None, "an estimator has the residual it fits by"),
         "--precision": (options.precision != "f32", "an estimator solves with its tables in full precision"),
         "--input-accuracy": (options.accuracy is not None, "the noise of the readings is part of what was measured"),
         "--derivatives and --residual": (options.append is not None, "an estimator has the residual it fits by"),
