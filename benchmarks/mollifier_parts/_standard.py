@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
+from edgepde_export.lowering.custom_ops import append_bodies
 from edgepde_runtime.ops.mollified_derivative.reference import matrix, run
 from numpy.typing import NDArray
 from onnx import NodeProto, helper, numpy_helper
@@ -142,9 +143,11 @@ def _graph(
 
 def _model(nodes: list[NodeProto], held: Held, shapes: dict[str, tuple[int, ...]], n: int) -> bytes:
     number = onnx.TensorProto.FLOAT
-    made = [helper.make_tensor_value_info(name, number, ["B", *shape[1:]]) for name, shape in shapes.items()]
+    outputs = [helper.make_tensor_value_info(name, number, ["B", *shape[1:]]) for name, shape in shapes.items()]
     given = [helper.make_tensor_value_info("x", number, ["B", 1, n, n])]
     stored = [numpy_helper.from_array(np.ascontiguousarray(v), name) for name, v in held.items()]
     opsets = [helper.make_opsetid("", 20), helper.make_opsetid("edgepde", 1)]
-    graph = helper.make_graph(nodes, "derivatives", given, made, stored)
-    return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString())
+    graph = helper.make_graph(nodes, "derivatives", given, outputs, stored)
+    made = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    append_bodies(made)
+    return bytes(made.SerializeToString())
