@@ -83,7 +83,13 @@ def questions() -> tuple[Question, ...]:
             f"heat, 1 % noise, {sparse}", "heat_field", replace(heat, missing=0.5), SOLVER, covered=(SOLVER,), draws=4
         ),
         Question(
-            "reaction-diffusion, 1 % noise, spline", "reaction_diffusion", reaction, "spline", 0.99, without=quiet
+            "reaction-diffusion, 1 % noise, spline",
+            "reaction_diffusion",
+            reaction,
+            "spline",
+            0.99,
+            without=quiet,
+            covered=("spline",),
         ),
         Question(
             "reaction-diffusion, 1 % noise", "reaction_diffusion", reaction, SOLVER, 0.99, covered=(SOLVER,), draws=4
