@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 UNIFORM = 1e-6
 """Largest deviation from the mean spacing, relative to it, of an axis that is called uniform."""
 MOST_AXES = 3
-HUGE = 1e150
-"""Above it the squares of lengths are no numbers."""
+FARTHEST, NEAREST = 1e30, 1e-30
+"""Lengths and gaps of axes, beyond which powers of them would be no numbers."""
 
 
 @final
@@ -42,8 +42,10 @@ class Axis:
             if wrong.any():
                 at = int(np.argmax(wrong))
                 raise InputError(f"axis {self.name}: values[{at}]: expected {what} values, got {values[at]}")
-        if values[-1] / 2 - values[0] / 2 > HUGE / 2:
-            raise InputError(f"axis {self.name}: values: expected a length below {HUGE:g}, got more")
+        if values[-1] / 2 - values[0] / 2 > FARTHEST / 2 or np.diff(values).min(initial=np.inf) < NEAREST:
+            raise InputError(
+                f"axis {self.name}: values: expected gaps from {NEAREST:g} and a length up to {FARTHEST:g}"
+            )
         values.setflags(write=False)
         object.__setattr__(self, "values", values)
 

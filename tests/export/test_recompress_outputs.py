@@ -38,6 +38,8 @@ def test_a_file_is_not_run_unless_given_again(old: Bundle) -> None:
         outputs.extra(old, {"appended": stated}, None)
     found = outputs.extra(old, {"appended": stated}, "own.py:OWN")
     assert found["residual"] == "own.py:OWN"
+    fixed = {**STATED, "residual": "burgers[nu=0.02]"}
+    assert outputs.extra(old, {"appended": fixed}, None)["residual"] == "burgers[nu=0.02]"
 
 
 def test_an_uneven_grid_is_not_stated(old: Bundle) -> None:

@@ -38,8 +38,12 @@ class TestAxes:
             ([0.0, np.inf], r"axis x: values\[1\]: expected finite values, got inf"),
             ([0.0, 1.0, 1.0], r"axis x: values\[2\]: expected increasing values, got 1.0"),
             ([0.0, 2.0, 1.0], r"axis x: values\[2\]: expected increasing values, got 1.0"),
-            (np.ma.array([0.0, 1.0, 2.0], mask=[False, True, False]), r"axis x: values\[1\]: expected finite values, got nan"),
-            ([-1e308, 1e308], r"axis x: values: expected a length below 1e\+150"),
+            (
+                np.ma.array([0.0, 1.0, 2.0], mask=[False, True, False]),
+                r"axis x: values\[1\]: expected finite values, got nan",
+            ),
+            ([-1e308, 1e308], r"axis x: values: expected gaps from 1e-30 and a length up to 1e\+30"),
+            ([0.0, 1e-300], r"axis x: values: expected gaps from 1e-30"),
         ],
     )
     def test_values(self, values: Any, message: str) -> None:
