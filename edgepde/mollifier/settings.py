@@ -18,7 +18,7 @@ LINE = "line"
 Size = int | str
 Sizes = Size | Mapping[str, Size] | None
 MARGIN = 8
-ROOM = 4
+ROOM = 2
 """By default a kernel of order k is of degree k + MARGIN and has ROOM more samples to either side."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from _harness import OURS
 from mollifier_parts import _fields, _rivals, accuracy
 
 from edgepde.mollifier.grid import Grid
@@ -39,11 +40,11 @@ def test_rivals_differentiate_a_clean_field() -> None:
 def test_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accuracy, "NAMES", ("u_xx", "laplacian"))
     rows = accuracy.rows(quick=True)
-    by_case = {row.case: row for row in rows if row.rival == accuracy.CHOSEN}
-    best = {row.case: row for row in rows if row.rival == accuracy.BEST}
     assert all(np.isfinite(row.measured or np.nan) for row in rows)
     assert all(row.met for row in rows if row.target is not None)
-    case = "waves, noise 1.0%, u_xx: interior"
-    assert (best[case].measured or 0.0) <= (by_case[case].measured or 0.0) * 1.5
-    assert {row.unit for row in rows} == {"", "x"}
+    ratios = [row for row in rows if row.unit == "x"]
+    assert len(ratios) == 2
+    assert all(row.rival == OURS and 0.5 < (row.measured or 0.0) < 3 for row in ratios)
+    noisy = [row.rival for row in rows if row.case == "waves, noise 1.0%, u_xx: interior"]
+    assert len(noisy) == len(set(noisy)) == 3
     assert any(row.rival.startswith("sampled bump") and (row.measured or 0.0) > 0.1 for row in rows)
