@@ -25,7 +25,6 @@ from .kernels import PROFILE
 from .names import Sum
 from .settings import Plan, Sizes
 
-MARGIN = 6
 LARGEST_DENSE = 512
 """Points of an axis up to which its kernels are dense matrices: a product of those is faster than a few taps."""
 
@@ -34,10 +33,11 @@ LARGEST_DENSE = 512
 class MollifierLayer(Derivator):
     """values [.., n_1, .., n_d] -> named tuple of tensors [.., n_1, .., n_d], one per name.
 
-    degree, half, profile, smooth, plans: as of `bank`; without any of them the shortest windows of degree order + 6, as
-    networks carry no noise. For readings give the plans of `radius.choose`. dtype: float32 or float64, which the values
-    must have. form: "matrices" runs a dense matrix per axis and order, "op" the op mollified_derivative, "auto" the op
-    when exported or where an axis is long. check: refuse values that are not finite. On CUDA TF32 is turned off.
+    degree, half, profile, smooth, plans: as of `bank`; without any of them short windows, as networks carry no noise:
+    the shortest of degree order + 6 in float64, longer ones of degree order + 4, at least 8, against the rounding of
+    float32. For readings give the plans of `radius.choose`. dtype: float32 or float64, which the values must have.
+    form: "matrices" runs a dense matrix per axis and order, "op" the op mollified_derivative, "auto" the op when
+    exported or where an axis is long. check: refuse values that are not finite. On CUDA TF32 is turned off.
     Raises InputError: a grid too small for the kernels, naming the axis; values of another shape or type.
     """
 
@@ -60,7 +60,7 @@ class MollifierLayer(Derivator):
             raise InputError(f"MollifierLayer: form: expected auto, matrices or op, got {form!r}")
         self.form, self.check = form, check
         if degree is half is plans is None and not smooth:
-            degree, half = _shortest(grid, self.sums)
+            degree, half = _short(grid, self.sums, dtype)
         self.bank: Bank = bank(grid, self.names, degree, half, profile, smooth, plans)
         self.orders = [tuple(int(o) for o in row) for row in self.bank.orders]
         for place, taps in enumerate(self.bank.taps):
@@ -136,6 +136,8 @@ class MollifierLayer(Derivator):
 
     def _refuse(self, values: Tensor) -> None:
         where = "MollifierLayer: values"
+        if not isinstance(values, Tensor):
+            raise InputError(f"{where}: expected a tensor, got {type(values).__name__}")
         d = len(self.shape)
         if values.dim() < d:
             raise InputError(f"{where}: expected [.., {', '.join(map(str, self.shape))}], got {list(values.shape)}")
@@ -149,13 +151,16 @@ class MollifierLayer(Derivator):
             raise InputError(f"{where}: expected finite numbers, got {float(values[tuple(at)])} at {at}")
 
 
-def _shortest(grid: Grid, sums: Sequence[Sum]) -> tuple[dict[str, int], dict[str, int]]:
-    """Degree and half width by axis: as many samples as the degree needs, whose order is even."""
-    degree = {}
+def _short(grid: Grid, sums: Sequence[Sum], dtype: torch.dtype) -> tuple[dict[str, int], dict[str, int]]:
+    """Degree and half width by axis, of even degree; `room` more samples against the rounding of float32."""
+    margin, least, room = (6, 0, 0) if dtype == torch.float64 else (4, 8, 2)
+    degree, half = {}, {}
     for place, axis in enumerate(grid.axes):
         highest = max(orders[place] for total in sums for _, orders in total)
-        degree[axis.name] = min(2 * ((highest + MARGIN + 1) // 2), 2 * ((axis.size - 1) // 2))
-    return degree, {name: d // 2 for name, d in degree.items()}
+        most = (axis.size - 1) // 2
+        degree[axis.name] = min(max(2 * ((highest + margin + 1) // 2), least), 2 * most)
+        half[axis.name] = min(degree[axis.name] // 2 + room, most)
+    return degree, half
 
 
 def along(matrix: Tensor, values: Tensor, axis: int) -> Tensor:

@@ -153,6 +153,8 @@ class TestFields:
             "expected finite numbers, got nan": torch.where(field > 0.9, torch.nan, field),
             "expected finite numbers, got inf": torch.where(field > 0.9, torch.inf, field),
         }
+        with pytest.raises(InputError, match="values: expected a tensor, got ndarray"):
+            layer(FIELD)
         for message, values in wrong.items():
             with pytest.raises(InputError, match=f"MollifierLayer: values: .*{message}"):
                 layer(values)
