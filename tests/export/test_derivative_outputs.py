@@ -95,7 +95,7 @@ def on_grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export(Plate(), folder, domain=PLATE, targets=("onnx", "c99"), log=quiet, false_alarm=0.05, **options)
 
 
-def test_outputs_have_names_units_and_entries(at_points: Path) -> None:
+def test_outputs_have_names_units_and_entries(at_points: Path, on_grid: Path) -> None:
     bundle = reader.read(at_points)
     assert [(o.name, o.unit, o.diagnostic) for o in bundle.manifest.outputs] == [
         ("u", "", False),
@@ -106,8 +106,10 @@ def test_outputs_have_names_units_and_entries(at_points: Path) -> None:
     assert list(entries) == ["u", "u_xx"]
     assert all(entries[name].sound_total is not None for name in entries)
     how = entries["u_xx"].terms["model"].how
-    assert "the reference is the reference network followed by: exact" in how
-    assert "the operator's own error counts here" in how
+    assert "the reference is the derivative of the reference network itself" in how
+    kernels = reader.read(on_grid).certificate.outputs["laplacian"].terms["model"].how
+    assert "the reference network followed by kernels on the grid" in kernels
+    assert "their own error counts here" in kernels
     assert entries["u_xx"].terms["model"].value is None
 
 

@@ -110,7 +110,7 @@ def _exact(
         return None, str(error)
     asked = {orders for terms in sums.values() for _, orders in terms}
     passes = len({index for orders in asked for index in below(orders)})
-    return _Tried(of, values, passes, "exact, by Taylor series through the network (no operator in between)"), ""
+    return _Tried(of, values, passes, "the derivative of the reference network itself, by Taylor series through it"), ""
 
 
 def _stencil(
@@ -144,7 +144,14 @@ def _stencil(
     values = _run(of(copy.deepcopy(module)), points, dtype)
     far = reference if reference is not None else _run(of(_wide(module), wide), points, torch.float64)
     unsure = [sum(abs(c) * doubt.get(orders, 0.0) for c, orders in terms) for terms in sums.values()]
-    return _Tried(of, values, passes, f"stencils around the point, one-sided at edges ({told})", unsure), far
+    return _Tried(
+        of,
+        values,
+        passes,
+        f"the reference network followed by stencils around the point, one-sided at edges ({told}), "
+        "in exact arithmetic; their own error counts here",
+        unsure,
+    ), far
 
 
 def candidates(orders: Index, box: Box) -> list[dict[int, Step]]:

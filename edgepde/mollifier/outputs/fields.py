@@ -66,7 +66,13 @@ def kernels(module: nn.Module, box: Box, grid: Grid, names: Sequence[str], log: 
         log(f"derivatives: {name}: {told}")
         if not error <= HOPELESS * largest:
             raise UnsupportedModel(_refusal(name, error, largest, dtype.name))
-        plans[name], words[name] = plan, f"kernels on the grid ({told}, edges included)"
+        plans[name], words[name] = (
+            plan,
+            (
+                f"the reference network followed by kernels on the grid ({told}, edges included), in exact arithmetic; "
+                "their own error counts here"
+            ),
+        )
     return Kernels(plans, words)
 
 

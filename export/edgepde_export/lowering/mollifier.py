@@ -68,7 +68,6 @@ def _check_options(path: Path, domain: Box | None, options: Options) -> None:
         "--derivatives and --residual": (options.append is not None, "an estimator has the residual it fits by"),
         "--precision": (options.precision != "f32", "an estimator solves with its tables in full precision"),
         "--input-accuracy": (options.accuracy is not None, "the noise of the readings is part of what was measured"),
-        "--derivatives and --residual": (options.append is not None, "an estimator has the residual it fits by"),
         "--with-reference": (options.reference, "a search over readings would leave those the run was measured on"),
     }
     for name, (given, why) in reasons.items():

@@ -46,8 +46,6 @@ def following(certificate: Certificate, name: str, operator: str) -> Certificate
     if not operator:
         return certificate
     entry = certificate.outputs[name]
-    what = f"the reference is the reference network followed by: {operator}, in exact arithmetic"
     model = entry.terms["model"]
-    counts = "the operator's own error counts here"
-    terms = {**entry.terms, "model": replace(model, how=f"{model.how}; {what}; {counts}")}
+    terms = {**entry.terms, "model": replace(model, how=f"{model.how}; the reference is {operator}")}
     return replace(certificate, outputs={**certificate.outputs, name: replace(entry, terms=terms)})
