@@ -34,7 +34,7 @@ def draw(path: Path, cases: Sequence[tuple[str, Any, Sequence[Any]]]) -> Path:
     from matplotlib import pyplot as plt
 
     rates = np.geomspace(1e-3, 1.0, 200)
-    figure, panels = plt.subplots(1, len(cases), figsize=(5.0 * len(cases), 4.2), squeeze=False)
+    figure, panels = plt.subplots(1, len(cases), figsize=(5.0 * len(cases), 4.6), squeeze=False)
     for panel, (name, good, faults) in zip(panels[0], cases, strict=True):
         for calls in faults:
             if any(word in calls.fault for word in SHOWN):
@@ -43,8 +43,8 @@ def draw(path: Path, cases: Sequence[tuple[str, Any, Sequence[Any]]]) -> Path:
         panel.axvline(0.01, color="0.5", linewidth=0.8)
         panel.set(xscale="log", xlabel="share of good calls above the threshold", title=name, ylim=(0, 1.02))
     panels[0][0].set_ylabel("share of faulty calls above it")
-    panels[0][-1].legend(fontsize=8)
-    figure.tight_layout()
+    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="lower center", ncols=4, fontsize=8, frameon=False)
+    figure.tight_layout(rect=(0, 0.1, 1, 1))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     plt.close(figure)

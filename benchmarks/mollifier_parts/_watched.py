@@ -79,7 +79,7 @@ def _one(at: Mapping[str, Tensor], mu: Mapping[str, Tensor]) -> Tensor:  # noqa:
 
 def cases(quick: bool) -> tuple[Case, ...]:
     """Burgers' travelling wave and heat in a rod."""
-    n = (16, 40) if quick else (24, 64)
+    n = (16, 40) if quick else (20, 48)
     low, high = [0.0, -1.0], [0.5, 1.0]
     burgers = Equation(
         "burgers",
@@ -142,7 +142,7 @@ def trained(case: Case, seed: int, quick: bool, other: bool = False) -> Decoder:
     """A surrogate of a case, or of its equation with the other boundary data, by a fixed number of steps."""
     torch.manual_seed(seed)
     rng = np.random.default_rng([seed, int(other)])
-    count, rank, width, steps = (256, 8, 32, 400) if quick else (1024, 16, 64, 4000)
+    count, rank, width, steps = (256, 8, 32, 400) if quick else (512, 16, 64, 3000)
     x = case.box.sample(count, rng)
     fields = case.fields(x, case.other if other else None)
     mean = fields.mean(axis=0)

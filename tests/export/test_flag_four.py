@@ -144,7 +144,7 @@ def test_a_limit_in_c_decides_as_float64_does(limit: float, factor: float) -> No
     held = float.fromhex(text[:-1])
     with np.errstate(over="ignore"):
         around = [np.float32(limit), np.float32(limit * factor)]
-    around += [np.nextafter(around[0], np.float32(-np.inf)), np.nextafter(around[0], np.float32(np.inf))]
+        around += [np.nextafter(around[0], np.float32(end)) for end in (-np.inf, np.inf)]
     for r in around:
         if np.isfinite(r):
             assert (float(r) > held) == (float(r) > limit)

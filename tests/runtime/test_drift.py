@@ -22,7 +22,7 @@ from support import drifting
 from support.bundles import mlp_bundle, ratio_bundle
 from support.drifting import MONITOR, Life, life, lived
 
-ROWS, LIVES, RATE = 3000, 60, 0.2
+ROWS, LIVES, RATE = 3000, 40, 0.2
 
 
 @pytest.fixture(scope="module")
