@@ -193,6 +193,15 @@ def test_a_force_and_a_rate_are_recovered_too(tmp_path: Path) -> None:
     assert rate.run.spec["history"]["test"]["correlation"]["median"] > 0.8
 
 
+def test_a_network_fitted_to_readings_is_kept_where_it_was_asked_for(tmp_path: Path) -> None:
+    loaded = trained(tmp_path / "run", replace(TINY, method="network", missing=0.1, steps=1))
+    rows = {row["name"]: row for row in loaded.run.spec["history"]["recovered"]}
+    assert rows["network"]["kept"]
+    assert not rows["network"]["why"]
+    assert loaded.device.member.kind == "estimator"
+    assert float(loaded.recovered["lam"].min()) >= 0.0048
+
+
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
