@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..names import Index, Sum
 from .rules import rule_for
-from .series import Part, Scaled, Series, as_rows
+from .series import Part, Scaled, Series, as_rows, fitted
 
 ROWS = 3
 
@@ -123,7 +123,8 @@ def _graph(module: nn.Module, d: int, dtype: torch.dtype) -> _Graph:
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UnsupportedModel(f"torch.export refused the module: {reason}") from error
-    own = {*dict(module.named_parameters()), *dict(module.named_buffers())}
+    held = (module.named_parameters(remove_duplicate=False), module.named_buffers(remove_duplicate=False))
+    own = {name for found in held for name, _ in found}
     given, constants = [], {}
     for spec in program.graph_signature.input_specs:
         target = "" if spec.target is None else str(spec.target)
@@ -166,7 +167,11 @@ def _called(target: Any, args: Any, kwargs: Any) -> Any:
     name = _plain(target)
     if name.startswith("sym_"):
         return target(args[0].value, *args[1:], **kwargs)
-    return rule_for(name, target)(*args, **kwargs)
+    try:
+        made = rule_for(name, target)(*args, **kwargs)
+    except TypeError as error:
+        raise UnsupportedModel(f"{name} with these arguments has no rule for exact derivatives: {error}") from None
+    return fitted(made) if isinstance(made, Series) else made
 
 
 def _summed(made: Series, terms: Sum, value: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 Index = tuple[int, ...]
+MOST_PRODUCTS = 64
 
 
 class Scaled(NamedTuple):
@@ -36,6 +37,11 @@ class Scaled(NamedTuple):
             assert made is not None
             return made
         return self.tensor * self.row
+
+    @property
+    def shape(self) -> torch.Size:
+        """That of row * tensor."""
+        return torch.broadcast_shapes(*(part.shape for part in (self.row, self.tensor) if part is not None))
 
     @property
     def whole(self) -> Tensor:
@@ -234,8 +240,10 @@ def gelu_tanh(x: Series) -> Series:
 
 
 def power(x: Series, exponent: float) -> Series:
-    """x^n: products for n = 1 .. 8, y' = n y x' / x otherwise."""
-    if exponent in range(1, 9):
+    """x^n: products for n = 1 .. MOST_PRODUCTS, which are smooth at 0 too; y' = n y x' / x otherwise."""
+    if exponent == 0:
+        return Series(lambda a: None if any(a) else Scaled(1.0, torch.ones_like(x.value)), x.zero)
+    if exponent in range(1, MOST_PRODUCTS + 1):
         half = power(x, exponent // 2) if exponent > 1 else x
         if exponent == 1:
             return x
@@ -295,6 +303,23 @@ def _plus(x: Scaled, y: Scaled) -> Scaled:
         made = x.tensor + y.tensor if x.factor == y.factor else x.tensor - y.tensor
         return Scaled(x.factor, made, x.row)
     return Scaled(1.0, x.whole + y.whole)
+
+
+def fitted(x: Series) -> Series:
+    """Every coefficient as wide as the value: a sum with something wider leaves coefficients that are repeated."""
+
+    def rule(index: Index) -> Part:
+        part, value = x[index], x[x.zero]
+        if part is None or value is None or not any(index):
+            return part
+        wide = value.shape
+        if len(part.shape) == len(wide) and part.shape[1:] == wide[1:]:
+            return part
+        if all(isinstance(n, int) for n in wide[1:]):
+            return part.through(lambda base: base + torch.zeros(1, *wide[1:], dtype=base.dtype, device=base.device))
+        return part.through(lambda base: base.expand(wide))
+
+    return Series(rule, x.zero)
 
 
 def as_rows(part: Tensor, value: Tensor) -> Tensor:

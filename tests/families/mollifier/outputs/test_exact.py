@@ -51,6 +51,9 @@ INNER: dict[str, Callable[[Tensor], Tensor]] = {
     "powers": lambda h: h**3 - h**0.5 + h**-1 + h**2.5,
     "pieces": lambda h: torch.cat([h[:, :2] * h[:, 2:4], torch.ones_like(h[:, :1]), h[:, 3:] - 2.0], dim=1),
     "parts": lambda h: torch.stack([*h.unbind(1)], dim=-1).reshape(h.shape[0], 5) + h.sum(1, keepdim=True),
+    "wider": lambda h: h[:, :1] + torch.linspace(0.0, 1.0, 5, dtype=h.dtype),
+    "wider_skip": lambda h: h[:, :1] ** 2 - torch.sin(h[:, 1:2] * torch.linspace(0.5, 1.5, 5, dtype=h.dtype)),
+    "high_powers": lambda h: h**9 - h**-2 + h**0,
     "split": lambda h: torch.cat(h.split([1, 4], dim=1)[::-1], dim=1) @ torch.eye(5, dtype=h.dtype),
 }
 
@@ -129,6 +132,40 @@ def test_what_is_never_zero_is_one_row_for_all_and_comes_back_whole() -> None:
 def test_what_has_no_rule_is_named(module: nn.Module, words: str) -> None:
     with pytest.raises((UnsupportedModel, TypeError), match=words):
         Exact(module, 2, [((1.0, (1, 0)),)])
+
+
+class Wide(nn.Module):
+    """Sums that are wider than what they are sums of, and a power, as functions of x, y and t."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.centres = nn.Parameter(torch.linspace(-1.0, 1.0, 12).reshape(4, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        shifted = (x[:, :1] + self.centres[:, 0]).sum(1)
+        return shifted * x[:, 1] + ((x.unsqueeze(1) - self.centres) ** 2).sum(-1).sum(1) + x[:, 2] ** 10
+
+
+def test_what_is_summed_after_it_was_repeated_counts_every_time() -> None:
+    """u = (4 x + c) y + 4 (x^2 + y^2 + t^2) + .. + t^10, at t = 0 too, in a graph that torch.export makes of it."""
+    module = Wide().double()
+    exact = Exact(module, 3, [combination(n, LETTERS) for n in ("u_xy", "u_xx", "u_tt", "laplacian")])
+    x = torch.tensor([[0.3, -0.2, 0.0], [1.0, 0.7, 0.5]], dtype=torch.float64)
+    traced = torch.export.export(exact, (x,), dynamic_shapes=({0: torch.export.Dim("rows")},), strict=False).module()
+    for made in (exact(x), traced(x)):
+        assert torch.allclose(made[0], module(x))
+        assert torch.allclose(made[1], torch.full((2,), 4.0).double())
+        assert torch.allclose(made[2], torch.full((2,), 8.0).double())
+        assert torch.allclose(made[3], 8.0 + 90.0 * x[:, 2] ** 8)
+        assert torch.allclose(made[4], torch.full((2,), 16.0).double())
+
+
+def test_weights_that_two_layers_share_are_read_once() -> None:
+    module = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 1)).double()
+    module[2].weight = module[0].weight
+    x = torch.rand(4, 3, dtype=torch.float64).requires_grad_()
+    made = Exact(module, 3, [((1.0, (2, 0, 1)),)])(x)[1]
+    assert torch.allclose(made[:, 0], nested(module(x), x, (2, 0, 1)))
 
 
 def test_indices_below_an_index_are_all_of_them() -> None:
