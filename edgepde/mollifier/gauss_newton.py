@@ -26,12 +26,15 @@ from edgepde.train.run_folder import Run
 
 from .coefficient import Coefficient
 from .derivator import Derivator, Fields
+from .grid import Grid
 from .hosts.tucker import Tucker
+from .names import TIME
 from .objective import Residual
 from .training import Fitted, copied, kept, put
 
 TRIALS, LARGER, SMALLER = 8, 8.0, 0.3
 FIRST_DAMPING, LEAST_DAMPING = 1e-6, 1e-12
+IN_TIME, IN_SPACE, ON_LINES = 6, 20, 48
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,13 @@ class Newton:
                 raise SettingError(f"{name}: expected a number above 0, got {getattr(self, name)}")
         if not 0 < self.held < 1:
             raise SettingError(f"held: expected a share between 0 and 1, got {self.held}")
+
+
+def ranks(grid: Grid) -> list[int]:
+    """Outputs per axis of a host for fields as smooth as those of the problems here: few in time beside space."""
+    if len(grid.axes) == 1:
+        return [min(ON_LINES, grid.points // 3)]
+    return [min(IN_TIME if axis.name == TIME else IN_SPACE, axis.size // 2) for axis in grid.axes]
 
 
 def solve(

@@ -13,8 +13,6 @@ from ._host import tanh_layers, whole
 from ._jets import network_series
 from ._separable import SeparableHost
 
-STEEPEST, PER_SLOPE = 4.0, 10.0
-"""Slopes of the start: few outputs are nearly polynomials, more of them resolve finer detail."""
 SMALLEST = 1e-9
 """Singular values of a network's hidden layer, relative to the largest, below which it is not taken further."""
 
@@ -31,7 +29,7 @@ class Tucker(SeparableHost):
             raise InputError(f"mollifier: host tucker: ranks: expected {len(low)} numbers, got {held}")
         for rank in held:
             whole("mollifier: host tucker", ranks=rank)
-        super().__init__(held, [min(STEEPEST, (rank / PER_SLOPE) ** 2) for rank in held], low, *given, **settings)
+        super().__init__(held, [_slope(rank) for rank in held], low, *given, **settings)
         self.ranks = tuple(held)
         self.core = nn.Parameter(torch.randn(self.ranks) / 10.0)
 
@@ -80,6 +78,11 @@ class Tucker(SeparableHost):
         """Coordinates of one axis as [-1, 1]."""
         low, high = (float(v[place]) for v in (self.low, self.high))
         return 2.0 * (values - low) / (high - low) - 1.0
+
+
+def _slope(rank: int) -> float:
+    """The steepest kink of the start: few outputs are nearly polynomials, more of them resolve finer detail."""
+    return min((rank / 10.0) ** 2, max(4.0, rank / 6.0))
 
 
 def _hidden(layers: nn.ModuleList, values: Tensor) -> Tensor:
