@@ -37,7 +37,7 @@ def fitted(case: Given, config: InverseSettings, grid: Grid, run: Run) -> Row:
     torch.manual_seed(run.seed + DRAW)
     low, high = ([float(axis.values[i]) for axis in grid.axes] for i in (0, -1))
     scale = float(known.std()) or 1.0
-    net = Tucker(low, high, width=96, depth=1, offset=float(known.mean()), scale=scale, ranks=ranks(grid)).double()
+    net = Tucker(low, high, width=192, depth=1, offset=float(known.mean()), scale=scale, ranks=ranks(grid)).double()
     middle = sum(config.bounds) / 2.0
     count = min(SPLINES if len(stated.over) == 2 else 4 * SPLINES, *(grid.axis(a).size for a in stated.over))
     coefficient = Spline(grid, tuple(stated.over), count, start=middle)

@@ -150,10 +150,12 @@ def told(rows: list[Row]) -> list[str]:
     """A line per way, for people."""
     lines = []
     for row in rows:
-        said = "; ".join(text for text in ("" if row.score is None else row.score.words, row.why) if text)
-        share = "" if row.mask is None or row.mask.all() else f", {100.0 * (~row.mask).mean():.0f} % masked"
+        share = "" if row.mask is None or row.mask.all() else f"{100.0 * (~row.mask).mean():.0f} % masked"
+        words = "" if row.score is None else row.score.words
+        said = ", ".join(text for text in (words, share, f"{row.seconds:.3g} s") if text)
+        why = f"; {row.why}" if row.why else ""
         mark = "".join(f"  <- {name}" for name, holds in _marks(row).items() if holds)
-        lines.append(f"  {row.name:8} {said}{share}, {row.seconds:.3g} s{mark}")
+        lines.append(f"  {row.name:8} {said}{why}{mark}")
     return lines
 
 

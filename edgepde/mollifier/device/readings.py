@@ -40,6 +40,11 @@ class Given:
         """Whether nothing is missing."""
         return bool(np.isfinite(self.values).all())
 
+    @property
+    def spread(self) -> float:
+        """The standard deviation of what was read."""
+        return float(np.nanstd(self.values))
+
 
 def reader(letters: str, over: str) -> Callable[[Path], tuple[Given, str]]:
     """read_data of a recipe whose readings lie on axes of these letters, lambda on those of `over`."""
@@ -68,6 +73,8 @@ def read(path: Path, letters: str, over: str) -> tuple[Given, str]:
         raise DataError(f"{path}: {READINGS}{at}: expected numbers, or NaN where nothing was read, got infinity")
     if np.isnan(values).all():
         raise DataError(f"{path}: {READINGS}: expected numbers, got NaN everywhere")
+    if not np.nanstd(values) > 0.0:
+        raise DataError(f"{path}: {READINGS}: expected a field that varies, got {np.nanmax(values):g} everywhere")
     lam = None
     if TRUTH in arrays:
         lam = _field(arrays[TRUTH], {a: axes[a] for a in over}, f"{path}: {TRUTH}")

@@ -58,6 +58,7 @@ def train(config: InverseSettings, run: Run, device: torch.device) -> None:
     given: Given | None = run.data
     if given is not None:
         config = config.on(given)
+        config = config if given.noise is None else replace(config, noise=given.noise / given.spread)
     problem = config.problem()
     grid = Grid.of(dict(config.units), **problem.axes)
     with one_thread():

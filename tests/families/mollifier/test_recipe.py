@@ -123,6 +123,7 @@ def test_readings_of_ones_own_are_recovered_with_holes(tmp_path: Path) -> None:
     assert not given.complete
     loaded = trained(tmp_path / "run", replace(TINY, method="estimator", points=99), given)
     assert loaded.device.grid.shape == (9, 13, 13)
+    assert loaded.run.spec["problem"]["noise"] == pytest.approx(0.005, rel=0.1)
     rows = {row["name"]: row for row in loaded.run.spec["history"]["recovered"]}
     assert set(rows) == {"spline"}
     assert "correlation" not in rows["spline"]
@@ -137,6 +138,7 @@ def test_readings_of_ones_own_are_recovered_with_holes(tmp_path: Path) -> None:
         ({"readings": np.zeros((9, 13, 12))}, r"readings: expected \[9, 13, 13\] \(t, y, x\), got \[9, 13, 12\]"),
         ({"readings": np.full((9, 13, 13), np.nan)}, "readings: expected numbers, got NaN everywhere"),
         ({"readings": np.full((9, 13, 13), np.inf)}, r"readings\[0, 0, 0\]: expected numbers, or NaN"),
+        ({"readings": np.full((9, 13, 13), 0.5)}, "readings: expected a field that varies, got 0.5 everywhere"),
         ({"x": np.zeros(13)}, r"axis x: values\[1\]: expected increasing values"),
         ({"x": np.zeros((13, 1))}, r"x: expected one dimension, got \[13, 1\]"),
         ({"lam": np.zeros((13, 12))}, r"lam: expected \[13, 13\] \(y, x\)"),
