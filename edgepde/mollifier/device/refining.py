@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -51,23 +52,18 @@ def refine(
     seen, held = seen.to(device), held.to(device)
     weights = [p for p in module.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(weights, rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, epochs))
     state = _State(error=_error(module, held, held_truth))
     best = _copied(module)
     kept = run.restore(NAME)
     if kept is not None:
-        best = _resume(module, optimizer, schedule, state, *kept)
+        best = _resume(module, optimizer, state, *kept)
     began = time.monotonic() - state.seconds
     with run.progress(f"correcting network, {sum(p.numel() for p in weights)} numbers", epochs) as bar:
         for epoch in range(state.done, epochs):
             draw = stage_generator(run.seed, f"{NAME} {epoch}")
-            for rows in torch.randperm(len(seen), generator=draw).split(BATCH):
-                maps, wanted = _turned(seen[rows], truth[rows], draw)
-                optimizer.zero_grad(set_to_none=True)
-                loss = (_parts(module, maps) - wanted).square().mean()
-                loss.backward()
-                optimizer.step()
-            schedule.step()
+            for group in optimizer.param_groups:
+                group["lr"] = 0.5 * rate * (1.0 + math.cos(math.pi * epoch / epochs))
+            _epoch(module, optimizer, (seen, truth), draw)
             error = _error(module, held, held_truth)
             if error < state.error:
                 state.error, state.epoch, best = error, epoch + 1, _copied(module)
@@ -78,6 +74,19 @@ def refine(
             bar.note(f"relative error on validation draws {error:.4f}, best {state.error:.4f}")
     module.cpu().load_state_dict(best)
     return Trained(module.eval(), state.epoch, state.error, state.seconds)
+
+
+def _epoch(
+    module: RefinedModule, optimizer: torch.optim.Adam, data: tuple[Tensor, Tensor], draw: torch.Generator
+) -> None:
+    """Once through all draws, in an order of its own."""
+    seen, truth = data
+    for rows in torch.randperm(len(seen), generator=draw).split(BATCH):
+        maps, wanted = _turned(seen[rows], truth[rows], draw)
+        optimizer.zero_grad(set_to_none=True)
+        loss = (_parts(module, maps) - wanted).square().mean()
+        loss.backward()
+        optimizer.step()
 
 
 @final
@@ -137,7 +146,6 @@ def _save(
 def _resume(
     module: RefinedModule,
     optimizer: torch.optim.Adam,
-    schedule: torch.optim.lr_scheduler.CosineAnnealingLR,
     state: _State,
     tensors: Mapping[str, Tensor],
     meta: Mapping[str, Any],
@@ -155,6 +163,4 @@ def _resume(
     optimizer.load_state_dict(held)
     state.error, state.seconds = float(meta["error"]), float(meta["seconds"])
     state.epoch, state.done = int(meta["epoch"]), int(meta["done"])
-    for _ in range(state.done):
-        schedule.step()
     return under("best.")
