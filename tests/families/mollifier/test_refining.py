@@ -20,7 +20,7 @@ from edgepde.train.run_folder import Run
 
 HOW = Refined(Estimator("heat_field", (3, 4, 4), (2, 4, 4), count=7, scale=0.02, low=0.0048, high=0.0192), 4, 3)
 PROBLEM = HeatField(points=13, frames=9, fine=13)
-GRID = Grid.of(**PROBLEM.axes)
+GRID = Grid.of(None, **PROBLEM.axes)
 CPU = torch.device("cpu")
 
 
