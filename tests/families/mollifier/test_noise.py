@@ -20,14 +20,14 @@ FIELD = np.sin(5 * LINE)[:, None] * np.cos(7 * LINE)
 
 @settings(max_examples=12)
 @given(st.integers(0, 2**20), st.sampled_from([1e-6, 1e-4, 1e-2, 0.2]), st.sampled_from(["even", "uneven", "holes"]))
-def test_the_level_is_found_within_a_tenth(seed: int, level: float, case: str) -> None:
+def test_the_level_is_found_within_a_fifth(seed: int, level: float, case: str) -> None:
     rng = np.random.default_rng(seed)
     grid = Grid.of(y=LINE, x=LINE**1.3) if case == "uneven" else GRID
     mesh = grid.mesh()
     u = np.sin(5 * mesh["y"]) * np.cos(7 * mesh["x"]) + level * rng.standard_normal((48, 48))
     if case == "holes":
         u[rng.random((48, 48)) < 0.02] = np.nan
-    assert estimate(u, grid) == pytest.approx(level, rel=0.12)
+    assert estimate(u, grid) == pytest.approx(level, rel=0.2)
 
 
 def test_a_field_without_noise_has_that_of_its_numbers() -> None:
