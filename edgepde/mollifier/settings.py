@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 from edgepde_runtime.errors import InputError
 
 from edgepde.mollifier.grid import Axis, Grid
@@ -49,8 +50,10 @@ def default(axis: Axis, order: int, degree: Sizes, half: Sizes, profile: str) ->
     high = degree.get(axis.name) if isinstance(degree, Mapping) else degree
     wide = half.get(axis.name) if isinstance(half, Mapping) else half
     for what, given in (("degree", high), ("half", wide)):
-        if given is not None and given != LINE and (isinstance(given, bool | str) or given < 0):
-            raise InputError(f"axis {axis.name}: {what}: expected a number, got {given!r}")
+        if given is None or given == LINE:
+            continue
+        if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 0:
+            raise InputError(f"axis {axis.name}: {what}: expected a number, whole and from 0, got {given!r}")
     if high == LINE:
         raise InputError(f"axis {axis.name}: degree: expected a number, got {high!r}")
     room = (axis.size - 1) // 2 if wide in (None, LINE) else int(wide or 0)
@@ -63,6 +66,10 @@ def default(axis: Axis, order: int, degree: Sizes, half: Sizes, profile: str) ->
 
 def plan(grid: Grid, products: tuple[Index, ...], degree: Sizes, half: Sizes, profile: str, smooth: bool) -> Plan:
     """The default for every axis of every product; smooth: order-0 kernels where a product does not differentiate."""
+    for what, given in (("degree", degree), ("half", half)):
+        if isinstance(given, Mapping) and not set(given) <= set(grid.letters):
+            odd = sorted(set(given) - set(grid.letters))[0]
+            raise InputError(f"{what}: expected axes of {', '.join(grid.letters)}, got {odd}")
     return {
         orders: tuple(
             default(axis, k, degree, half, profile) if k or smooth else None

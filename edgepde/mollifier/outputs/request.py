@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from edgepde_runtime.box import Box
 from edgepde_runtime.errors import InputError
 
 from edgepde.problems.equation import Equation
@@ -76,11 +75,6 @@ class Request:
                     f"{where}: parameter {name}: the model has no such input; it has {known}; a number is given as "
                     f"{self.equation.name}[{name}=...]"
                 )
-
-
-def letters_of(box: Box) -> tuple[str, ...]:
-    """The names of all columns; those of one letter are coordinates."""
-    return tuple(box.names)
 
 
 def _sum(name: str, names: Sequence[str]) -> Sum:

@@ -108,7 +108,12 @@ class TestRequests:
         ("options", "message"),
         [
             ({"half": 8}, "axis x: expected a window of at most its 16 samples, got 17"),
-            ({"half": -1}, "axis x: half: expected a number, got -1"),
+            ({"half": -1}, "axis x: half: expected a number, whole and from 0, got -1"),
+            ({"half": 2.5}, "axis x: half: expected a number, whole and from 0, got 2.5"),
+            ({"half": float("nan")}, "axis x: half: expected a number, whole and from 0, got nan"),
+            ({"degree": True}, "axis x: degree: expected a number, whole and from 0, got True"),
+            ({"degree": "line"}, "axis x: degree: expected a number"),
+            ({"half": {"q": 3}}, "half: expected axes of x, got q"),
             ({"degree": 1}, "axis x: expected a degree of at least the order 2, got 1"),
             ({"degree": 9, "half": 4}, "axis x: degree 9: expected a window of 10 samples, got 9"),
             ({"degree": 10**9}, "axis x: degree 1000000000: expected a window"),
