@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -109,14 +110,20 @@ class Driver:
         self._places(code, operations, [*inputs, *outputs])
         for output in self._direct():
             code.line(f"{C_TYPES[output.value.code]} *const {output.value.store.label} = {self.ids[output.name]};")
-        code.line("const size_t rows = left < L ? left : L;")
         code.line("int flags = 0;")
+        head = len(code.lines)
         for given in self._lane_inputs():
-            self._load(code, given)
+            store = given.value.store
+            if store in self.tiled.offsets:
+                self._load(code, given)
+            else:
+                code.line(f"const {C_TYPES[store.code]} *const {store.label} = {self.ids[given.name]};")
         for op in operations:
             op.write(code, self.functions)
         for output in self._lane_outputs():
             self._store(code, output)
+        if any(re.search(r"\brows\b", line) for line in code.lines[head:]):
+            code.lines.insert(head - 1, "    const size_t rows = left < L ? left : L;")
         code.line("return flags;")
         return _function(f"EP_INLINE int {self._name('tile')}({', '.join(self._tile_head(operations))})", code)
 

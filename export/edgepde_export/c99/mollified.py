@@ -58,6 +58,10 @@ class MollifiedDerivative(Scratched):
         """The kernel reads numbers of one type."""
         return False
 
+    def reads_within(self) -> bool:
+        """The kernel goes back over numbers instead."""
+        return True
+
     def write(self, code: Code, functions: Functions) -> None:
         """One call per row p."""
         x, *taps, orders, combine = self.inputs

@@ -59,6 +59,10 @@ class Operation(ABC):
         """Whether weights may be stored in fewer bits."""
         return False
 
+    def reads_within(self) -> bool:
+        """Whether it reads nothing behind its operands, so that they may be the caller's arrays."""
+        return False
+
     def takes_nothing(self) -> bool:
         """Whether an operand may have no elements."""
         return False

@@ -161,9 +161,16 @@ def _plans(part: Part) -> tuple[Plan, Plan]:
     if tiled.lanes > SINGLE:
         return tiled, single
     past_end = {store for op in part.operations for store in op.padded()}
-    elsewhere = {o.value.store for o in part.entry.direct()} - past_end
+    elsewhere = {o.value.store for o in part.entry.direct()} - past_end | _read_there(part)
     alone = plan({store: span for store, span in life.items() if store not in elsewhere}, SINGLE)
     return alone, alone
+
+
+def _read_there(part: Part) -> set[Store]:
+    """Inputs that steps may read where the caller has them, where rows run one by one."""
+    written = {store for op in part.operations for store in op.writes()} | {o.value.store for o in part.entry.outputs}
+    beyond = {store for op in part.operations if not op.reads_within() for store in op.reads()}
+    return {i.value.store for i in part.entry.inputs if i.value.varying} - written - beyond
 
 
 def _limits(program: Program) -> str:
