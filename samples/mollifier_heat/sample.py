@@ -59,7 +59,7 @@ def on_host(method: str, found: list[Case]) -> tuple[list[Score], float]:
     stated, scores = statement("heat_field"), []
     began = time.perf_counter()
     for case in found:
-        made = recover(case.readings, Grid.of(**case.axes), stated, method=method, baseline=False)
+        made = recover(case.readings, Grid.of(None, **case.axes), stated, method=method, baseline=False)
         scores.append(score(made.lam, case.lam))
     return scores, (time.perf_counter() - began) / len(found)
 
