@@ -143,7 +143,7 @@ def test_c_code_beyond_its_proof_is_not_written(tmp_path: Path, monkeypatch: pyt
 def test_an_error_of_the_c_code_is_measured_where_nothing_is_proved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuses(_: object) -> None:
+    def refuses(_: object, **__: object) -> None:
         raise UnsupportedModel("no rule")
 
     monkeypatch.setattr(plain, "from_graph", refuses)
