@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from edgepde_export.c99.mollified import Sizes
 from edgepde_runtime.errors import EdgePDEError
+from edgepde_runtime.rooms import Room
 from hypothesis import given, settings
 from support import onnx_writer as w
-from support.generated import part
+from support.generated import Generated, builds, part
 from support.kernel_libraries import needs_cc
 from support.mollified_banks import MADE, banks
 from support.mollified_kernel import Kernel, build_kernel
@@ -79,3 +81,18 @@ def test_axes_that_are_left_alone_cost_nothing() -> None:
     sizes = Sizes((1, 1, 50), ((1, 1), (9, 9), (7, 7)), ((-1, -1, 0),), 1, frozenset({0}))
     assert sizes.scratch() == 0
     assert sizes.used() == [False, False, True]
+
+
+@needs_cc
+def test_a_large_field_is_read_where_the_caller_has_it(tmp_path: Path) -> None:
+    """There is scratch for four rows of what is no output, and none for the field."""
+    n, orders = 130, ((-1, -1, 0), (-1, 1, -1))
+    inputs = MADE(np.float32, 3, (1, n, n), ((1, 1), (5, 5), (7, 7)), orders, 2)
+    inputs[-1] = np.array([[1, 0], [1, 1]], np.float32)
+    made = Generated({"op": model(inputs)}, tmp_path)
+    assert "tile_x = x" in made.text
+    (wanted,) = Room("mollified_derivative").run(inputs, {})
+    for isa in builds():
+        got = made.on(isa)["op"]({"x": inputs[0]})["y"]
+        np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-5)
+        assert 4 * 4 * n <= made.on(isa)["op"].scratch_bytes < 4 * 4 * n + 512
