@@ -103,10 +103,9 @@ def reference(axis: Axis, order: int, smoother: Setting | None) -> Setting:
     if smoother is None:
         half = min(max(SHARPEST, (order + 2) // 2), (axis.size - 1) // 2)
         return Setting(order, max(2 * half, order), half)
-    half = smoother.half
-    if half is None:
+    if smoother.half is None:
         return Setting(order, min(max(smoother.degree + BEYOND, order), axis.size - 1), None)
-    half = min(max(half, (order + LEAST + 1) // 2), (axis.size - 1) // 2)
+    half = min(max(smoother.half, (order + LEAST + 1) // 2), (axis.size - 1) // 2)
     return Setting(order, min(max(smoother.degree + BEYOND, order + LEAST), 2 * half), half, smoother.profile)
 
 
