@@ -11,6 +11,8 @@ import pytest
 import torch
 from edgepde_export.exporting import export
 from edgepde_export.lowering import factorconv_report
+from edgepde_export.lowering.factorconv import lower
+from edgepde_export.lowering.options import Options
 from edgepde_export.report import zone, zone_plots
 from edgepde_runtime import bundle, load
 from edgepde_runtime.errors import BudgetError, InputError, NotVerified
@@ -19,6 +21,9 @@ from edgepde.compress.run import compress_run
 from edgepde.errors import RunError
 from edgepde.factorconv import examples, shrinking, store
 from edgepde.factorconv.description import Generator
+from edgepde.mollifier.grid import Grid
+from edgepde.mollifier.outputs import fields
+from edgepde.mollifier.outputs.request import Request
 from edgepde.problems.zone import ZoneData
 from edgepde.train.run_folder import Run
 
@@ -177,3 +182,20 @@ def test_what_cannot_be_asked_is_refused(
     with pytest.raises(error, match=words):
         compress_run(run, tmp_path / "small", how["max_error"], how["sweep"], how["min_class"], str(how["method"]), 1.0)
     assert not (tmp_path / "small" / "spec.json").exists()
+
+
+def test_a_compressed_run_knows_the_zone_its_derivatives_are_taken_on(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fields, "HOPELESS", np.inf)  # a net that was not trained is not smooth
+    options = Options(append=Request(("u_x", "u_xt")), convolutions="dense", seconds=0.2, log=quiet)
+    content = lower(small, None, None, options)
+    assert [(o.name, o.shape[1:], o.unit) for o in content.outputs] == [
+        ("u", (4, 4, 8), "um"),
+        ("u_x", (4, 4, 8), "um/m"),
+        ("u_xt", (4, 4, 8), "um/(m*s)"),
+    ]
+    entries = content.certificate.outputs
+    assert all((entries[name].terms["compression"].value or 0.0) > 0.0 for name in entries)
+    with pytest.raises(InputError, match="this run has the zone it was trained for"):
+        lower(small, None, None, Options(append=Request(("u_x",), grid=Grid.of(x=np.arange(8.0))), log=quiet))

@@ -230,7 +230,10 @@ def test_a_box_of_the_wrong_dimension_is_told_in_columns() -> None:
 
 @pytest.mark.parametrize(
     ("result", "said"),
-    [(lambda x: x.sum(), r"expected y \[M, k\]"), (lambda x: {"y": x}, "expected one tensor as output or a tuple, got dict")],
+    [
+        (lambda x: x.sum(), r"expected y \[M, k\]"),
+        (lambda x: {"y": x}, "expected one tensor as output or a tuple, got dict"),
+    ],
 )
 def test_an_output_that_is_not_rows_is_refused(result: object, said: str, box: Box) -> None:
     class Odd(nn.Module):
@@ -245,7 +248,7 @@ class TestExport:
     """The function edgepde_export.export."""
 
     def test_it_is_the_package_s_one_name(self) -> None:
-        assert edgepde_export.__all__ == ["export"]
+        assert edgepde_export.__all__ == ["export", "recompress"]
         assert edgepde_export.export is export
         with pytest.raises(AttributeError, match="no attribute 'exprot'"):
             _ = edgepde_export.exprot

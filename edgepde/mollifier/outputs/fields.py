@@ -31,7 +31,7 @@ from .request import FIELD
 
 FIELDS = 6
 # Degrees above the order, samples more than the degree on either side.
-DEGREES, ROOMS = (2, 4, 6, 8), (0, 4)
+DEGREES, ROOMS = (1, 2, 4, 6, 8), (0, 4)
 HOPELESS, ALIKE = 0.1, 1.25
 # Samples along every axis from which on kernels are chosen by the field itself.
 ENOUGH = 12
