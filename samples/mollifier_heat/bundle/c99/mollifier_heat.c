@@ -1,4 +1,4 @@
-/* Generated; model_hash a100a5685004a86a1381fe271e6a46b706de713b0b23412350d11dc354e8436e. SPDX-License-Identifier: Apache-2.0 */
+/* Generated; model_hash b7e20026e67c509fc28942b0397bb91bd03025ffaf312254d4207f21488e84b0. SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
 #include "kernels/arm_scalar_begin.h"
@@ -7482,7 +7482,7 @@ static inline ep_f32 lane_3(ep_f32 a) {
 #undef EP_ARITY
 
 static inline ep_f64 lane_11(ep_f64 a, ep_f64 b, ep_f64 c) {
-    const ep_f64 t0 = ep_mul_f64(a, ep_set_f64(0x1.3a92a40000000p-6));
+    const ep_f64 t0 = ep_mul_f64(a, ep_set_f64(0x1.3a92a30553261p-6));
     const ep_f64 t1 = ep_div_f64(b, c);
     return ep_div_f64(t1, t0);
 }
@@ -7529,7 +7529,7 @@ static inline ep_f64 lane_14(ep_f64 a) {
 #undef EP_TYPE
 
 static inline ep_f64 lane_17(ep_f64 a) {
-    return ep_mul_f64(a, ep_set_f64(0x1.3a92a40000000p-6));
+    return ep_mul_f64(a, ep_set_f64(0x1.3a92a30553261p-6));
 }
 
 #define EP_NAME dense_18

@@ -1,4 +1,4 @@
-/* mollifier_heat: a neural surrogate; model_hash a100a5685004a86a1381fe271e6a46b706de713b0b23412350d11dc354e8436e
+/* mollifier_heat: a neural surrogate; model_hash b7e20026e67c509fc28942b0397bb91bd03025ffaf312254d4207f21488e84b0
  *
  * readings float32 [M, 26896], inside the box
  *     g0 .. g26895: 0.0007178604602813693 .. 1.0168476283550263
@@ -27,7 +27,7 @@
 extern "C" {
 #endif
 
-#define MOLLIFIER_HEAT_MODEL_HASH "a100a5685004a86a1381fe271e6a46b706de713b0b23412350d11dc354e8436e"
+#define MOLLIFIER_HEAT_MODEL_HASH "b7e20026e67c509fc28942b0397bb91bd03025ffaf312254d4207f21488e84b0"
 
 /* Independent of the number of rows. */
 #if defined(__x86_64__) || defined(__aarch64__)

@@ -1,4 +1,4 @@
-/* Generated; model_hash 2c1d203a8d881e710f0c032e3b881b454fedb77937a5f428f1932c4906c76b78. SPDX-License-Identifier: Apache-2.0 */
+/* Generated; model_hash faa534af9214707044a54b74f0c06b830ad0c64e1332aebab066ab4d67a91921. SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
 #include "kernels/arm_scalar_begin.h"
@@ -9513,7 +9513,7 @@ static inline ep_f32 lane_9(ep_f32 a) {
 #undef EP_ARITY
 
 static inline ep_f64 lane_17(ep_f64 a, ep_f64 b, ep_f64 c) {
-    const ep_f64 t0 = ep_mul_f64(a, ep_set_f64(0x1.99999a0000000p+0));
+    const ep_f64 t0 = ep_mul_f64(a, ep_set_f64(0x1.999999999999ap+0));
     const ep_f64 t1 = ep_div_f64(b, c);
     return ep_div_f64(t1, t0);
 }
@@ -9560,7 +9560,7 @@ static inline ep_f64 lane_20(ep_f64 a) {
 #undef EP_TYPE
 
 static inline ep_f64 lane_23(ep_f64 a) {
-    return ep_mul_f64(a, ep_set_f64(0x1.99999a0000000p+0));
+    return ep_mul_f64(a, ep_set_f64(0x1.999999999999ap+0));
 }
 
 #define EP_NAME dense_24

@@ -203,7 +203,7 @@ static inline void EP_FULL_NAME(_plan)(const ep_mollified *f, const int64_t *ord
         size_t count = 0, only = 0;
         for (size_t k = 0; k < f->K; k++)
             if (combine[o * f->K + k] != 0) count++, only = k;
-        if (count == 1 && combine[o * f->K + only] == 1 && plan->same_as[only] == only) plan->output[only] = (uint16_t)o;
+        if (count == 1 && combine[o * f->K + only] == 1) plan->output[plan->same_as[only]] = (uint16_t)o;
     }
     ep_mollified_slots(f, plan);
 }
