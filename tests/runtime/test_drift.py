@@ -163,6 +163,12 @@ def test_rows_outside_the_box_count_as_nothing_else(bundle: Bundle) -> None:
     assert {alarm.statistic for alarm in drift.alarms} == {"out_of_box"}
 
 
+def test_a_residual_that_is_no_number_is_above_the_threshold(bundle: Bundle) -> None:
+    rows = life(np.random.default_rng(0), 4, outside=0.0, failed=0.0)
+    rows["residual"] = np.array([np.nan, np.inf, 0.5 * drifting.THRESHOLD, drifting.THRESHOLD])
+    assert lived(fresh(bundle), rows).state.rates[0].tolist() == [4, 0, 0, 4, 2]
+
+
 def test_two_devices_are_judged_together(bundle: Bundle) -> None:
     def device(seed: int) -> Drift:
         return lived(fresh(bundle, commissioning=0), life(np.random.default_rng(seed), 400, outside=0.025))

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from edgepde_runtime.ops.mollified_derivative.reference import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -159,3 +160,31 @@ def test_noise_is_counted_exactly() -> None:
     bound = made.bound(lambda _: 0.0, noise=1.0, rounding=0.0)
     assert (signs <= bound * (1 + 1e-12)).all()
     assert np.allclose(signs[0], bound[0], rtol=1e-10)
+
+
+def test_kernels_applied_before_carry_the_errors_of_later_ones() -> None:
+    """With every derivative at most 1: the least over orders of bias_i + carry_i bias_j."""
+    grid = Grid.of(y=places(1, 17, 1.0, 1.0), x=places(2, 19, 1.0, 2.0))
+    plans = {"u_xxyy": {(2, 2): (Setting(2, 6, 4), Setting(2, 5, 5))}}
+    made = bank(grid, ["u_xxyy"], plans=plans)
+    y, x = (own[0] for own in made.kernels)
+    assert y.carry.max() > 1.1
+    first = y.bias[:, None] + y.carry[:, None] * x.bias[None]
+    second = x.bias[None] + x.carry[None] * y.bias[:, None]
+    shaken = made.bound(lambda orders: float(sum(orders) > 4), rounding=0.0)[0]
+    moved = (y.jitter + x.jitter) * 1.0
+    assert np.allclose(shaken, np.minimum(first, second) + moved, rtol=1e-10)
+
+
+@pytest.mark.parametrize("half", [3, 9])
+def test_rounding_of_float32_is_counted(half: int) -> None:
+    """Random readings of at most 1: what the op in float32 is off by, of taps rounded to float32."""
+    grid = Grid.of(y=np.linspace(0, 1, 25), x=np.linspace(0, 1, 30))
+    made = bank(grid, ["u_x", "u_xx", "u_xxyy", "laplacian"], degree=4, half=half, smooth=True)
+    field = np.random.default_rng(half).uniform(-1, 1, (40, 25, 30)).astype(np.float32)
+    taps = [part.astype(np.float32) for part in made.taps]
+    narrow = run([field[:, None], *taps, made.orders, made.combine.astype(np.float32)], {})[0]
+    error = np.abs(narrow.reshape(40, 4, 25, 30) - made.apply(field.astype(np.float64))).max(0)
+    bound = made.bound(lambda orders: float(not any(orders)), rounding=2.0**-24)
+    assert (error <= bound).all()
+    assert (error > 0.01 * bound).any()
