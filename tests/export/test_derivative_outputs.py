@@ -209,6 +209,29 @@ def test_a_wrong_network_is_above_the_threshold_of_the_right_one(at_points: Path
     assert (wrong > threshold).mean() > 0.9
 
 
+class Numbers(nn.Module):
+    """A network with numbers in its code that float32 does not have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.inner = nn.Linear(2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ((torch.tanh(self.inner(x)) * (1 / 3) + 0.1).sum(1) / 0.7 - 0.3).add(1.1 - x[:, 0] * 0.9, alpha=1.3)
+
+
+def test_numbers_of_float64_networks_and_of_their_derivatives_stay_float64(tmp_path: Path) -> None:
+    box = Box([0.0, 0.0], [1.0, 1.0], ["x", "t"])
+    network = Numbers().double()
+    made = export(network, tmp_path / "b", domain=box, derivatives="u_xxx", prove_seconds=0.2, log=quiet)
+    x = box.sample(50, np.random.default_rng(0))
+    found = edgepde_runtime.load(made, backend="reference")(x)
+    wide = plan(network, box, Request(("u_xxx",)), ("u", ""), quiet).of(network)
+    for got, meant in zip((found.u, found.u_xxx), wide(torch.from_numpy(x)), strict=True):
+        assert np.abs(got - meant.detach().numpy()).max() <= 1e-14
+
+
 class Constant(nn.Module):
     """Does not look at its input."""
 

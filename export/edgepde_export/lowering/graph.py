@@ -8,15 +8,18 @@ import logging
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, final
 
 import onnx
 import torch
 from edgepde_runtime.errors import UnsupportedModel
+from torch.overrides import TorchFunctionMode
 
 from .custom_ops import append_bodies, translation_table
 
 OPSET = 20
+# Sums, differences, products and quotients, with and without underscores around them.
+BINARY = {"add", "radd", "sub", "rsub", "mul", "rmul", "div", "truediv", "rdiv", "rtruediv"}
 IR_VERSION = 10  # the newest that onnxruntime 1.20 reads
 
 
@@ -44,11 +47,25 @@ def to_onnx(
 
 
 def _trace(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor], shapes: Any) -> torch.export.ExportedProgram:
-    with torch.no_grad(), _whereabouts(module) as where:
+    with torch.no_grad(), _whereabouts(module) as where, _Numbers():
         try:
             return torch.export.export(module, tuple(inputs.values()), dynamic_shapes=shapes, strict=False)
         except Exception as error:
             raise UnsupportedModel(f"{where()}: torch.export refused it: {_reason(error)}") from error
+
+
+@final
+class _Numbers(TorchFunctionMode):
+    """Numbers beside float64 tensors as tensors of float64; torch.onnx would write them as float32."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "").strip("_") in BINARY and any(_is_double(a) for a in args):
+            args = tuple(torch.tensor(a, dtype=torch.float64) if isinstance(a, float) else a for a in args)
+        return func(*args, **(kwargs or {}))
+
+
+def _is_double(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.dtype == torch.float64
 
 
 def _translate(
