@@ -209,6 +209,16 @@ def test_a_wrong_network_is_above_the_threshold_of_the_right_one(at_points: Path
     assert (wrong > threshold).mean() > 0.9
 
 
+@pytest.mark.parametrize("off", [OFF, -OFF])
+def test_a_residual_at_points_is_its_size(off: float) -> None:
+    x = torch.from_numpy(DECAY.sample(50, np.random.default_rng(2)))
+    network = Decay(off).double()
+    u, found = plan(network, DECAY, Request((), HEAT), ("u", ""), quiet).of(network)(x)
+    meant = (x[:, 2] * u * (float(np.float32(1.0 + off)) ** 2 - 1.0)).abs()
+    assert (found - meant).abs().max() < 1e-12
+    assert found.max() > 1e-3
+
+
 class Numbers(nn.Module):
     """A network with numbers in its code that float32 does not have."""
 
