@@ -59,7 +59,7 @@ class MollifierLayer(Derivator):
         if form not in ("auto", "matrices", "op"):
             raise InputError(f"MollifierLayer: form: expected auto, matrices or op, got {form!r}")
         self.form, self.check = form, check
-        if degree is half is plans is None and not smooth:
+        if degree is half is plans is None and not smooth and self.names:
             degree, half = _short(grid, self.sums, dtype)
         self.bank: Bank = bank(grid, self.names, degree, half, profile, smooth, plans)
         self.orders = [tuple(int(o) for o in row) for row in self.bank.orders]

@@ -100,7 +100,9 @@ def _of_file(path: Path, name: str) -> Equation:
         reason = where_it_failed(path, error) or f"{type(error).__name__}: {error}"
         raise ProblemError(f"{path}: raised {reason}") from error
     if not hasattr(module, name):
-        raise ProblemError(f"{where}: the file defines no such name")
+        near = difflib.get_close_matches(name, [given for given in vars(module) if given[0] != "_"], n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ProblemError(f"{where}: the file defines no such name{hint}")
     return _made(getattr(module, name), where)
 
 

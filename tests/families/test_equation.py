@@ -9,6 +9,7 @@ import torch
 from edgepde_runtime.box import Box
 
 from edgepde.errors import ProblemError
+from edgepde.mollifier.outputs.residual import Residual
 from edgepde.problems.burgers import burgers
 from edgepde.problems.equation import Equation, equation_of
 from edgepde.problems.finding import find, known
@@ -84,6 +85,8 @@ def test_equations_of_a_file(tmp_path: Path) -> None:
     for name, words in {"number": "got int", "fails": "ZeroDivisionError", "absent": "no such name"}.items():
         with pytest.raises(ProblemError, match=words):
             find(f"{path}:{name}")
+    with pytest.raises(ProblemError, match="no such name; did you mean heat"):
+        find(f"{path}:haet")
     with pytest.raises(ProblemError, match=r"FILE\.py:NAME"):
         find(str(path))
     with pytest.raises(ProblemError, match="is no file"):
@@ -125,3 +128,15 @@ def test_other_parameters_stay_free() -> None:
 def test_parameters_that_are_none_are_named(text: str, words: str) -> None:
     with pytest.raises(ProblemError, match=words):
         find(text)
+
+
+def test_a_coefficient_that_asks_for_a_name_there_is_none_of_is_refused() -> None:
+    terms = (Term(one, ("u_xx",)), Term(lambda c, p: -p["kappa"] * c["x"], ("u",)))
+    mine = Residual(Equation("mine", SPACE, Box([1.0], [2.0], ["k"]), terms))
+    field = {"u": torch.ones(1, 3), "u_xx": torch.ones(1, 3)}
+    places, known_names = {"x": torch.ones(3), "y": torch.ones(3)}, {"k": torch.ones(1, 1)}
+    with pytest.raises(ProblemError, match=r"mine: terms\[1\]: coefficient expected names of x, y, k, got 'kappa'"):
+        mine.at(field, places, known_names)
+    terms = (*terms[:1], Term(lambda c, p: -p["k"] * c["x"], ("u",)))
+    mine = Residual(Equation("mine", SPACE, Box([1.0], [2.0], ["k"]), terms))
+    assert mine.at(field, places, known_names).eq(0).all()

@@ -65,7 +65,9 @@ def read(path: Path, letters: str, over: str) -> tuple[Given, str]:
     missing, unknown = sorted(needed - set(arrays)), sorted(set(arrays) - allowed)
     if missing or unknown:
         more = f"{', '.join(sorted(needed))} and perhaps {NOISE} and {TRUTH}"
-        raise DataError(f"{path}: expected members {more}; missing {missing}, unknown {npz.listed(unknown)}")
+        raise DataError(
+            f"{path}: expected members {more}; missing {npz.listed(missing)}, unknown {npz.listed(unknown)}"
+        )
     axes = {letter: _axis(arrays[letter], letter, path) for letter in letters}
     values = _field(arrays[READINGS], {a: axes[a] for a in letters}, f"{path}: {READINGS}")
     if np.isinf(values).any():
@@ -103,9 +105,14 @@ def line(given: Given) -> dict[str, Any]:
 
 
 def _same(given: Given, letter: str, expected: Array, words: str) -> None:
-    got = given.axes[letter]
-    if got.shape != expected.shape or np.abs(got - expected).max() > 1e-6 * (expected[-1] - expected[0]):
-        raise DataError(f"{given.source}: {letter}: expected {words}, got {len(got)} from {got[0]:g} to {got[-1]:g}")
+    got, where = given.axes[letter], f"{given.source}: {letter}"
+    if got.shape != expected.shape:
+        raise DataError(f"{where}: expected {words} ({len(expected)}), got {len(got)} from {got[0]:g} to {got[-1]:g}")
+    off = np.abs(got - expected)
+    if off.max() > 1e-6 * (expected[-1] - expected[0]):
+        at = int(np.argmax(off > 1e-6 * (expected[-1] - expected[0])))
+        near = f"[{at}]: {got[at]:g} where {expected[at]:g} would be"
+        raise DataError(f"{where}: expected {words}, got {len(got)} from {got[0]:g} to {got[-1]:g}, {near}")
 
 
 def _axis(array: NDArray[Any], letter: str, path: Path) -> Array:

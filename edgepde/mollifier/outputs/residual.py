@@ -8,6 +8,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from edgepde.errors import ProblemError
 from edgepde.problems.equation import Equation
 
 
@@ -22,10 +23,14 @@ class Residual(nn.Module):
         self.equation = equation
 
     def at(self, factors: Mapping[str, Tensor], coordinates: Mapping[str, Tensor], mu: Mapping[str, Tensor]) -> Tensor:
-        """The residual itself, shaped as the factors."""
+        """The residual itself, shaped as the factors; ProblemError where a coefficient asks for another name."""
         total: Tensor | None = None
-        for term in self.equation.terms:
-            part = _coefficient(term.coefficient(coordinates, mu), next(iter(factors.values())))
+        for i, term in enumerate(self.equation.terms):
+            try:
+                value = term.coefficient(coordinates, mu)
+            except KeyError as error:
+                raise ProblemError(_unknown(self.equation, i, error)) from error
+            part = _coefficient(value, next(iter(factors.values())))
             for factor in term.factors:
                 part = part * factors[factor]
             total = part if total is None else total + part
@@ -75,3 +80,8 @@ class OverGrid(Residual):
 
 def _coefficient(given: object, like: Tensor) -> Tensor:
     return torch.as_tensor(given, dtype=like.dtype, device=like.device)
+
+
+def _unknown(equation: Equation, term: int, error: KeyError) -> str:
+    known = [*equation.coordinates.names, *(() if equation.parameters is None else equation.parameters.names)]
+    return f"equation {equation.name}: terms[{term}]: coefficient expected names of {', '.join(known)}, got {error}"

@@ -129,9 +129,10 @@ def test_a_grid_too_small_names_its_axis() -> None:
         MollifierLayer(grid_of("yx", (4, 21)), ("u_yy",), half=3, degree=4)
 
 
-def test_names_twice_are_refused() -> None:
+@pytest.mark.parametrize("names", [("u_x", "u_x"), ()])
+def test_names_twice_or_none_are_refused(names: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match="names: expected"):
-        MollifierLayer(grid_of("x"), ("u_x", "u_x"))
+        MollifierLayer(grid_of("x"), names)
 
 
 class Columns(nn.Module):
