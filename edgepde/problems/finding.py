@@ -34,6 +34,8 @@ def find(text: str) -> Equation:
 def split(text: str) -> tuple[str, dict[str, float]]:
     """A name and the parameters fixed in brackets behind it; raises ProblemError where they are no numbers."""
     if not text.endswith("]"):
+        if "[" in Path(text).name:
+            raise ProblemError(f"--residual: expected parameters as in NAME[nu=0.02], got {text!r}")
         return text, {}
     name, _, inside = text.removesuffix("]").rpartition("[")
     fixed: dict[str, float] = {}

@@ -121,6 +121,7 @@ def test_other_parameters_stay_free() -> None:
         ("burgers[mu=1]", "parameter mu: expected one of nu"),
         ("burgers[nu=inf]", "parameter nu: expected a finite number, got inf"),
         ("burgers[nu]", r"as in NAME\[nu=0.02\], got"),
+        ("burgers[nu=0.1", r"as in NAME\[nu=0.02\], got"),
         ("burgers[nu=a]", r"as in NAME\[nu=0.02\], got"),
         ("[nu=1]", r"as in NAME\[nu=0.02\], got"),
     ],

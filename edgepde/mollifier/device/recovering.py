@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -80,6 +81,8 @@ def train(config: InverseSettings, run: Run, device: torch.device) -> None:
     }
     examples.keep(run, test, kept)
     say(best, made, measured, rows, case)
+    for line in refused(device_form, case):
+        print(line, file=sys.stderr)
     chosen = next(row for row in rows if row.kept)
     store.save(run, device_form, about(config, case), history, chosen.tensors())
     picture.draw(*chosen.panels(case, grid), f"{config.unknown} {config.unit}".strip(), run.path / PICTURE)
@@ -140,6 +143,21 @@ def simulated(config: InverseSettings, seed: int) -> Given:
 def about(config: InverseSettings, case: Given) -> dict[str, Any]:
     """The problem as spec.json has it."""
     return {"name": config.statement, "about": config.about, "noise": config.noise, "readings": case.source}
+
+
+def refused(made: store.Device, case: Given) -> list[str]:
+    """Why the device would refuse these readings, a line per reason; none where it takes them."""
+    missing = int(np.isnan(case.values).sum())
+    outside = int(((case.values < made.low) | (case.values > made.high)).sum())
+    said = []
+    if missing:
+        said.append(f"{missing} of {case.values.size} readings are missing: the device takes complete rows alone")
+    if outside:
+        said.append(
+            f"{outside} of {case.values.size} readings lie outside {made.low:.4g} .. {made.high:.4g}, the range of "
+            'simulated draws: the device refuses such rows, or with out_of_box="flag" computes them without a promise'
+        )
+    return said
 
 
 def say(best: Candidate, made: list[Candidate], measured: Scores, rows: list[Row], case: Given) -> None:

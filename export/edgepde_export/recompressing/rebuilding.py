@@ -139,7 +139,10 @@ def _without_run(old: Bundle, how: Settings, asked: Answer, max_error: str | flo
             "give --run RUN, the run folder it was exported from or one trained since"
         )
     if asked.run_needed and not (asked.smaller_helps and spending.smaller(old, how, max_error)):
-        more = " or an --max-error below the old one" if asked.smaller_helps and how.max_error else ""
+        more = ""
+        if asked.smaller_helps:
+            smaller = f"an --max-error below the old one, {how.max_error}" if how.max_error else ""
+            more = f" or {smaller}" if smaller else "; it was not compressed, so no --max-error makes it better"
         raise InputError(f"{old.root}: {asked.run_needed}; give --run RUN{more}")
 
 

@@ -17,7 +17,7 @@ from edgepde.errors import DataError, RunError, SettingError
 from edgepde.mollifier import store
 from edgepde.mollifier.device import draws, examples, methods, tuning
 from edgepde.mollifier.device.readings import Given, read
-from edgepde.mollifier.device.recovering import train
+from edgepde.mollifier.device.recovering import refused, train
 from edgepde.problems.heat_field import HeatField
 from edgepde.recipes import mollifier_heat, mollifier_langevin, mollifier_reaction_diffusion
 from edgepde.train.recipe import load_recipe, recipe_names
@@ -127,6 +127,19 @@ def test_readings_of_ones_own_are_recovered_with_holes(tmp_path: Path) -> None:
     rows = {row["name"]: row for row in loaded.run.spec["history"]["recovered"]}
     assert set(rows) == {"spline"}
     assert "correlation" not in rows["spline"]
+
+
+def test_readings_a_device_would_refuse_are_told(tiny: Path) -> None:
+    made = store.load(tiny).device
+    shape = tuple(axis.size for axis in made.grid.axes)
+    axes = {axis.name: axis.values for axis in made.grid.axes}
+    inside = np.full(shape, (made.low + made.high) / 2)
+    assert refused(made, Given("mine", axes, inside)) == []
+    holed = inside.copy()
+    holed[0, 0, 0], holed[1, 2, 3], holed[2, 2, 2] = np.nan, made.low - 1e-3, made.high + 1e-3
+    missing, outside = refused(made, Given("mine", axes, holed))
+    assert missing.startswith(f"1 of {holed.size} readings are missing")
+    assert outside.startswith(f"2 of {holed.size} readings lie outside")
 
 
 @pytest.mark.parametrize(
