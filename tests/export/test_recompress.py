@@ -183,7 +183,7 @@ def test_a_residual_that_grew_takes_a_run_or_a_smaller_error(first: Path) -> Non
         with pytest.raises(InputError, match="would raise it again; give --run RUN or an --max-error below"):
             rebuilding._without_run(old, how, asked, error)
     rebuilding._without_run(old, how, asked, "u=5e-3")
-    with pytest.raises(InputError, match=r"give --run RUN$"):
+    with pytest.raises(InputError, match=r"give --run RUN; it was not compressed"):
         rebuilding._without_run(old, replace(how, ledger={}), asked, "u=5e-3")
     with pytest.raises(InputError, match=r"give --run RUN$"):
         rebuilding._without_run(old, how, replace(asked, smaller_helps=False), "u=5e-3")
