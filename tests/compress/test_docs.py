@@ -25,5 +25,6 @@ def test_every_option_of_the_page_exists() -> None:
     from typer.testing import CliRunner
 
     said = CliRunner().invoke(app, ["compress", "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).output
-    for option in set(re.findall(r"--[a-z][a-z-]+", PAGE.read_text())) - {"--target", "--only"}:
+    own = "".join(line for line in PAGE.read_text().splitlines(keepends=True) if "edgepde recompress" not in line)
+    for option in set(re.findall(r"--[a-z][a-z-]+", own)) - {"--target", "--only"}:
         assert option in said

@@ -134,7 +134,7 @@ def test_equal_bytes_for_equal_exports(bundles: dict[str, Made], tmp_path: Path)
 def test_where_nothing_is_proved_it_is_measured(
     precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bundles: dict[str, Made]
 ) -> None:
-    def refuses(_: object) -> None:
+    def refuses(*_: object, **__: object) -> None:
         raise UnsupportedModel("no rule")
 
     monkeypatch.setattr(plain, "from_graph", refuses)

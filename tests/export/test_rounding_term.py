@@ -30,7 +30,7 @@ def quiet(_: str) -> None:
 def unproved(monkeypatch: pytest.MonkeyPatch) -> None:
     """No operation has a rule."""
 
-    def refuse(_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise UnsupportedModel("no rule")
 
     monkeypatch.setattr(plain, "from_graph", refuse)

@@ -9,19 +9,19 @@ import pytest
 from edgepde_runtime import Model, compiler, load, trust
 from support import c99
 from support.bundles import mlp_bundle, residual_bundle
-from support.native_ops import build_library
+from support.native_ops import shared_library
 
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The library of kernels for onnxruntime."""
-    return build_library(tmp_path_factory.mktemp("ops"))
+    return shared_library(tmp_path_factory, "ops")
 
 
 @pytest.fixture(scope="session")
 def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build whose first outputs are shifted by 1."""
-    return build_library(tmp_path_factory.mktemp("marked"), "-DEDGEPDE_TEST_MARKER=ON")
+    return shared_library(tmp_path_factory, "marked", "-DEDGEPDE_TEST_MARKER=ON")
 
 
 def on_c99(request: pytest.FixtureRequest) -> bool:

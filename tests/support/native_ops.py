@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -27,6 +28,19 @@ def build_library(folder: Path, *options: str, compiler: str = "cc") -> Path:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
     return next(folder.glob("libedgepde_ops.*"))
+
+
+def shared_library(factory: pytest.TempPathFactory, name: str, *options: str) -> Path:
+    """The library, built once for all workers of a run; skips and fails as `build_library` does."""
+    root = factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    with open(root / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = root / f"{name}.done"
+        if not done.exists():
+            (folder := root / name).mkdir(exist_ok=True)
+            done.write_text(str(build_library(folder, *options)), "utf-8")
+        return Path(done.read_text("utf-8"))
 
 
 def oldest_version() -> str:

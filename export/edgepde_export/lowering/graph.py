@@ -16,6 +16,7 @@ from edgepde_runtime.errors import UnsupportedModel
 from torch.overrides import TorchFunctionMode
 
 from .custom_ops import append_bodies, translation_table
+from .registry import one_registry
 
 OPSET = 20
 # Sums, differences, products and quotients, with and without underscores around them.
@@ -72,17 +73,18 @@ def _translate(
     program: torch.export.ExportedProgram, inputs: Mapping[str, torch.Tensor], shapes: Any, outputs: Sequence[str]
 ) -> onnx.ModelProto:
     try:
-        exported = torch.onnx.export(
-            program,
-            tuple(inputs.values()),
-            dynamo=True,
-            opset_version=OPSET,
-            dynamic_shapes=shapes,
-            input_names=list(inputs),
-            output_names=list(outputs),
-            custom_translation_table=translation_table(),
-            verbose=False,
-        )
+        with one_registry():
+            exported = torch.onnx.export(
+                program,
+                tuple(inputs.values()),
+                dynamo=True,
+                opset_version=OPSET,
+                dynamic_shapes=shapes,
+                input_names=list(inputs),
+                output_names=list(outputs),
+                custom_translation_table=translation_table(),
+                verbose=False,
+            )
     except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
         raise UnsupportedModel(_untranslated(program, error)) from error
     assert exported is not None
