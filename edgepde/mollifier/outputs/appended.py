@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from edgepde.network.signature import parameter_dtype, row_shapes
 
 from ..bank import bank
-from ..names import Sum
+from ..grid import Grid
 from .choosing import chosen
 from .fields import kernels
 from .masking import counted
@@ -50,6 +50,19 @@ class Plan:
 
 
 @final
+@dataclass(frozen=True)
+class Subject:
+    """The surrogate that gets more outputs: its box, what is asked, name and unit of its output, the shape of a row."""
+
+    module: nn.Module
+    box: Box
+    request: Request
+    field: tuple[str, str]
+    shape: tuple[int, ...]
+    log: Callable[[str], None]
+
+
+@final
 class Appended(nn.Module):
     """x [M, d] -> (y, the derivatives asked for, the residual if one is)."""
 
@@ -79,28 +92,18 @@ def plan(module: nn.Module, box: Box, request: Request, field: tuple[str, str], 
     shapes = row_shapes(module, box, dtype)
     if list(shapes) != [""]:
         raise UnsupportedModel(f"--derivatives: expected a module of one output, got {', '.join(shapes)}")
-    if request.grid is not None:
-        return _on_grid(module, box, request, field, shapes[""], log)
-    return _of_points(module, box, request, field, shapes[""], log)
+    subject = Subject(module, box, request, field, shapes[""], log)
+    return _of_points(subject) if request.grid is None else _on_grid(subject, request.grid)
 
 
-def _on_grid(
-    module: nn.Module,
-    box: Box,
-    request: Request,
-    field: tuple[str, str],
-    shape: tuple[int, ...],
-    log: Callable[[str], None],
-) -> Plan:
-    grid = request.grid
-    assert grid is not None
-    letters, dtype = tuple(grid.letters), parameter_dtype(module)
-    check_on_grid(shape, grid)
+def _on_grid(subject: Subject, grid: Grid) -> Plan:
+    request, box = subject.request, subject.box
+    letters, dtype = tuple(grid.letters), parameter_dtype(subject.module)
+    check_on_grid(subject.shape, grid)
     request.check(letters, box.names)
-    sums = request.sums(letters)
     units = {axis.name: axis.unit for axis in grid.axes}
     columns = {name: i for i, name in enumerate(box.names)}
-    found = kernels(module, box, grid, request.factors, log)
+    found = kernels(subject.module, box, grid, request.factors, subject.log)
     own = bank(grid, request.factors, plans=found.plans)
     weight, indicator = counted(own)
 
@@ -111,17 +114,11 @@ def _on_grid(
             residual = OverGrid(request.equation, columns, places, torch.from_numpy(weight).to(dtype))
         return Appended(OnGrid(inner, own, dtype), request, residual)
 
-    return Plan(_described(request, sums, letters, units, field, found.words, indicator), made)
+    return Plan(_described(subject, units, found.words, indicator), made)
 
 
-def _of_points(
-    module: nn.Module,
-    box: Box,
-    request: Request,
-    field: tuple[str, str],
-    shape: tuple[int, ...],
-    log: Callable[[str], None],
-) -> Plan:
+def _of_points(subject: Subject) -> Plan:
+    request, box, shape = subject.request, subject.box, subject.shape
     letters = tuple(box.names)
     scalar = shape in ((), (1,))
     if not scalar and request.equation is not None:
@@ -142,7 +139,7 @@ def _of_points(
         )
     request.check(coordinates, letters)
     sums = request.sums(letters)
-    found = chosen(module, box, sums, request.form, log)
+    found = chosen(subject.module, box, sums, request.form, subject.log)
     columns = {name: i for i, name in enumerate(letters)}
 
     def made(inner: nn.Module) -> nn.Module:
@@ -150,24 +147,16 @@ def _of_points(
         return Appended(found.of(inner), request, residual)
 
     units = dict(zip(box.names, box.units, strict=True))
-    return Plan(
-        _described(
-            request, sums, letters, units, field, dict.fromkeys(sums, found.words), "|residual| at the row's point"
-        ),
-        made,
-    )
+    words = dict.fromkeys(sums, found.words)
+    return Plan(_described(subject, units, words, "|residual| at the row's point"), made)
 
 
 def _described(
-    request: Request,
-    sums: Mapping[str, Sum],
-    letters: tuple[str, ...],
-    units: Mapping[str, str],
-    field: tuple[str, str],
-    operators: Mapping[str, str],
-    indicator: str,
+    subject: Subject, units: Mapping[str, str], operators: Mapping[str, str], indicator: str
 ) -> tuple[Described, ...]:
-    name, unit = field
+    request, (name, unit) = subject.request, subject.field
+    letters = tuple(units)
+    sums = request.sums(letters)
     made = [Described(name, unit)]
     made += [Described(n, unit_of(unit, sums[n], letters, units), operator=operators[n]) for n in request.names]
     if request.equation is not None:
