@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..errors import TargetError
-from . import blocks, card, coefficient, headline, histogram, maps, plots, tables, words, zone_plots
+from . import blocks, card, coefficient, headline, histogram, maps, operators, plots, tables, words, zone_plots
 from .arrays import parameter_columns, point_columns
 from .collect import Collected
 from .fields import Shown, output
@@ -54,6 +54,7 @@ def _render(facts: Collected, dpi: int) -> str:
         tables=tables.tables(facts),
         rows=_rows(facts, dpi),
         cases=_cases(facts, dpi),
+        operators=operators.panels(facts.bundle, dpi),
         coefficients=coefficient.draws(facts.bundle, dpi),
         drawings=_drawings(facts),
         layers=blocks.drawn(facts.layers),
