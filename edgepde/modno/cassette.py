@@ -15,7 +15,7 @@ SLOTS = ("frame", "multiplier", "mixing", "basis", "scale", "left", "right")
 
 
 class Sizes(NamedTuple):
-    """inputs: I = 2 m_in + 1; features: K'; rank: R; terms: q; modes: m; delta: r; hidden: width a delta adds to."""
+    """inputs: I = 2 m_in + 1; features: K'; rank: R; terms: q; modes: m of outputs; delta: r."""
 
     inputs: int
     features: int
@@ -23,7 +23,6 @@ class Sizes(NamedTuple):
     terms: int
     modes: int
     delta: int = 0
-    hidden: int = 0
 
     @property
     def linear(self) -> int:
@@ -38,8 +37,9 @@ class Cassette:
 
     frame: whether R is the canonical frame's rotation (else none); multiplier [2, q, l+1]: real and imaginary part of
     the factor of modes 0 .. l, for every degree in time; mixing [K', R]; basis [R, q (2m+1)] float32, float64 or
-    float16; left [I, r] and right [r, H] or None: what is added to the branch's first layer; horizon: of the Chebyshev
-    polynomials; low, high [S]: box of the sensors. InputError naming the field whose shape disagrees.
+    float16; left [I, r] and right [r, I] or None: the branch then reads c + c @ left @ right, which changes its first
+    layer by rank r; horizon: of the Chebyshev polynomials; low, high [S]: box of the sensors. InputError naming the
+    field whose shape disagrees.
     """
 
     name: str
@@ -120,9 +120,9 @@ class Cassette:
         }
         if sizes.delta:
             left = np.zeros((sizes.inputs, 0)) if self.left is None else self.left
-            right = np.zeros((0, sizes.hidden)) if self.right is None else self.right
+            right = np.zeros((0, sizes.inputs)) if self.right is None else self.right
             found["left"] = self._fitted("left", left, (sizes.inputs, sizes.delta)).astype(dtype)
-            found["right"] = self._fitted("right", right, (sizes.delta, sizes.hidden)).astype(dtype)
+            found["right"] = self._fitted("right", right, (sizes.delta, sizes.inputs)).astype(dtype)
         elif self.left is not None:
             raise InputError(f"cassette {self.name}: left: the model has no room for a delta")
         return found

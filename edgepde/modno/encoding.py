@@ -76,42 +76,45 @@ class Frame(Generic[Array]):
 
 
 def frame(coefficients: Array, modes: int, turned: Any = 1.0) -> Frame[Array]:
-    """The shift that leaves the leading mode a cosine with a positive factor; none where it is at most LEAST.
+    """The shift that leaves mode 1 a cosine with a positive factor; none where that mode is too small.
 
-    coefficients [N, 2m+1]; modes: powers of the phase e^(i phi) that are wanted, by doubling; turned: 1, or 0 for no
-    shift at all.
+    coefficients [N, 2m+1] of inputs; modes: how many powers of the phase are wanted; turned: 1, or 0 for no shift at
+    all. With z = a_1 + i b_1, e = z / |z| where |z| > LEAST |all modes but the mean|, else 1,
+      cos k phi + i sin k phi = e^k, by doubling: e^(j + k) = e^j e^k.
     """
     xp = _namespace(coefficients)
-    m = coefficients.shape[-1] // 2
-    a, b = coefficients[:, 1:2], coefficients[:, m + 1 : m + 2]
+    c: Any = coefficients
+    m = c.shape[-1] // 2
+    a, b, rest = c[:, 1:2], c[:, m + 1 : m + 2], c[:, 1:]
     own = a * a + b * b
-    clear = own > LEAST**2 * (coefficients[:, 1:] ** 2).sum(-1)[:, None]
+    clear = own > LEAST**2 * (rest * rest).sum(-1, keepdims=True)
     one = xp.ones_like(own)
     size = xp.sqrt(xp.where(clear, own, one))
     cos, sin = xp.where(clear, a / size, one), xp.where(clear, b / size, xp.zeros_like(own))
     cos, sin = cos * turned + (1.0 - turned), sin * turned
     while cos.shape[-1] < modes:
-        top = slice(0, modes - cos.shape[-1])
-        c, s = cos[:, -1:], sin[:, -1:]
-        more = cos[:, top] * c - sin[:, top] * s, cos[:, top] * s + sin[:, top] * c
+        few = slice(0, modes - cos.shape[-1])
+        last, turn = cos[:, -1:], sin[:, -1:]
+        more = cos[:, few] * last - sin[:, few] * turn, cos[:, few] * turn + sin[:, few] * last
         cos, sin = xp.concatenate([cos, more[0]], -1), xp.concatenate([sin, more[1]], -1)
     return Frame(cos[:, :modes], sin[:, :modes])
 
 
 def rotate(coefficients: Array, turn: Frame[Array], back: bool = False) -> Array:
-    """Coefficients [N, .., 2m+1] of the shifted input; back: of the field that is shifted back."""
+    """Coefficients [N, .., 2m+1] of the shifted field; back: of the field that is shifted back."""
     xp = _namespace(coefficients)
-    m = coefficients.shape[-1] // 2
-    shape = (-1, *(1,) * (coefficients.ndim - 2), m)
+    c: Any = coefficients
+    m = c.shape[-1] // 2
+    shape = (-1, *(1,) * (c.ndim - 2), m)
     cos, sin = turn.cos[:, :m].reshape(shape), turn.sin[:, :m].reshape(shape)
-    a, b = coefficients[..., 1 : m + 1], coefficients[..., m + 1 :]
-    sin = -sin if back else sin
-    parts = [coefficients[..., :1], a * cos + b * sin, b * cos - a * sin]
-    return xp.concatenate(parts, -1)  # type: ignore[no-any-return]
+    a, b = c[..., 1 : m + 1], c[..., m + 1 :]
+    p, q = (a * cos - b * sin, b * cos + a * sin) if back else (a * cos + b * sin, b * cos - a * sin)
+    made: Array = xp.concatenate([c[..., :1], p, q], -1)
+    return made
 
 
 def canonical(coefficients: Array) -> Array:
-    """Rotated into their own frame."""
+    """Coefficients [N, 2m+1] in their own frame."""
     return rotate(coefficients, frame(coefficients, coefficients.shape[-1] // 2))
 
 

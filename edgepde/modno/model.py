@@ -8,7 +8,9 @@ from typing import Any, final
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
+from .branches._branch import Branch
 from .cassette import SLOTS, Cassette, Sizes
 from .encoding import Encoding, frame, rotate
 from .spectral import Spectral
@@ -26,7 +28,7 @@ class SharedModel(nn.Module):
     def __init__(
         self,
         encoding: Encoding,
-        branch: nn.Module,
+        branch: Branch,
         terms: int,
         modes: int,
         rank: int,
@@ -35,9 +37,8 @@ class SharedModel(nn.Module):
     ) -> None:
         super().__init__()
         self.encoding, self.branch = encoding, branch
-        hidden = int(getattr(branch, "hidden", 0)) if delta else 0
-        features = int(branch.width) + encoding.width + 1  # type: ignore[arg-type]
-        self.sizes = Sizes(encoding.width, features, rank, terms, modes, delta, hidden)
+        features = branch.features + encoding.width + 1
+        self.sizes = Sizes(encoding.width, features, rank, terms, modes, delta)
         self.register_buffer("analysis", torch.tensor(encoding.analysis, dtype=dtype), persistent=False)
 
     @property
@@ -53,9 +54,9 @@ class SharedModel(nn.Module):
         return tuple(torch.from_numpy(arrays[n]).to(analysis.device) for n in SLOTS if n in arrays)
 
     def features(self, canonical: Tensor, *delta: Tensor) -> Tensor:
-        """[B, I] to [B, K']."""
-        one = torch.ones_like(canonical[:, :1])
-        return torch.concatenate([self.branch(canonical, *delta), canonical, one], -1)
+        """[B, I] to [B, K']; delta: left [I, r] and right [r, I] of a cassette."""
+        read = canonical + (canonical @ delta[0]) @ delta[1] if delta else canonical
+        return torch.concatenate([self.branch(read), canonical, torch.ones_like(canonical[:, :1])], -1)
 
     def forward(
         self,
@@ -80,11 +81,11 @@ class SharedModel(nn.Module):
     def _linear(self, own: Tensor, multiplier: Tensor) -> Tensor:
         """[B, I] to [B, q, 2m+1]: mode k times multiplier[0] + i multiplier[1] of mode k."""
         n, m = self.sizes.inputs // 2, self.sizes.linear
-        a, b = own[:, None, 1 : m + 1], own[:, None, n + 1 : n + m + 1]
-        p, r = multiplier[0, :, 1:], multiplier[1, :, 1:]
-        mean = own[:, None, :1] * multiplier[0, :, :1]
-        rest = self.sizes.modes - m
-        parts = [mean, nn.functional.pad(p * a + r * b, (0, rest)), nn.functional.pad(p * b - r * a, (0, rest))]
+        c = own.unsqueeze(1)
+        a, b = c[..., 1 : m + 1], c[..., n + 1 : n + m + 1]
+        p, r = multiplier[:1, :, 1:], multiplier[1:, :, 1:]
+        rest = (0, self.sizes.modes - m)
+        parts = [c[..., :1] * multiplier[:1, :, :1], pad(p * a + r * b, rest), pad(p * b - r * a, rest)]
         return torch.concatenate(parts, -1)
 
 
