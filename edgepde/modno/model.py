@@ -37,7 +37,7 @@ class SharedModel(nn.Module):
     ) -> None:
         super().__init__()
         self.encoding, self.branch = encoding, branch
-        features = branch.features + encoding.width + 1
+        features = branch.width + encoding.width + 1
         self.sizes = Sizes(encoding.width, features, rank, terms, modes, delta)
         self.register_buffer("analysis", torch.tensor(encoding.analysis, dtype=dtype), persistent=False)
 
@@ -55,8 +55,7 @@ class SharedModel(nn.Module):
 
     def features(self, canonical: Tensor, *delta: Tensor) -> Tensor:
         """[B, I] to [B, K']; delta: left [I, r] and right [r, I] of a cassette."""
-        read = canonical + (canonical @ delta[0]) @ delta[1] if delta else canonical
-        return torch.concatenate([self.branch(read), canonical, torch.ones_like(canonical[:, :1])], -1)
+        return torch.concatenate([self.branch(canonical, *delta), canonical, torch.ones_like(canonical[:, :1])], -1)
 
     def forward(
         self,
