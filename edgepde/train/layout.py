@@ -7,4 +7,5 @@ WEIGHTS = "weights.safetensors"
 SPEC = "spec.json"
 REFERENCE = "reference.safetensors"
 LEDGER = "ledger.json"
-ENTRIES = frozenset({CHECKPOINT, WEIGHTS, SPEC, REFERENCE, LEDGER})
+CASSETTES = "cassettes"
+ENTRIES = frozenset({CHECKPOINT, WEIGHTS, SPEC, REFERENCE, LEDGER, CASSETTES})
