@@ -1,0 +1,119 @@
+"""One operator's data as coefficients in its frame, with its linear part fitted: what every scheme starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import linear_part
+from .encoding import Encoding, frame, rotate
+from .spectral import Spectral
+
+if TYPE_CHECKING:
+    from edgepde.problems.operator_data import OperatorData
+
+Floats = NDArray[np.float64]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Norm:
+    """flat [.., q (2m+1)] of coefficients [.., q, 2m+1], of which the Euclidean norm is the root mean square of u.
+
+    The square of u(t, x) averaged over [0, horizon] and the period is sum over k of w_k c_k' G c_k, G the Gram matrix
+    of Chebyshev polynomials, w = 1 for the mean and 1/2 for every cosine and sine; G = L L'.
+    """
+
+    terms: int
+    modes: int
+
+    @cached_property
+    def time(self) -> Floats:
+        """L [q, q]."""
+        nodes, weights = np.polynomial.legendre.leggauss(self.terms + 1)
+        values = np.polynomial.chebyshev.chebvander(nodes, self.terms - 1)
+        return np.asarray(np.linalg.cholesky(0.5 * (values.T * weights) @ values))
+
+    @cached_property
+    def space(self) -> Floats:
+        """sqrt(w) [2m+1]."""
+        return np.r_[1.0, np.full(2 * self.modes, np.sqrt(0.5))]
+
+    def flat(self, coefficients: Floats) -> Floats:
+        """[.., q, 2m+1] to [.., q (2m+1)]."""
+        made = np.einsum("ed,...ek->...dk", self.time, coefficients) * self.space
+        return made.reshape(*coefficients.shape[:-2], -1)
+
+    def back(self, flat: Floats) -> Floats:
+        """[.., q (2m+1)] to [.., q, 2m+1]."""
+        shaped = flat.reshape(*flat.shape[:-1], self.terms, -1) / self.space
+        return np.asarray(np.linalg.solve(self.time.T, shaped))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Canonical inputs [N, I], outputs [N, q, 2m+1] in the same frame, linear part [2, q, l+1]; scale of outputs.
+
+    rest: flat [N, P] of (outputs - linear part) / scale, see Norm; norms [N]: of the whole outputs / scale.
+    """
+
+    name: str
+    turned: bool
+    horizon: float
+    inputs: Floats
+    outputs: Floats
+    multiplier: Floats
+    scale: float
+    norm: Norm
+
+    @property
+    def rest(self) -> Floats:
+        """Flat [N, P]."""
+        linear = linear_part.apply(self.multiplier, self.inputs, self.outputs.shape[-1])
+        return self.norm.flat(self.outputs - linear) / self.scale
+
+    @property
+    def norms(self) -> Floats:
+        """[N]."""
+        return np.asarray(np.linalg.norm(self.norm.flat(self.outputs), axis=-1)) / self.scale
+
+
+def prepare(data: OperatorData, encoding: Encoding, terms: int, modes: int, turned: bool, horizon: float) -> Prepared:
+    """Training data of one operator, with the linear part fitted to it. InputError where the grid does not give q, m.
+
+    turned: whether it commutes with shifts, so that it is learned in the canonical frame.
+    """
+    inputs, outputs = in_frame(data, encoding, Spectral(encoding.period, modes, horizon, terms - 1), turned)
+    norm = Norm(terms, modes)
+    scale = float(np.sqrt(np.mean(np.sum(norm.flat(outputs) ** 2, axis=-1)))) or 1.0
+    factors = linear_part.multiplier(inputs, outputs)
+    return Prepared(data.name, turned, horizon, inputs, outputs, factors, scale, norm)
+
+
+def held(data: OperatorData, encoding: Encoding, fitted: Prepared) -> Prepared:
+    """Other data of the same operator, with the linear part and scale that were fitted."""
+    form = Spectral(encoding.period, fitted.norm.modes, fitted.horizon, fitted.norm.terms - 1)
+    inputs, outputs = in_frame(data, encoding, form, fitted.turned)
+    return Prepared(
+        data.name, fitted.turned, fitted.horizon, inputs, outputs, fitted.multiplier, fitted.scale, fitted.norm
+    )
+
+
+def in_frame(data: OperatorData, encoding: Encoding, form: Spectral, turned: bool) -> tuple[Floats, Floats]:
+    """Inputs [N, I] and outputs [N, q, 2m+1] in the canonical frame, or as they are."""
+    given = encoding.coefficients(data.sensors)
+    turn = frame(given, max(encoding.modes, form.modes), float(turned))
+    outputs = form.coefficients(data.field, data.times, data.x)
+    return rotate(given, turn), rotate(outputs, turn)
+
+
+def factored(weights: Floats, norm: Norm, rank: int) -> tuple[Floats, Floats]:
+    """mixing [K', R] and basis [R, q (2m+1)] of weights [K', P] that give flat outputs: the best R of them in norm."""
+    left, sizes, right = np.linalg.svd(weights, full_matrices=False)
+    mixing = left[:, :rank] * sizes[:rank]
+    return mixing, norm.back(right[:rank]).reshape(len(right[:rank]), -1)
