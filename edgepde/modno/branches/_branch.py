@@ -13,10 +13,11 @@ LARGEST = 65536
 
 
 class Branch(nn.Module, ABC):
-    """a(x; alpha): canonical coefficients x [B, inputs] -> features [B, features].
+    """a(x + (x @ left) @ right; alpha): canonical coefficients x [B, inputs] -> features [B, width].
 
-    The coefficients themselves are no features of the branch; the model appends them. Raises InputError naming the size
-    that is wrong.
+    left [inputs, r], right [r, hidden]: an operator's own low-rank change, of the input (hidden = inputs), which is a
+    change of the first layer's weights by as low a rank. The coefficients themselves are no features of the branch; the
+    model appends them. Raises InputError naming the size that is wrong.
     """
 
     name: ClassVar[str]
@@ -24,11 +25,23 @@ class Branch(nn.Module, ABC):
     def __init__(self, inputs: int, features: int) -> None:
         super().__init__()
         whole(f"modno: branch {self.name}", inputs=inputs, features=features)
-        self.inputs, self.features = inputs, features
+        self.inputs, self.width = inputs, features
+
+    @property
+    def hidden(self) -> int:
+        """How wide what a delta adds to is."""
+        return self.inputs
+
+    def forward(self, x: Tensor, *delta: Tensor) -> Tensor:
+        """Features [B, width] of x [B, inputs]; delta: nothing, or left and right."""
+        if delta:
+            left, right = delta
+            x = x + (x @ left) @ right
+        return self.encode(x)
 
     @abstractmethod
-    def forward(self, x: Tensor) -> Tensor:
-        """a(x; alpha) [B, features] of x [B, inputs]."""
+    def encode(self, x: Tensor) -> Tensor:
+        """a(x; alpha) [B, width] of x [B, inputs]."""
 
     @abstractmethod
     def description(self) -> Mapping[str, Any]:

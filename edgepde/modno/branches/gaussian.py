@@ -50,19 +50,19 @@ class Gaussian(Branch):
             made.output.copy_(output)
         return made
 
-    def hidden(self, x: Tensor) -> Tensor:
+    def activations(self, x: Tensor) -> Tensor:
         """The units [B, units] of x [B, inputs]: exp(z.c - |z|^2 / 2 - |c|^2 / 2), z = x * scale."""
         z = x * self.scale
         half = 0.5 * (self.centres * self.centres).sum(1)
         return torch.exp(z @ self.centres.T - 0.5 * (z * z).sum(1, keepdim=True) - half)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def encode(self, x: Tensor) -> Tensor:
         """a(x; alpha) [B, features] of x [B, inputs]."""
-        return self.hidden(x) @ self.output
+        return self.activations(x) @ self.output
 
     def description(self) -> Mapping[str, Any]:
         """Sizes."""
-        return {"kind": self.name, "inputs": self.inputs, "features": self.features, "units": self.units}
+        return {"kind": self.name, "inputs": self.inputs, "features": self.width, "units": self.units}
 
 
 BRANCH = Gaussian

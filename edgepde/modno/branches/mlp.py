@@ -18,32 +18,32 @@ ACTIVATIONS: Mapping[str, type[nn.Module]] = {"tanh": nn.Tanh, "silu": nn.SiLU, 
 class Mlp(Branch):
     """Affine layers with an activation between them, on coefficients times `scale` [inputs] (one over their spread).
 
-    hidden: widths of the hidden layers. activation: tanh, silu or gelu.
+    widths: of the hidden layers. activation: tanh, silu or gelu.
     """
 
     name: ClassVar[str] = "mlp"
     scale: Tensor
 
     def __init__(
-        self, inputs: int, features: int, hidden: Sequence[int] = (100, 100), activation: str = "silu"
+        self, inputs: int, features: int, widths: Sequence[int] = (100, 100), activation: str = "silu"
     ) -> None:
         super().__init__(inputs, features)
-        for at, width in enumerate(hidden):
-            whole("modno: branch mlp", **{f"hidden[{at}]": width})
+        for at, width in enumerate(widths):
+            whole("modno: branch mlp", **{f"widths[{at}]": width})
         if activation not in ACTIVATIONS:
             raise InputError(
                 f"modno: branch mlp: activation: expected one of {sorted(ACTIVATIONS)}, got {activation!r}"
             )
-        self.hidden, self.activation = tuple(hidden), activation
+        self.widths, self.activation = tuple(widths), activation
         self.register_buffer("scale", torch.ones(inputs))
         layers: list[nn.Module] = []
         last = inputs
-        for width in self.hidden:
+        for width in self.widths:
             layers += [nn.Linear(last, width), ACTIVATIONS[activation]()]
             last = width
         self.layers = nn.Sequential(*layers, nn.Linear(last, features))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def encode(self, x: Tensor) -> Tensor:
         """a(x; alpha) [B, features] of x [B, inputs]."""
         made: Tensor = self.layers(x * self.scale)
         return made
@@ -53,8 +53,8 @@ class Mlp(Branch):
         return {
             "kind": self.name,
             "inputs": self.inputs,
-            "features": self.features,
-            "hidden": list(self.hidden),
+            "features": self.width,
+            "widths": list(self.widths),
             "activation": self.activation,
         }
 

@@ -8,6 +8,15 @@ from typing import Literal
 
 from edgepde.errors import SettingError
 
+LEAST = {"steps": 1, "batch": 0, "check": 1, "patience": 1, "halvings": 0, "width": 1, "depth": 1}
+CHOICES = {
+    "scheme": ("alternating", "joint", "varpro"),
+    "trunk": ("network", "spectral"),
+    "schedule": ("cosine", "plateau"),
+    "objective": ("fit", "loo"),
+    "balance": ("relative", "log"),
+}
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -19,8 +28,9 @@ class Fit:
     or plateau (half the rate after `patience` checks without gain, until `halvings` are used up).
     check: steps between validations; a gain is one of more than `gain`, relative. ridge: of trunks in closed form.
     objective: of varpro, fit (the misfit) or loo (leave one out). balance: relative (sum of squared relative errors) or
-    log (sum of their logarithms, every operator pulls alike). refit: solve spectral trunks in closed form at the end
-    where the held cases gain by it.
+    log (sum of their logarithms, every operator pulls alike). appended: features end with the coefficients and a one,
+    as the model has them. width, depth: of trunks that are networks. refit: solve spectral trunks in closed form at the
+    end where the held cases gain by it.
     """
 
     scheme: Literal["alternating", "joint", "varpro"] = "joint"
@@ -40,12 +50,13 @@ class Fit:
     ridge: float = 1e-8
     objective: Literal["fit", "loo"] = "fit"
     balance: Literal["relative", "log"] = "relative"
+    appended: bool = True
     width: int = 100
     depth: int = 3
     refit: bool = True
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("batch", 0), ("check", 1), ("patience", 1), ("halvings", 0)):
+        for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise SettingError(f"{name}: expected at least {least}, got {getattr(self, name)}")
         for name in ("rate", "ridge"):
@@ -64,11 +75,11 @@ class Fit:
         if self.scheme == "varpro" and self.trunk != "spectral":
             raise SettingError("trunk: expected spectral for scheme varpro, whose trunks are in closed form")
 
-
-CHOICES = {
-    "scheme": ("alternating", "joint", "varpro"),
-    "trunk": ("network", "spectral"),
-    "schedule": ("cosine", "plateau"),
-    "objective": ("fit", "loo"),
-    "balance": ("relative", "log"),
-}
+    def rate_at(self, step: int, halved: int) -> float:
+        """Share of the highest rate at a step: a straight rise over `warm` of all steps, then the schedule."""
+        rising = math.ceil(self.warm * self.steps)
+        if step < rising:
+            return (step + 1) / rising
+        if self.schedule == "plateau":
+            return 0.5**halved
+        return 0.5 * (1.0 + math.cos(math.pi * (step - rising) / max(1, self.steps - rising)))

@@ -38,10 +38,6 @@ class Part:
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def to(self, *where: torch.device | torch.dtype) -> Part:
-        """The same on a device or in a dtype."""
-        return Part(*(part.to(*where) for part in (self.inputs, self.targets, self.norms)))
-
     def error(self, found: Tensor) -> float:
         """Mean relative L2 error of predictions [N, P]."""
         return float(((found - self.targets).square().sum(1).sqrt() / self.norms).mean())
@@ -79,7 +75,7 @@ class Task:
         return self.train.targets.shape[1]
 
     def normalised(self) -> tuple[Task, float]:
-        """Targets and norms divided by the root mean square of the norms, and that number."""
-        scale = float(self.train.norms.square().mean().sqrt())
+        """Targets and norms divided by the root mean square norm of the targets (1 where it is 0), and that number."""
+        scale = float(self.train.targets.square().sum(1).mean().sqrt()) or 1.0
         train, held = (Part(p.inputs, p.targets / scale, p.norms / scale) for p in (self.train, self.held))
         return replace(self, train=train, held=held), scale

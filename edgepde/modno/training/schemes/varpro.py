@@ -1,0 +1,34 @@
+"""Variable projection: the trunk is always the best there is for the branch as it stands, the branch moves along the
+slope of what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+from torch import Tensor, nn
+
+from ..closed import left_out, reduced
+from ..member import Member
+from ._scheme import Scheme, advance
+
+
+@final
+class VarPro(Scheme):
+    """The reduced loss, of the misfit or of leaving one case out; in the latter the operator's ridge moves too."""
+
+    def move(self, member: Member, rows: Tensor, shared: Sequence[nn.Parameter]) -> None:
+        """Solve, and take the slope of what is left; a solution counts one forward and one backward pass per case."""
+        part = member.take(rows)
+        A, Y = member.weighted(member.features(part.inputs), part)
+        objective = left_out if member.how.objective == "loo" else reduced
+        loss, trunk = objective(A, Y, member.log_ridge.exp())
+        member.passes.trunk_forward += len(rows)
+        member.passes.trunk_backward += len(rows)
+        member.balanced(loss / member.base**2).backward(inputs=[*shared, *member.own.values()])
+        member.put(trunk)
+        advance(member)
+
+
+SCHEME = VarPro
