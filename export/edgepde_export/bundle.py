@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -15,13 +13,16 @@ from typing import Any
 import numpy as np
 import onnx
 from edgepde_runtime import bundle as reader
+from edgepde_runtime import cassettes as shelf
 from edgepde_runtime import trust
 from edgepde_runtime.agreement import facts
+from edgepde_runtime.cassettes import Cassette
 from edgepde_runtime.certificate import Certificate
 from edgepde_runtime.errors import BundleError, EdgePDEError
-from edgepde_runtime.manifest import FORMAT_VERSION, FileEntry, InputSpec, Manifest, OutputSpec
+from edgepde_runtime.manifest import FORMAT_VERSION, FileEntry, InputSpec, Manifest, OutputSpec, SlotSpec
 from edgepde_runtime.monitor import NAME as MONITOR
 from edgepde_runtime.monitor import Monitor
+from edgepde_runtime.npz import written as npz
 from edgepde_runtime.onnxfile import model_hash
 from numpy.typing import NDArray
 
@@ -33,7 +34,6 @@ from .passes.clean import serialize
 
 UNHASHED = "0" * 64
 _DISTRIBUTIONS = ("edgepde", "edgepde-runtime", "numpy", "onnx", "onnxscript", "onnxsim", "torch")
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class BundleContent:
     model: as `lowering.prepare.prepare` returns it. golden: members of golden.npz. card: a family's own words.
     native: what is wanted of the C99 target. reference: the reference network in float64, with the model's inputs and
     outputs. costly: what costs most of the error, for a message that refuses it. monitor: how the threshold of a
-    residual among the outputs was found.
+    residual among the outputs was found. slots: inputs of the model after `inputs`, filled by one of `cassettes`, whose
+    certificates are bound to the model when they are written; golden then holds inputs alone.
     """
 
     name: str
@@ -59,6 +60,8 @@ class BundleContent:
     reference: onnx.ModelProto | None = None
     costly: str = ""
     monitor: Monitor | None = None
+    slots: tuple[SlotSpec, ...] = ()
+    cassettes: tuple[Cassette, ...] = ()
 
 
 def write(target: Path, content: BundleContent) -> Path:
@@ -110,7 +113,16 @@ def _claimed(target: Path) -> set[str]:
         listed = set(manifest["files"]) if "format_version" in manifest else set()
     except (OSError, ValueError, KeyError, TypeError):
         return set()
-    return listed | {reader.INDEX, "manifest.sig"} if listed else set()
+    return listed | {reader.INDEX, "manifest.sig", *_shelved(target)} if listed else set()
+
+
+def _shelved(target: Path) -> set[str]:
+    """Files of the folder that the index of its cassettes answers for."""
+    try:
+        index = shelf.Index.from_json((target / shelf.INDEX).read_text(encoding="utf-8"))
+    except (OSError, ValueError, BundleError):
+        return set()
+    return {shelf.INDEX, *map(shelf.file_of, index.entries)}
 
 
 def _files(content: BundleContent) -> dict[str, bytes]:
@@ -142,13 +154,14 @@ def _files(content: BundleContent) -> dict[str, bytes]:
         tools=tools(),
         inputs=content.inputs,
         outputs=content.outputs,
+        slots=content.slots,
     )
     if content.native is not None:
         code = content.native.files(files["model.onnx"], manifest, certificate, content.golden)
         files |= code
         listed = {name: FileEntry(hashlib.sha256(data).hexdigest(), len(data)) for name, data in code.items()}
         manifest = replace(manifest, files={**manifest.files, **listed})
-    return {**files, reader.INDEX: manifest.to_json().encode()}
+    return {**files, reader.INDEX: manifest.to_json().encode(), **shelf.files(content.cassettes, manifest)}
 
 
 def _describe(model: onnx.ModelProto, certificate: Certificate) -> None:
@@ -159,19 +172,6 @@ def _describe(model: onnx.ModelProto, certificate: Certificate) -> None:
     }
     for key in sorted(props):
         model.metadata_props.add(key=key, value=props[key])
-
-
-def npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """An npz whose bytes depend on the arrays alone."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name in sorted(arrays):
-            member = io.BytesIO()
-            np.lib.format.write_array(member, np.asarray(arrays[name], order="C"), version=(1, 0), allow_pickle=False)
-            info = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
-            info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
-            archive.writestr(info, member.getvalue())
-    return out.getvalue()
 
 
 def tools() -> dict[str, str]:
@@ -195,5 +195,7 @@ def _read_back(folder: Path, target: Path) -> None:
     try:
         bundle = reader.read(folder)
         _ = bundle.golden, bundle.report, bundle.card, bundle.reference
+        for name in bundle.cassettes:
+            bundle.holding(name)
     except EdgePDEError as error:
         raise BundleError(str(error).replace(str(folder), str(target))) from error

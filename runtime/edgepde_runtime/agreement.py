@@ -15,7 +15,7 @@ from . import columns
 from .certificate import BoxEntry, Certificate
 from .errors import BundleError, ModelFileError, UnsupportedModel
 from .fields import document, short
-from .manifest import SHOWN, InputSpec, Manifest, OutputSpec
+from .manifest import SHOWN, InputSpec, Manifest, OutputSpec, SlotSpec
 from .onnxfile import model_hash, parse
 from .onnxmodel import Graph, Model
 
@@ -88,11 +88,11 @@ def model_agrees(data: bytes, manifest: Manifest, certificate: Certificate, wher
         raise BundleError(f"{where}: model_hash expected {expected_hash} as in manifest.json, got {short(got)}")
     model = _parsed(data, where)
     _check_metadata(model.metadata, certificate, where)
-    _check_signature(model.graph, manifest.inputs, manifest.outputs, where)
+    _check_signature(model.graph, [*manifest.inputs, *manifest.slots], manifest.outputs, where)
 
 
 def reference_agrees(data: bytes, manifest: Manifest, where: str) -> None:
-    """The manifest's inputs and outputs in float64, diagnostic outputs left out; finite weights, no other file.
+    """The manifest's inputs, slots and outputs in float64, diagnostic outputs left out; finite weights, no other file.
 
     Raises BundleError naming `where`.
     """
@@ -100,7 +100,8 @@ def reference_agrees(data: bytes, manifest: Manifest, where: str) -> None:
         graph = _parsed(data, where).graph
     except (ModelFileError, UnsupportedModel) as error:
         raise BundleError(f"{where}: {error}") from None
-    inputs = [replace(spec, dtype="float64") for spec in manifest.inputs]
+    given: list[InputSpec | SlotSpec] = [*manifest.inputs, *manifest.slots]
+    inputs = [replace(spec, dtype="float64") for spec in given]
     outputs = [replace(spec, dtype="float64") for spec in manifest.outputs if not spec.diagnostic]
     _check_signature(graph, inputs, outputs, where)
 
@@ -114,7 +115,9 @@ def _parsed(data: bytes, where: str) -> Model:
     return model
 
 
-def _check_signature(graph: Graph, inputs: Sequence[InputSpec], outputs: Sequence[OutputSpec], where: str) -> None:
+def _check_signature(
+    graph: Graph, inputs: Sequence[InputSpec | SlotSpec], outputs: Sequence[OutputSpec], where: str
+) -> None:
     for label, values, specs in (("inputs", graph.inputs, inputs), ("outputs", graph.outputs, outputs)):
         found = [_words(v.name, v.dtype, v.shape) for v in values]
         expected = [_words(s.name, s.dtype, s.shape) for s in specs]

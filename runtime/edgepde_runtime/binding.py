@@ -16,8 +16,10 @@ from .manifest import InputSpec, Manifest, OutputSpec
 Array = NDArray[np.floating]
 
 
-def bind(manifest: Manifest, backend: Backend, inputs: Mapping[str, object], out: object, policy: str) -> Bound:
-    """A callable on these arrays; outputs that are not given are made.
+def bind(
+    manifest: Manifest, backend: Backend, inputs: Mapping[str, object], out: object, policy: str, checked: bool = False
+) -> Bound:
+    """A callable on these arrays; outputs that are not given are made. checked: the box is not the compiled code's.
 
     Raises InputError naming an array that is not C-contiguous or aligned, has the wrong dtype or shape, or shares
     memory with another.
@@ -27,7 +29,7 @@ def bind(manifest: Manifest, backend: Backend, inputs: Mapping[str, object], out
     given = _by_name(out, manifest)
     targets = {spec.name: _target(spec, given.get(spec.name), sizes) for spec in manifest.outputs}
     _apart(own, targets)
-    kind = NativeBound if hasattr(backend, "prebuilt") else CheckedBound
+    kind = NativeBound if hasattr(backend, "prebuilt") and not checked else CheckedBound
     return kind(manifest, backend, own, targets, policy)
 
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import final
@@ -14,13 +14,14 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from . import folder, npz
+from . import cassettes, folder, npz
 from .agreement import certificate_agrees, model_agrees, reference_agrees
+from .cassettes import Cassette
 from .certificate import Certificate
-from .errors import BundleError, NoBundle
+from .errors import BundleError, InputError, NoBundle
 from .fields import short
 from .golden import Golden
-from .manifest import FileEntry, Manifest
+from .manifest import CASSETTES, FileEntry, Manifest
 from .monitor import NAME as MONITOR
 from .monitor import Monitor
 from .plan import NAME as PLAN
@@ -51,13 +52,34 @@ LARGEST_ARRAYS = 256 * MB
 class Bundle:
     """A bundle that keeps every rule; files are read again, and checked again, when they are asked for.
 
-    root: the folder. id: sha256 of manifest.json in hex.
+    root: the folder. id: sha256 of manifest.json in hex. index: of its cassettes. cassette: the one in use, whose box,
+    statement and golden data are then the bundle's. whole: the bundle without it.
     """
 
     root: Path
     id: str
     manifest: Manifest
     certificate: Certificate
+    index: cassettes.Index = cassettes.NONE
+    cassette: Cassette | None = None
+    whole: Bundle | None = None
+
+    @property
+    def cassettes(self) -> tuple[str, ...]:
+        """The names of its cassettes, sorted."""
+        return tuple(sorted(self.index.entries))
+
+    def holding(self, name: str) -> Bundle:
+        """The bundle with one of its cassettes in use, read and checked.
+
+        Raises InputError for a name that is not there, BundleError naming what of the file breaks a rule.
+        """
+        if not self.manifest.slots:
+            raise InputError(f"cassette {name!a}: the model of {self.root} has no slots")
+        whole = self.whole or self
+        found = cassettes.read(self.root, whole.manifest, self.index, name)
+        manifest = found.narrowed(whole.manifest)
+        return replace(whole, manifest=manifest, certificate=found.certificate, cassette=found, whole=whole)
 
     def content(self, name: str) -> bytes:
         """A listed file's bytes; raises BundleError where it is not listed or no longer what the manifest says."""
@@ -78,10 +100,17 @@ class Bundle:
 
     @cached_property
     def golden(self) -> Golden:
-        """The golden inputs and reference outputs; raises BundleError where they disagree with the manifest."""
+        """The golden inputs and reference outputs; raises BundleError where they disagree with the manifest.
+
+        Of a model with slots: those of the cassette in use, without one the inputs alone.
+        """
+        if self.cassette is not None:
+            return self.cassette.golden
         where = str(self.root / "golden.npz")
         arrays = npz.read(self.content("golden.npz"), where, LARGEST_ARRAYS, BundleError)
-        return Golden.from_arrays(arrays, self.manifest, where)
+        return Golden.from_arrays(
+            arrays, replace(self.manifest, outputs=()) if self.manifest.slots else self.manifest, where
+        )
 
     @cached_property
     def report(self) -> dict[str, NDArray[np.floating]]:
@@ -129,9 +158,12 @@ class Bundle:
 
     @property
     def size(self) -> int:
-        """Bytes of all files but those of c99/ and lib/, the index included."""
+        """Bytes of all files but those of c99/ and lib/, the indices and cassettes included."""
+        shelf = [entry.bytes for entry in self.index.entries.values()]
+        if shelf:
+            shelf.append(os.path.getsize(self.root / cassettes.INDEX))
         counted = [e.bytes for n, e in self.manifest.files.items() if not n.startswith(("c99/", "lib/"))]
-        return sum(counted) + os.path.getsize(self.root / INDEX)
+        return sum([*counted, *shelf]) + os.path.getsize(self.root / INDEX)
 
 
 def read(path: str | os.PathLike[str]) -> Bundle:
@@ -167,7 +199,9 @@ def _read(root: Path) -> Bundle:
         raise BundleError(f"{root}: expected {INDEX}, got {', '.join(sorted(files)[:5]) or 'an empty folder'}")
     index = folder.read(root, INDEX, None, LARGEST[INDEX])
     manifest = Manifest.from_json(_text(index, root / INDEX), str(root / INDEX))
-    _check_listed(root, manifest, files - {INDEX}, folders)
+    shelf = cassettes.scan(root, manifest, files)
+    own = {name for name in files if manifest.slots and name.startswith(f"{CASSETTES}/")}
+    _check_listed(root, manifest, files - own - {INDEX}, folders - {CASSETTES} if own else folders)
     for name, entry in manifest.files.items():
         got = folder.digest(root, name, entry.bytes, LARGEST.get(name, LARGEST_OTHER))
         if got != entry.sha256:
@@ -178,7 +212,7 @@ def _read(root: Path) -> Bundle:
     certificate_agrees(certificate, manifest, str(where))
     model = _content(root, "model.onnx", manifest.files["model.onnx"])
     model_agrees(model, manifest, certificate, str(root / "model.onnx"))
-    bundle = Bundle(root, hashlib.sha256(index).hexdigest(), manifest, certificate)
+    bundle = Bundle(root, hashlib.sha256(index).hexdigest(), manifest, certificate, shelf)
     _ = bundle.monitor
     return bundle
 

@@ -92,10 +92,9 @@ def _automatic(bundle: Bundle, trust: bool) -> Choice:
 
 def _loaded(name: str, bundle: Bundle, trust: bool) -> Backend:
     module = _module(name)
-    if hasattr(module, "load_bundle"):
-        native: Backend = module.load_bundle(bundle, trust)
-        return native
-    return of_model(name, bundle.model)
+    native = hasattr(module, "load_bundle")
+    loaded: Backend = module.load_bundle(bundle, trust) if native else of_model(name, bundle.model)
+    return loaded if bundle.cassette is None else loaded.fed(bundle.cassette.slots)
 
 
 def _module(name: str) -> ModuleType:

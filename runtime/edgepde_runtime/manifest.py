@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from .fields import HASH, Fields, kind, words
 FORMAT_VERSION = 1
 REQUIRED = ("card.md", "certificate.json", "golden.npz", "model.onnx")
 DTYPES = ("float32", "float64")
+SLOT_DTYPES = ("float16", *DTYPES)
+# The folder that has an index of its own, and the keyword of a call that names a file of it.
+CASSETTES, ASKED = "cassettes", "cassette"
+MOST_SIZES, LARGEST_SLOT = 4, 1 << 26
 SHOWN = 20
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
@@ -61,6 +66,20 @@ class OutputSpec:
 
 
 @dataclass(frozen=True)
+class SlotSpec:
+    """An input of the graph that a cassette fills: fixed sizes, float16, float32 or float64."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def bytes(self) -> int:
+        """What its array takes."""
+        return math.prod(self.shape) * int(self.dtype.removeprefix("float")) // 8
+
+
+@dataclass(frozen=True)
 class FileEntry:
     """What a file of the bundle must be: its sha256 in hex and its size in bytes."""
 
@@ -70,7 +89,7 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The index of a bundle; see docs/bundle.md."""
+    """The index of a bundle; see docs/bundle.md. slots: the graph's inputs after `inputs`, filled by a cassette."""
 
     format_version: int
     name: str
@@ -79,6 +98,7 @@ class Manifest:
     tools: Mapping[str, str]
     inputs: tuple[InputSpec, ...]
     outputs: tuple[OutputSpec, ...]
+    slots: tuple[SlotSpec, ...] = ()
 
     def to_json(self) -> str:
         """The file's text, the same for the same content. Raises BundleError where a rule is broken."""
@@ -103,6 +123,7 @@ class Manifest:
             tools={name: tools.string(name) for name in tools.names()},
             inputs=tuple(_input(item) for item in fields.objects("inputs")),
             outputs=tuple(_output(item) for item in fields.objects("outputs")),
+            slots=_slots(fields) if fields.has("slots") else (),
         )
         fields.done()
         check(manifest, where)
@@ -160,6 +181,20 @@ def _output(fields: Fields) -> OutputSpec:
     return spec
 
 
+def _slots(fields: Fields) -> tuple[SlotSpec, ...]:
+    found = []
+    for item in fields.objects("slots"):
+        shape = _shape(item)
+        sizes = tuple(n for n in shape if isinstance(n, int))
+        if len(sizes) < len(shape):
+            raise item.wrong("shape", "numbers", words(shape))
+        found.append(SlotSpec(item.string("name"), item.string("dtype"), sizes))
+        item.done()
+    if not found:
+        raise fields.wrong("slots", "at least one where the key is there", "none")
+    return tuple(found)
+
+
 def _document(manifest: Manifest) -> dict[str, object]:
     def output(spec: OutputSpec) -> dict[str, object]:
         members: dict[str, object] = {
@@ -184,6 +219,7 @@ def _document(manifest: Manifest) -> dict[str, object]:
             {"name": s.name, "dtype": s.dtype, "shape": list(s.shape), "columns": listed(s)} for s in manifest.inputs
         ],
         "outputs": [output(spec) for spec in manifest.outputs],
+        **({"slots": [{**vars(s), "shape": list(s.shape)} for s in manifest.slots]} if manifest.slots else {}),
     }
 
 
@@ -201,10 +237,16 @@ def check(manifest: Manifest, where: str) -> None:
     _check_files(manifest.files, f"{where}: files")
     for label, specs in (("inputs", manifest.inputs), ("outputs", manifest.outputs)):
         _require(bool(specs), f"{where}: {label}", "at least one", [])
-    names = [spec.name for spec in manifest.inputs] + [spec.name for spec in manifest.outputs]
-    _require(len(set(names)) == len(names), f"{where}: inputs and outputs", "distinct names", names)
+    named: Sequence[InputSpec | SlotSpec | OutputSpec] = [*manifest.inputs, *manifest.slots, *manifest.outputs]
+    names = [spec.name for spec in named]
+    what = "inputs, slots and outputs" if manifest.slots else "inputs and outputs"
+    _require(len(set(names)) == len(names), f"{where}: {what}", "distinct names", names)
     for i, spec in enumerate(manifest.inputs):
         _check_input(spec, f"{where}: inputs[{i}]")
+    for i, slot in enumerate(manifest.slots):
+        _check_slot(slot, f"{where}: slots[{i}]")
+    if manifest.slots:
+        _require(ASKED not in names, f"{where}: inputs", f"another name: {ASKED} names one in a call", ASKED)
     symbols = {spec.shape[0] for spec in manifest.inputs}
     for i, out in enumerate(manifest.outputs):
         _check_output(out, symbols, f"{where}: outputs[{i}]")
@@ -216,16 +258,24 @@ def _check_files(files: Mapping[str, FileEntry], where: str) -> None:
         inside = all(_NAME.fullmatch(part) and part not in {".", ".."} for part in parts)
         _require(inside, f"{where}: a name", "relative, in letters, digits, ., _, - and /, without ..", name)
         _require(name not in {"manifest.json", "manifest.sig"}, where, "no entry for the index itself", name)
+        _require(parts[0].lower() != CASSETTES, where, f"no entry in {CASSETTES}/, which has its own index", name)
         _require(bool(HASH.fullmatch(entry.sha256)), f"{where}.{name}.sha256", "64 hex digits", entry.sha256)
         _require(0 <= entry.bytes < 2**63, f"{where}.{name}.bytes", "a size", entry.bytes)
     for name in REQUIRED:
         _require(name in files, where, f"an entry for {name}", sorted(files))
 
 
-def _check_common(name: str, dtype: str, where: str) -> None:
+def _check_common(name: str, dtype: str, where: str, dtypes: tuple[str, ...] = DTYPES) -> None:
     good = bool(_IDENTIFIER.fullmatch(name)) and not iskeyword(name)
     _require(good, f"{where}.name", "a letter, then letters, digits and _, no reserved word", name)
-    _require(dtype in DTYPES, f"{where}.dtype", " or ".join(DTYPES), dtype)
+    _require(dtype in dtypes, f"{where}.dtype", " or ".join(dtypes), dtype)
+
+
+def _check_slot(spec: SlotSpec, where: str) -> None:
+    _check_common(spec.name, spec.dtype, where, SLOT_DTYPES)
+    good = 0 < len(spec.shape) <= MOST_SIZES and all(n > 0 for n in spec.shape)
+    _require(good, f"{where}.shape", f"1 to {MOST_SIZES} sizes above 0", list(spec.shape))
+    _require(spec.bytes <= LARGEST_SLOT, f"{where}.shape", f"at most {LARGEST_SLOT} bytes", spec.bytes)
 
 
 def _check_input(spec: InputSpec, where: str) -> None:

@@ -34,7 +34,7 @@ from .inputs import (
     prepare,
     same_rows,
 )
-from .manifest import InputSpec, Manifest, OutputSpec
+from .manifest import ASKED, InputSpec, Manifest, OutputSpec
 
 Array = NDArray[np.floating]
 
@@ -69,19 +69,36 @@ class Model:
     """A bundle on a backend.
 
     `model(x)` with one input, `model(name=..., ...)` with several; one output is an array, several are a named tuple.
+    A model with slots computes with a cassette: the one it holds, or `model(x, cassette=name)` of several.
     note: why the backend is not the one that "auto" would have taken of a trusted bundle, "" where it is.
     fell_back: that one was tried and could not be loaded.
     """
 
-    def __init__(self, bundle: Bundle, backend: str, out_of_box: str, strict: bool, trust: bool = False) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        backend: str,
+        out_of_box: str,
+        strict: bool,
+        trust: bool = False,
+        cassettes: Sequence[str] = (),
+    ) -> None:
         if out_of_box not in POLICIES:
             raise InputError(f"out_of_box expected {' or '.join(POLICIES)}, got {out_of_box!r}")
-        self.bundle = bundle
+        if twice := next((name for i, name in enumerate(cassettes) if name in cassettes[:i]), None):
+            raise InputError(f"cassettes expected distinct names, got {twice!a} twice")
+        self._held = {name: bundle.holding(name) for name in cassettes}
         chosen = choose(backend, bundle, trust)
-        self._backend, self.note, self.fell_back = chosen.backend, chosen.note, chosen.failed
+        self._loaded, self.note, self.fell_back = chosen.backend, chosen.note, chosen.failed
         self._policy, self._strict = out_of_box, strict
-        self._certificate = bundle.certificate.on(self.backend)
         self._outputs = _named_tuple([o.name for o in bundle.manifest.outputs])
+        self._use(next(iter(self._held.values())) if len(self._held) == 1 else bundle)
+
+    def _use(self, bundle: Bundle) -> None:
+        slots = None if bundle.cassette is None else bundle.cassette.slots
+        self.bundle = bundle
+        self._backend = self._loaded if slots is None else self._loaded.fed(slots)
+        self._certificate = bundle.certificate.on(self._backend.name)
 
     def __repr__(self) -> str:
         inputs, outputs = _arrays(self.manifest.inputs), _arrays(self.manifest.outputs)
@@ -92,6 +109,35 @@ class Model:
         other = copy(self)
         other._policy = "flag"
         return other
+
+    @property
+    def cassettes(self) -> tuple[str, ...]:
+        """The names of the cassettes that were loaded."""
+        return tuple(self._held)
+
+    def holding(self, cassette: str) -> Model:
+        """The same model with one of its cassettes: its box, certificate and golden data. InputError for another."""
+        if cassette not in self._held:
+            raise InputError(f"cassette {cassette!a} is not loaded; {self._known()}")
+        other = copy(self)
+        other._use(self._held[cassette])
+        return other
+
+    def _chosen(self, named: dict[str, object]) -> Model:
+        """The model that computes: with the cassette a call names, which is taken out of `named`, or the one held."""
+        if not self.manifest.slots:
+            return self
+        asked = named.pop(ASKED, None)
+        if asked is not None:
+            return self.holding(str(asked))
+        if self.bundle.cassette is None:
+            raise InputError(f"expected {ASKED}=NAME for the model's slots, got none; {self._known()}")
+        return self
+
+    def _known(self) -> str:
+        there = f"loaded are {', '.join(self._held) or 'none'}"
+        others = [name for name in self.bundle.cassettes if name not in self._held]
+        return f"{there}, the bundle also has {', '.join(others)}" if others else there
 
     @property
     def manifest(self) -> Manifest:
@@ -114,21 +160,22 @@ class Model:
         Raises InputError, OutOfBox (unless flagged) and NotConverged naming the rows, also where an output is not
         finite. Warns, once per call and reason, of whatever else takes the error bound away.
         """
-        prepared, outputs = self._run(args, named)
-        residuals = residual_flags(self.manifest, outputs)
+        this = self._chosen(named)
+        prepared, outputs = this._run(args, named)
+        residuals = residual_flags(this.manifest, outputs)
         failed = "the solve did not converge", residuals
-        for what, flags in (failed, ("outputs are not finite", finite_flags(self.manifest, outputs))):
+        for what, flags in (failed, ("outputs are not finite", finite_flags(this.manifest, outputs))):
             for symbol, rows in flags.items():
                 if where := _rows(rows, NOT_CONVERGED):
                     at = f"{symbol} {where}" if symbol else "all rows"
                     raise NotConverged(f"{what} for {at}; call() returns the other rows")
-        doubts = _doubts(self.manifest, prepared, residuals)
-        if strange := outsiders(self.certificate, {name: p.array for name, p in prepared.items()}):
+        doubts = _doubts(this.manifest, prepared, residuals)
+        if strange := outsiders(this.certificate, {name: p.array for name, p in prepared.items()}):
             words = f"{_count(strange)} not shown to be of the family of inputs the certificate is for"
             doubts.append((OutOfBoxWarning, f"{words}; the certified bound does not hold there"))
         for category, text in doubts:
             warnings.warn(text, category, stacklevel=2)
-        values = self._outputs(**outputs)
+        values = this._outputs(**outputs)
         return values[0] if len(values) == 1 else values
 
     def call(self, *args: object, **named: object) -> Result:
@@ -136,11 +183,12 @@ class Model:
 
         A row with a value that is not finite counts as one that did not converge.
         """
-        prepared, outputs = self._run(args, named)
-        rows = row_flags(self.manifest, outputs)
+        this = self._chosen(named)
+        prepared, outputs = this._run(args, named)
+        rows = row_flags(this.manifest, outputs)
         flags = _union([*(p.flags for p in prepared.values()), *rows.values()])
-        bounds = error_bounds(self.certificate, self._covered(flags, prepared))
-        return Result(blank(self.manifest, outputs, rows), flags, bounds)
+        bounds = error_bounds(this.certificate, this._covered(flags, prepared))
+        return Result(blank(this.manifest, outputs, rows), flags, bounds)
 
     def _covered(self, flags: int, prepared: Mapping[str, Prepared]) -> bool:
         if self.backend not in self.certificate.backends or flags & UNCOVERED:
@@ -149,8 +197,9 @@ class Model:
 
     def check(self, *args: object, **named: object) -> dict[str, NDArray[np.int32]]:
         """Flags 1 and 8 of each row by input, int32 [n], without computing; InputError as for a call."""
-        values = complete(self.manifest.inputs, args, named)
-        return {s.name: prepare(s, values[s.name], "flag", self._strict).flags for s in self.manifest.inputs}
+        specs = self._chosen(named).manifest.inputs
+        values = complete(specs, args, named)
+        return {s.name: prepare(s, values[s.name], "flag", self._strict).flags for s in specs}
 
     def bind(self, *args: object, out: object = None, **named: object) -> Bound:
         """A callable on the caller's own arrays, which are neither copied nor cast.
@@ -158,10 +207,13 @@ class Model:
         bind(x), bind(x, out) or bind(name=..., out=...); `out` is an array, or arrays by name or in order.
         Raises InputError naming an array that is not C-contiguous or has the wrong dtype or shape.
         """
+        this = self._chosen(named)
         if len(args) > 1 and len(self.manifest.inputs) == 1 and out is None:
             args, out = (args[0], *args[2:]), args[1]
-        values = complete(self.manifest.inputs, args, named)
-        return bind(self.manifest, self._backend, values, out, self._policy)
+        values = complete(this.manifest.inputs, args, named)
+        whole = this.bundle.whole
+        narrower = whole is not None and whole.manifest.inputs != this.manifest.inputs
+        return bind(this.manifest, this._backend, values, out, self._policy, checked=narrower)
 
     def _run(
         self, args: tuple[object, ...], named: Mapping[str, object]
@@ -232,16 +284,20 @@ def load(
     trust: bool = False,
     out_of_box: str = "raise",
     strict: bool = False,
+    cassettes: Sequence[str] | None = None,
 ) -> Model:
     """Opens a bundle, checks it whole and loads it on a backend.
 
     backend: auto, c99, ort or reference. trust: the bundle's own C code may be compiled and loaded; without it only
     where the bundle was written on this machine. out_of_box: "raise" OutOfBox or "flag" such rows with 1. strict:
-    refuse inexact casts to the graph's dtype. Warns where "auto" tried the C code and could not use it; where it is not
+    refuse inexact casts to the graph's dtype. cassettes: names of those to hold, of a model with slots; None: all of
+    the bundle. Warns where "auto" tried the C code and could not use it; where it is not
     trusted, the model's note says so.
-    Raises BundleError, ModelFileError, UnsupportedModel or BackendError.
+    Raises BundleError, ModelFileError, UnsupportedModel, BackendError, and InputError for a cassette that is not there.
     """
-    model = Model(bundles.read(path), backend, out_of_box, strict, trust)
+    bundle = bundles.read(path)
+    names = bundle.cassettes if cassettes is None else [cassettes] if isinstance(cassettes, str) else cassettes
+    model = Model(bundle, backend, out_of_box, strict, trust, names)
     if model.fell_back:
         warnings.warn(model.note, FallbackWarning, stacklevel=2)
     return model

@@ -1,4 +1,4 @@
-"""Reading npz files that are not trusted: no pickle, no array larger than its file says and the limit allows."""
+"""npz files that are not trusted: no pickle, no array larger than its file says and the limit allows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +28,7 @@ FLOATS = tuple(np.dtype(name) for name in ("<f4", "<f8"))
 _KINDS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
 REALS = tuple(np.dtype(order + kind) for kind in _KINDS for order in "<>")
 _HEADER = 4096
+_EPOCH = (1980, 1, 1, 0, 0, 0)
 # The end record of a zip, the size of zip64's pointer before it, and the most bytes of the directory per member.
 _END, _LOCATOR, _ENTRY = struct.Struct("<4s4H2LH"), 20, 512
 _SHOWN = 8
@@ -95,6 +96,19 @@ def read(
     except _DAMAGE as cause:
         got = "a single array (npy)" if data.startswith(npy.MAGIC_PREFIX) else cause
         raise error(f"{where}: expected {expected}, got {got}") from None
+
+
+def written(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """An npz whose bytes depend on the arrays alone."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name in sorted(arrays):
+            member = io.BytesIO()
+            npy.write_array(member, np.asarray(arrays[name], order="C"), version=(1, 0), allow_pickle=False)
+            info = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
+            info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
+            archive.writestr(info, member.getvalue())
+    return out.getvalue()
 
 
 def check_finite(array: NDArray[Any], where: str, error: type[EdgePDEError]) -> None:

@@ -7,13 +7,12 @@ import math
 from typing import Any
 
 import numpy as np
+from edgepde_runtime.npz import written as npz
 from numpy.typing import NDArray
 
 from edgepde.factorconv import examples
 from edgepde.factorconv.description import UNet
 from edgepde.factorconv.store import Loaded
-
-from ..bundle import npz
 
 Floats = NDArray[np.floating]
 MOST_BYTES = 160_000

@@ -19,3 +19,7 @@ class Backend(Protocol):
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
         """Evaluate the graph once; inputs are complete, of the right dtype and checked."""
         ...
+
+    def fed(self, slots: Arrays) -> Backend:
+        """The same model with these arrays as its inputs after those of every call, checked and not copied."""
+        ...

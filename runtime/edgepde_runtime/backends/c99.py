@@ -10,6 +10,7 @@ import ctypes
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -78,6 +79,13 @@ class C99Backend:
             raise BackendError(
                 f"backend c99: {where}: expected at most {LARGEST_SCRATCH} bytes of scratch, got {self._scratch}"
             )
+        self._slots: Arrays = {}
+
+    def fed(self, slots: Arrays) -> C99Backend:
+        """The same library with its slots filled."""
+        other = copy(self)
+        other._slots = {name: np.ascontiguousarray(array) for name, array in slots.items()}
+        return other
 
     @property
     def isa(self) -> str:
@@ -120,7 +128,10 @@ class C99Backend:
         """
         specs, results = self._manifest.inputs, self._manifest.outputs
         sizes = (ctypes.c_size_t * len(self._symbols))(*self._sizes(inputs).values())
+        if len(self._slots) != len(self._manifest.slots):
+            raise BackendError("backend c99: expected a cassette for the model's slots, got none")
         given = [self._checked(inputs, spec.name, spec.dtype) for spec in specs]
+        given += [self._checked(self._slots, slot.name, slot.dtype) for slot in self._manifest.slots]
         made = [self._checked(outputs, spec.name, spec.dtype) for spec in results]
         scratch = np.empty(self._scratch + ALIGNMENT, dtype=np.uint8)
         aligned = -(-scratch.ctypes.data // ALIGNMENT) * ALIGNMENT

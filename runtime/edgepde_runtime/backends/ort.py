@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any, final
 
@@ -80,6 +81,7 @@ class OrtBackend:
             except Exception as error:
                 raise BackendError(f"backend ort: onnxruntime {ort.__version__} refuses model.onnx: {error}") from None
         self._outputs = [output.name for output in self._session.get_outputs()]
+        self._slots: dict[str, NDArray[np.generic]] = {}
 
     def _with_kernels(self, ort: Any, model: bytes) -> Any:
         library = native.library()
@@ -90,10 +92,16 @@ class OrtBackend:
         except Exception:
             return None  # a library that does not load here, or a model refused anyway
 
+    def fed(self, slots: Arrays) -> OrtBackend:
+        """The same session with its slots filled."""
+        other = copy(self)
+        other._slots = {name: np.ascontiguousarray(array) for name, array in slots.items()}
+        return other
+
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
         """Evaluate the graph once; raises BackendError with ONNX Runtime's message where that fails."""
         try:
-            values = self._session.run(self._outputs, dict(inputs))
+            values = self._session.run(self._outputs, {**inputs, **self._slots})
         except Exception as error:
             raise BackendError(f"backend ort: {error}") from None
         return dict(zip(self._outputs, values, strict=True))
@@ -104,11 +112,12 @@ class OrtBackend:
         The call raises BackendError with ONNX Runtime's message where that fails.
         """
         binding = self._session.io_binding()
-        for name, array in inputs.items():
+        given = {**inputs, **self._slots}
+        for name, array in given.items():
             binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
         for name, array in outputs.items():
             binding.bind_output(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
-        kept = (dict(inputs), dict(outputs))
+        kept = (given, dict(outputs))
         session, arrays = self._session, kept
 
         def call() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, final
 
 import numpy as np
@@ -23,10 +24,18 @@ class ReferenceBackend:
     def __init__(self, model: Model) -> None:
         self._graph = model.graph
         self._program = Compiler(model).graph()
+        self._slots: Arrays = {}
+
+    def fed(self, slots: Arrays) -> ReferenceBackend:
+        """The same model with its slots filled."""
+        other = copy(self)
+        other._slots = dict(slots)
+        return other
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
         """Evaluate the graph once; raises InputError, ModelFileError or UnsupportedModel naming input or node."""
         given: list[NDArray[Any] | None] = []
+        inputs = {**inputs, **self._slots}
         for info in self._graph.inputs:
             if info.name not in inputs:
                 raise InputError(f"input {info.name!r}: expected {info.dtype}, got none")
