@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, final
 
@@ -15,31 +16,37 @@ SLOTS = ("frame", "multiplier", "mixing", "basis", "scale", "left", "right")
 
 
 class Sizes(NamedTuple):
-    """inputs: I = 2 m_in + 1; features: K'; rank: R; terms: q; modes: m of outputs; delta: r."""
+    """inputs: I = 2 m_in + 1; features: K'; rank: R; terms: q; modes: m of outputs; delta: r; linear_terms: q_l."""
 
     inputs: int
     features: int
     rank: int
     terms: int
     modes: int
-    delta: int = 0
+    delta: int
+    linear_terms: int
+
+    @property
+    def width(self) -> int:
+        """2 m + 1."""
+        return 2 * self.modes + 1
 
     @property
     def linear(self) -> int:
-        """Modes that the linear part multiplies."""
+        """l, modes that the linear part multiplies."""
         return min(self.inputs // 2, self.modes)
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Cassette:
-    """u = R^-1 [multiplier . R s + features(R s) @ mixing @ basis] * scale, coefficients [q, 2m+1].
+    """u = R^-1 [multiplier . R s + features(R s) @ mixing @ basis] * scale, as coefficients in time and space.
 
-    frame: whether R is the canonical frame's rotation (else none); multiplier [2, q, l+1]: real and imaginary part of
-    the factor of modes 0 .. l, for every degree in time; mixing [K', R]; basis [R, q (2m+1)] float32, float64 or
-    float16; left [I, r] and right [r, I] or None: the branch then reads c + c @ left @ right, which changes its first
-    layer by rank r; horizon: of the Chebyshev polynomials; low, high [S]: box of the sensors. InputError naming the
-    field whose shape disagrees.
+    frame: whether R is the canonical frame's rotation (else none); multiplier [2, q_l, l+1]: real and imaginary part of
+    the factor of modes 0 .. l, for every degree in time; mixing [K', R]; basis [R, q, 2m+1], or [R, q_l (2m+1)] which
+    becomes that, float32, float64 or float16; left [I, r] and right [r, I] or None: the branch then reads
+    c + c @ left @ right; horizon: where the fractions of time in which degrees are polynomials reach 1; low, high [S]:
+    box of the sensors. InputError naming the field whose shape disagrees.
     """
 
     name: str
@@ -56,28 +63,37 @@ class Cassette:
     notes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.multiplier.ndim != 3 or self.multiplier.shape[0] != 2:
+        if self.multiplier.ndim != 3 or len(self.multiplier) != 2:
             raise self._wrong("multiplier", "[2, q, l+1]", self.multiplier)
         if self.mixing.ndim != 2:
             raise self._wrong("mixing", "[K', R]", self.mixing)
-        q, rank = self.terms, self.mixing.shape[1]
-        if self.basis.ndim != 2 or len(self.basis) != rank or self.basis.shape[1] % q or not self.width % 2:
-            raise self._wrong("basis", f"[{rank}, {q} (2m+1)]", self.basis)
+        if self.basis.ndim == 2 and self.basis.shape[1] % self.linear_terms == 0:
+            size = self.basis.shape[1] // self.linear_terms
+            object.__setattr__(self, "basis", self.basis.reshape(-1, self.linear_terms, size))
+        if self.basis.ndim != 3 or len(self.basis) != self.rank or not self.width % 2:
+            raise self._wrong("basis", f"[{self.rank}, q, 2m+1]", self.basis)
         if (self.left is None) != (self.right is None):
             raise InputError(f"cassette {self.name}: expected left and right, or neither")
+        if self.left is not None and self.right is not None and self.left.shape != self.right.T.shape:
+            raise self._wrong("right", f"{list(self.left.T.shape)}", self.right)
 
     def _wrong(self, name: str, wanted: str, got: Numbers) -> InputError:
         return InputError(f"cassette {self.name}: {name}: expected {wanted}, got {list(got.shape)}")
 
     @property
+    def linear_terms(self) -> int:
+        """q_l."""
+        return int(self.multiplier.shape[1])
+
+    @property
     def terms(self) -> int:
         """q."""
-        return int(self.multiplier.shape[1])
+        return int(self.basis.shape[1])
 
     @property
     def width(self) -> int:
         """2 m + 1."""
-        return int(self.basis.shape[1]) // self.terms
+        return int(self.basis.shape[2])
 
     @property
     def rank(self) -> int:
@@ -91,51 +107,57 @@ class Cassette:
 
     @property
     def numbers(self) -> int:
-        """Numbers that are stored."""
-        stored = (self.multiplier, self.mixing, self.basis, self.left, self.right)
-        return 1 + sum(a.size for a in stored if a is not None)
+        """How many are stored, the scale's with them."""
+        return 1 + sum(values.size for values in self._stored())
 
     @property
     def bytes(self) -> int:
         """Of these numbers, in their own types."""
-        stored = (self.multiplier, self.mixing, self.basis, self.left, self.right)
-        return 4 + sum(a.nbytes for a in stored if a is not None)
+        return 4 + sum(values.nbytes for values in self._stored())
+
+    def _stored(self) -> Iterator[Numbers]:
+        for values in (self.multiplier, self.mixing, self.basis, self.left, self.right):
+            if values is not None:
+                yield values
 
     def arrays(self, sizes: Sizes, dtype: Any = np.float32) -> dict[str, Numbers]:
-        """The model's slots, zeros where this cassette is smaller; InputError where it is larger."""
-        m, own = sizes.modes, (self.width - 1) // 2
-        multiplier = self._fitted("multiplier", self.multiplier, (2, sizes.terms, sizes.linear + 1))
-        mixing = self._fitted("mixing", self.mixing, (sizes.features, sizes.rank))
-        basis = self.basis.reshape(-1, self.terms, self.width)
-        parts = basis[..., :1], basis[..., 1 : own + 1], basis[..., own + 1 :]
-        columns = (1, m, m)
-        stacks = [self._fitted("basis", p, (sizes.rank, sizes.terms, n)) for p, n in zip(parts, columns, strict=True)]
-        flat = np.concatenate(stacks, -1).reshape(sizes.rank, -1)
-        found = {
-            "frame": np.array([float(self.frame)], dtype),
-            "multiplier": multiplier.astype(dtype),
-            "mixing": mixing.astype(dtype),
-            "basis": flat if flat.dtype == np.float16 else flat.astype(dtype),
-            "scale": np.array([self.scale], dtype),
-        }
-        if sizes.delta:
-            left = np.zeros((sizes.inputs, 0)) if self.left is None else self.left
-            right = np.zeros((0, sizes.inputs)) if self.right is None else self.right
-            found["left"] = self._fitted("left", left, (sizes.inputs, sizes.delta)).astype(dtype)
-            found["right"] = self._fitted("right", right, (sizes.delta, sizes.inputs)).astype(dtype)
-        elif self.left is not None:
-            raise InputError(f"cassette {self.name}: left: the model has no room for a delta")
-        return found
+        """A model's slots, with zeros where this cassette is smaller; InputError where it is larger.
 
-    def _fitted(self, name: str, values: Numbers, shape: tuple[int, ...]) -> Numbers:
-        if any(have > room for have, room in zip(values.shape, shape, strict=True)):
+        basis [R, q (2m+1)] stays float16 where it is.
+        """
+        parts = np.split(self.basis, [1, 1 + self.width // 2], axis=-1)
+        columns = (1, sizes.modes, sizes.modes)
+        stacks = [
+            self._padded("basis", part, (sizes.rank, sizes.terms, n)) for part, n in zip(parts, columns, strict=True)
+        ]
+        basis = np.concatenate(stacks, axis=-1).reshape(sizes.rank, -1)
+        shapes = {
+            "multiplier": (2, sizes.linear_terms, sizes.linear + 1),
+            "mixing": (sizes.features, sizes.rank),
+            **({"left": (sizes.inputs, sizes.delta), "right": (sizes.delta, sizes.inputs)} if sizes.delta else {}),
+        }
+        if self.delta > sizes.delta:
+            raise InputError(f"cassette {self.name}: left: expected at most rank {sizes.delta}, got {self.delta}")
+        filled = {name: self._slot(name, shape).astype(dtype) for name, shape in shapes.items()}
+        filled |= {"frame": np.array([float(self.frame)], dtype), "scale": np.array([self.scale], dtype)}
+        filled["basis"] = basis if basis.dtype == np.float16 else basis.astype(dtype)
+        return {name: filled[name] for name in SLOTS if name in filled}
+
+    def _slot(self, name: str, shape: tuple[int, ...]) -> Numbers:
+        values: Numbers | None = getattr(self, name)
+        return np.zeros(shape) if values is None else self._padded(name, values, shape)
+
+    def _padded(self, name: str, values: Numbers, shape: tuple[int, ...]) -> Numbers:
+        if values.ndim != len(shape) or any(own > room for own, room in zip(values.shape, shape, strict=True)):
             raise self._wrong(name, f"at most {list(shape)}", values)
-        rest = [(0, room - have) for have, room in zip(values.shape, shape, strict=True)]
-        return np.pad(values, rest)
+        return np.pad(values, [(0, room - own) for own, room in zip(values.shape, shape, strict=True)])
 
     def halved(self) -> Cassette:
-        """Its basis in float16, every row first divided by a power of two that mixing takes over."""
-        top = np.abs(self.basis).max(1)
+        """Its basis in float16, every row first divided by a power of two that mixing takes over.
+
+        An element is then off by at most 2^-11 of itself, or 2^-25 of the largest power of two above its row.
+        """
+        top = np.abs(self.basis).max(axis=(1, 2), initial=0.0)
         power = np.exp2(np.ceil(np.log2(np.where(top > 0, top, 1.0))))
-        half = (self.basis / power[:, None]).astype(np.float16)
+        half = (self.basis / power[:, None, None]).astype(np.float16)
         return replace(self, basis=half, mixing=(self.mixing * power).astype(self.mixing.dtype))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
+from edgepde_runtime.errors import InputError
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from .branches._branch import Branch
-from .cassette import SLOTS, Cassette, Sizes
+from .cassette import Cassette, Sizes
 from .encoding import Encoding, frame, rotate
 from .spectral import Spectral
 
@@ -21,9 +22,12 @@ class SharedModel(nn.Module):
     """u = R^-1 [L R s + features(R s) @ mixing @ basis] * scale, with R, L, mixing, basis and scale of a cassette.
 
     features [B, K'] = [branch(c) [B, K], c [B, I], 1] of canonical coefficients c = R s [B, I], I = 2 m_in + 1.
-    terms: q; modes: m of outputs; rank: R; delta: r, 0 where no cassette changes the branch. Times are fractions of a
-    cassette's horizon. Source: arXiv 2404.02892 (shared branch, one output basis per operator).
+    terms: q; modes: m of outputs; rank: R; delta: r, 0 where no cassette changes the branch; linear_terms: q_l, that of
+    L's degrees in time, q where not given. Times are fractions of a cassette's horizon. InputError where the branch
+    takes another number of inputs. Source: arXiv 2404.02892 (shared branch, one output basis per operator).
     """
+
+    analysis: Tensor
 
     def __init__(
         self,
@@ -33,32 +37,42 @@ class SharedModel(nn.Module):
         modes: int,
         rank: int,
         delta: int = 0,
+        linear_terms: int | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
+        if branch.inputs != encoding.width:
+            raise InputError(f"branch: expected {encoding.width} inputs, got {branch.inputs}")
         self.encoding, self.branch = encoding, branch
         features = branch.width + encoding.width + 1
-        self.sizes = Sizes(encoding.width, features, rank, terms, modes, delta)
+        own = terms if linear_terms is None else linear_terms
+        self.sizes = Sizes(encoding.width, features, rank, terms, modes, delta, own)
         self.register_buffer("analysis", torch.tensor(encoding.analysis, dtype=dtype), persistent=False)
 
     @property
     def spectral(self) -> Spectral:
         """Of its outputs, with fractions of the horizon as times."""
-        return Spectral(self.encoding.period, self.sizes.modes, 1.0, self.sizes.terms - 1)
+        degree = max(self.sizes.terms, self.sizes.linear_terms) - 1
+        return Spectral(self.encoding.period, self.sizes.modes, 1.0, degree)
 
     def slots(self, cassette: Cassette) -> tuple[Tensor, ...]:
-        """A cassette's tensors as `forward` takes them."""
-        analysis = self.get_buffer("analysis")
-        kind = np.float64 if analysis.dtype == torch.float64 else np.float32
+        """A cassette's tensors as `forward` takes them; InputError where it is larger than the model."""
+        kind = np.float64 if self.analysis.dtype == torch.float64 else np.float32
         arrays = cassette.arrays(self.sizes, kind)
-        return tuple(torch.from_numpy(arrays[n]).to(analysis.device) for n in SLOTS if n in arrays)
+        return tuple(torch.from_numpy(array).to(self.analysis.device) for array in arrays.values())
 
     def features(self, canonical: Tensor, *delta: Tensor) -> Tensor:
         """[B, I] to [B, K']; delta: left [I, r] and right [r, I] of a cassette."""
         return torch.concatenate([self.branch(canonical, *delta), canonical, torch.ones_like(canonical[:, :1])], -1)
 
-    def forward(
+    def forward(self, sensors: Tensor, *slots: Tensor) -> Tensor:
+        """Sensors [B, S] and a cassette's slots to coefficients [B, max(q, q_l), 2m+1], see `spectral`."""
+        every = torch.eye(self.spectral.terms, dtype=sensors.dtype, device=sensors.device)
+        return self.at(every, sensors, *slots)
+
+    def at(
         self,
+        time: Tensor,
         sensors: Tensor,
         turned: Tensor,
         multiplier: Tensor,
@@ -67,19 +81,19 @@ class SharedModel(nn.Module):
         scale: Tensor,
         *delta: Tensor,
     ) -> Tensor:
-        """Sensors [B, S] and a cassette's slots to coefficients [B, q, 2m+1]."""
+        """Coefficients [B, T, 2m+1] in space, where time [T, max(q, q_l)] sums the degrees."""
         sizes = self.sizes
-        given = sensors @ self.get_buffer("analysis")
-        turn = frame(given, max(sizes.inputs // 2, sizes.modes), turned)
+        given = sensors @ self.analysis
+        turn = frame(given, max(self.encoding.modes, sizes.modes), turned)
         own = rotate(given, turn)
-        weights = self.features(own, *delta) @ mixing
-        flat = (weights @ basis.to(weights.dtype)) * scale
-        found = flat.reshape(-1, sizes.terms, 2 * sizes.modes + 1)
-        return rotate(found + self._linear(own, multiplier) * scale, turn, back=True)
+        flat = basis_readout(self.features(own, *delta) @ mixing, basis, scale)
+        found = time[:, : sizes.terms] @ flat.reshape(-1, sizes.terms, sizes.width)
+        linear = self._linear(own, (time[:, : sizes.linear_terms] @ multiplier) * scale)
+        return rotate(found + linear, turn, back=True)
 
     def _linear(self, own: Tensor, multiplier: Tensor) -> Tensor:
-        """[B, I] to [B, q, 2m+1]: mode k times multiplier[0] + i multiplier[1] of mode k."""
-        n, m = self.sizes.inputs // 2, self.sizes.linear
+        """[B, I] to [B, T, 2m+1]: mode k times multiplier[0] + i multiplier[1] of mode k, [2, T, l+1]."""
+        n, m = self.encoding.modes, self.sizes.linear
         c = own.unsqueeze(1)
         a, b = c[..., 1 : m + 1], c[..., n + 1 : n + m + 1]
         p, r = multiplier[:1, :, 1:], multiplier[1:, :, 1:]
@@ -90,15 +104,17 @@ class SharedModel(nn.Module):
 
 @final
 class Deployed(nn.Module):
-    """Sensors and a cassette's slots to u [B, T, n] on a fixed grid; times: fractions of the horizon."""
+    """Sensors and a cassette's slots to u [B, T, n] at fixed times and places; times: fractions of the horizon."""
 
-    def __init__(self, model: SharedModel, times: Sequence[float], x: Sequence[float]) -> None:
+    time: Tensor
+    space: Tensor
+
+    def __init__(self, model: SharedModel, times: ArrayLike, x: ArrayLike) -> None:
         super().__init__()
         self.model = model
-        dtype: Any = model.get_buffer("analysis").dtype
-        spectral = model.spectral
-        self.register_buffer("time", torch.tensor(spectral.time_matrix(times), dtype=dtype), persistent=False)
-        self.register_buffer("space", torch.tensor(spectral.space_matrix(x), dtype=dtype), persistent=False)
+        dtype = model.analysis.dtype
+        self.register_buffer("time", torch.tensor(model.spectral.time_matrix(times), dtype=dtype), persistent=False)
+        self.register_buffer("space", torch.tensor(model.spectral.space_matrix(x), dtype=dtype), persistent=False)
 
     def forward(
         self,
@@ -111,5 +127,10 @@ class Deployed(nn.Module):
         *delta: Tensor,
     ) -> Tensor:
         """Sensors [B, S] to u [B, T, n]."""
-        found = self.model(sensors, frame, multiplier, mixing, basis, scale, *delta)
-        return torch.matmul(self.get_buffer("time"), found) @ self.get_buffer("space")
+        found = self.model.at(self.time, sensors, frame, multiplier, mixing, basis, scale, *delta)
+        return found @ self.space
+
+
+def basis_readout(coefficients: Tensor, basis: Tensor, scale: Tensor) -> Tensor:
+    """(coefficients [B, R] @ basis [R, N]) * scale [1]."""
+    return (coefficients @ basis.to(coefficients.dtype)) * scale

@@ -33,7 +33,7 @@ MOST_NUMBERS, MOST_SENSORS, MOST_OPERATORS = 1 << 26, 4096, 1024
 ARRAYS, PAIRS, ROWS = ("multiplier", "mixing", "basis"), ("left", "right"), ("low", "high")
 SCALARS = ("frame", "scale", "horizon")
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-SIZES = ("terms", "modes", "rank", "delta")
+SIZES = ("terms", "modes", "rank", "delta", "linear_terms")
 REALS = (np.dtype("<f2"), *npz.FLOATS)
 
 
