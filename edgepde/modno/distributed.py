@@ -6,10 +6,10 @@ Source of the scheme: arXiv 2404.02892, algorithm 1.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor
@@ -18,73 +18,104 @@ from edgepde.train import tensor_file
 from edgepde.train.ranks import Ranks
 from edgepde.train.run_folder import Run
 
+from .branches._branch import Branch
+from .training import fitting
+from .training.settings import Fit
+from .training.task import Task
 from .training.trainer import Trainer
 
-OWN = "operator."
+OWN = ("operator.", "best.operator.")
 """How the names of tensors begin that are one operator's alone."""
-META = "meta"
 State = tuple[dict[str, Tensor], dict[str, Any]]
 
 
-def fit(trainer: Trainer, ranks: Ranks, run: Run, part: str, steps: int, check: int) -> int:
-    """Train to the last step, or until a check says stop; the step that was reached.
+def fit(
+    branch: Branch,
+    tasks: Sequence[Task],
+    how: Fit,
+    ranks: Ranks,
+    run: Run,
+    name: str = "modno",
+    seed: int = 0,
+    groups: Mapping[str, int] | None = None,
+    deltas: Mapping[str, int] | None = None,
+    seconds: float = fitting.SECONDS_BETWEEN_SAVES,
+) -> fitting.Fitted:
+    """Train the branch of all ranks for the operators of all ranks; those of this rank are returned.
 
-    Resumes what the run keeps as `part`, on as many ranks as there are now, and keeps it again at every check; only
-    rank 0 writes. Raises TrainingError naming a rank that does not answer, RunError for a damaged checkpoint.
+    tasks: of this rank. seconds: between checkpoints, which rank 0 writes after a check. What the run keeps under
+    `name` is resumed bit for bit, on as many ranks as there are now. Raises TrainingError naming a rank that does not
+    answer or holds another branch, RunError for a damaged checkpoint.
     """
-    began = restore(trainer, ranks, run, part)
-    with run.progress(part, steps) as shown:
-        for step in range(began, steps):
+    if ranks.size == 1:
+        return fitting.fit(branch, tasks, how, run, name, seed, groups, deltas)
+    ranks.agree("branch", to_bytes(tensor_file.to_host(branch.state_dict())))
+    trainer = Trainer(branch, tasks, how, seed, ranks.sum, groups, deltas)
+    if not restore(trainer, ranks, run, name):
+        trainer.check()
+    saved, over = time.monotonic(), trainer.course.over(how)
+    with run.progress(name, how.steps) as shown:
+        while not over:
             trainer.step()
-            last = step + 1 == steps
-            if last or (step + 1) % check == 0:
-                stop = trainer.check()
-                keep(trainer, ranks, run, part, step + 1, done=stop or last)
-                shown.update(step + 1)
-                if stop:
-                    return step + 1
-    return max(began, steps)
+            if not trainer.due:
+                continue
+            over = trainer.check()
+            shown.update(trainer.course.step)
+            shown.note(fitting.said(trainer))
+            if from_first(ranks, over or time.monotonic() - saved >= seconds):
+                keep(trainer, ranks, run, name)
+                saved = time.monotonic()
+    return fitting.finish(trainer)
 
 
-def keep(trainer: Trainer, ranks: Ranks, run: Run, part: str, step: int, done: bool = False) -> None:
+def keep(trainer: Trainer, ranks: Ranks, run: Run, name: str) -> None:
     """Write a checkpoint: rank 0 gets the operators of the others first."""
     tensors, meta = trainer.state()
-    own = tensors if ranks.is_first else {name: t for name, t in tensors.items() if name.startswith(OWN)}
-    gathered = everything(ranks, own)
+    own = {key: t for key, t in tensors.items() if key.startswith(OWN)}
+    gathered, metas = everything(ranks, own), [json.loads(m) for m in ranks.everyone(json.dumps(meta).encode())]
     if ranks.is_first:
-        run.save(part, gathered, {"step": step, "done": done, "trainer": meta})
+        run.save(name, tensors | gathered, merged(metas))
 
 
-def restore(trainer: Trainer, ranks: Ranks, run: Run, part: str) -> int:
-    """Put the checkpoint, which rank 0 reads, back on every rank; the next step, beyond the last where all is done."""
-    found = run.restore(part) if ranks.is_first else None
-    tensors, meta = from_first(ranks, found)
-    if not meta:
-        return 0
-    trainer.load(tensors, meta["trainer"])
-    return int(meta["step"]) if not meta["done"] else 1 << 62
+def restore(trainer: Trainer, ranks: Ranks, run: Run, name: str) -> bool:
+    """Put the checkpoint, which rank 0 reads, back on every rank; whether there is one. Rank 0 keeps all passes."""
+    found = run.restore(name) if ranks.is_first else None
+    meta = from_first(ranks, None if found is None else found[1])
+    if meta is None:
+        return False
+    tensors = from_bytes(ranks.everyone(to_bytes(found[0]) if found is not None else b"")[0])
+    if not ranks.is_first:
+        meta["passes"] = dict.fromkeys(meta["passes"], 0)
+    trainer.load(tensors, meta)
+    return True
+
+
+def merged(metas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What all ranks say of a training: passes summed, errors of all operators in every entry of the history."""
+    course = dict(metas[0]["course"])
+    course["own"] = {name: kept for meta in metas for name, kept in meta["course"]["own"].items()}
+    course["history"] = [
+        {**rows[0], "errors": {name: error for row in rows for name, error in row["errors"].items()}}
+        for rows in zip(*(meta["course"]["history"] for meta in metas), strict=True)
+    ]
+    passes = {name: sum(meta["passes"][name] for meta in metas) for name in metas[0]["passes"]}
+    return {"course": course, "passes": passes}
 
 
 def everything(ranks: Ranks, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of all ranks by name, on every rank."""
-    if ranks.size == 1:
-        return dict(tensors)
     held: dict[str, Tensor] = {}
     for data in ranks.everyone(to_bytes(tensor_file.to_host(tensors))):
         held |= from_bytes(data)
     return held
 
 
-def from_first(ranks: Ranks, found: State | None) -> State:
-    """What rank 0 found, on every rank; nothing where it found nothing."""
-    if ranks.size == 1:
-        return found or ({}, {})
-    data = b""
-    if found is not None:
-        meta = torch.frombuffer(bytearray(json.dumps(found[1]).encode()), dtype=torch.uint8)
-        data = to_bytes(tensor_file.to_host({**found[0], META: meta}))
-    data = ranks.everyone(data)[0]
-    if not data:
-        return {}, {}
-    tensors = from_bytes(data)
-    return tensors, json.loads(tensors.pop(META).numpy().tobytes())
+def from_first(ranks: Ranks, value: Any) -> Any:
+    """What rank 0 says, in JSON, on every rank."""
+    return json.loads(ranks.everyone(json.dumps(value).encode() if ranks.is_first else b"")[0])
+
+
+def everyones(ranks: Ranks, value: Mapping[str, Any]) -> dict[str, Any]:
+    """Entries of all ranks, in JSON, on every rank."""
+    parts = ranks.everyone(json.dumps(value).encode())
+    return {name: entry for part in parts for name, entry in json.loads(part).items()}
