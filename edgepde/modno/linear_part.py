@@ -2,12 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import final
+
 import numpy as np
+from edgepde_runtime.errors import InputError
 from numpy.typing import NDArray
 
+from . import linear_law
+from .linear_law import Law
+
 Floats = NDArray[np.float64]
+Complex = NDArray[np.complex128]
 SEEN = 1e-8
 """Share of a mode in the inputs' energy below which it counts as never excited."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """multiplier [2, q, l+1] on [0, horizon]; seen [l+1]: modes that training inputs have; law: of the others, or None.
+
+    Modes that were not seen are multiplied by 0 where no law was found.
+    """
+
+    multiplier: Floats
+    horizon: float
+    seen: NDArray[np.bool_]
+    law: Law | None
+
+    def apply(self, inputs: Floats, width: int) -> Floats:
+        """Inputs [N, 2m_in+1] to [N, q, width]."""
+        return apply(self.multiplier, inputs, width)
+
+
+def fit(inputs: Floats, outputs: Floats, horizon: float, period: float, reach: float = 1.0) -> Linear:
+    """Factors of every mode by least squares, and of unseen modes by the law that they obey, where there is one.
+
+    inputs [N, 2m_in+1], outputs [N, q, 2m+1] in the same frame (any). reach: times wanted up to reach * horizon;
+    where it is not 1, InputError unless a law tells what happens there.
+    """
+    found = multiplier(inputs, outputs)
+    had = seen(inputs)[: found.shape[-1]]
+    factors: Complex = found[0] + 1j * found[1]
+    law = linear_law.find(factors, had, horizon, period) if had.any() else None
+    if law is None:
+        if reach != 1.0:
+            raise InputError(f"linear part: reach: expected 1 where modes obey no law, got {reach}")
+        return Linear(found, horizon, had, None)
+    more = linear_law.extended(factors, had, law, horizon, reach * horizon)
+    return Linear(np.stack([more.real, more.imag]), reach * horizon, had, law)
 
 
 def multiplier(inputs: Floats, outputs: Floats) -> Floats:
@@ -19,11 +63,16 @@ def multiplier(inputs: Floats, outputs: Floats) -> Floats:
     m = min(inputs.shape[-1], outputs.shape[-1]) // 2
     given, wanted = modes(inputs)[:, None, : m + 1], modes(outputs)[..., : m + 1]
     energy = (np.abs(given) ** 2).sum(0)
-    total = (np.abs(modes(inputs)) ** 2).sum()
-    seen = energy > SEEN * total
-    found = np.where(seen, (wanted * given.conj()).sum(0) / np.where(seen, energy, 1.0), 0.0)
+    had = seen(inputs)[: m + 1]
+    found = np.where(had, (wanted * given.conj()).sum(0) / np.where(had, energy, 1.0), 0.0)
     found[:, 0] = found[:, 0].real
     return np.stack([found.real, found.imag])
+
+
+def seen(inputs: Floats) -> NDArray[np.bool_]:
+    """Modes [m_in+1] with more than a share SEEN of the energy."""
+    energy = (np.abs(modes(inputs)) ** 2).sum(0)
+    return np.asarray(energy > SEEN * energy.sum())
 
 
 def apply(factors: Floats, inputs: Floats, width: int) -> Floats:
@@ -35,9 +84,27 @@ def apply(factors: Floats, inputs: Floats, width: int) -> Floats:
     return out
 
 
-def modes(coefficients: Floats) -> NDArray[np.complex128]:
+def full(inputs: Floats, outputs: Floats, rank: int, ridge: float = 1e-12) -> tuple[Floats, Floats]:
+    """The affine map of a rank at most, for operators that do not commute with shifts: outputs ~ [inputs, 1] @ A @ B.
+
+    inputs [N, I], outputs [N, q, 2m+1]; A [I+1, R], B [R, q, 2m+1]. Least squares with a ridge relative to the largest
+    eigenvalue, then the best rank on the inputs themselves; inputs that never vary are given no say.
+    """
+    x = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
+    y = outputs.reshape(len(outputs), -1)
+    u, size, v = np.linalg.svd(x, full_matrices=False)
+    keep = size > SEEN**0.5 * size[0]
+    damped = size[keep] / (size[keep] ** 2 + ridge * size[0] ** 2)
+    given = u[:, keep].T @ y  # x @ map = u @ diag(size * damped) @ given
+    left, weight, right = np.linalg.svd((size[keep] * damped)[:, None] * given, full_matrices=False)
+    count = min(rank, len(weight))
+    mixing = (v[keep].T / size[keep]) @ left[:, :count] * weight[:count]
+    return mixing, right[:count].reshape(count, *outputs.shape[1:])
+
+
+def modes(coefficients: Floats) -> Complex:
     """[.., 2m+1] to a - i b [.., m+1]."""
     m = coefficients.shape[-1] // 2
-    found = coefficients[..., : m + 1].astype(np.complex128)
+    found: Complex = coefficients[..., : m + 1].astype(np.complex128)
     found[..., 1:] -= 1j * coefficients[..., m + 1 :]
     return found
