@@ -30,8 +30,12 @@ def request(
         return None
     names = derivatives.split(",") if isinstance(derivatives, str) else derivatives or ()
     equation = find(residual) if isinstance(residual, str) else None if residual is None else equation_of(residual)
-    axes = parse_grid(grid) if isinstance(grid, str) else grid
-    return Request(tuple(name.strip() for name in names), equation, axes, form or "auto")
+    return Request(tuple(name.strip() for name in names), equation, grid_of(grid), form or "auto")
+
+
+def grid_of(given: str | Grid | None) -> Grid | None:
+    """The grid given as such or as text."""
+    return parse_grid(given) if isinstance(given, str) else given
 
 
 def noted(asked: Request | None, residual: str | Equation | Problem | None) -> dict[str, Any]:

@@ -16,12 +16,22 @@ from edgepde_runtime.term import Term, upward
 
 
 @dataclass(frozen=True)
+class Table:
+    """A table of a family's own, below its title."""
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
 class Notes:
-    """What only the maker knows: the problem in words, devices measured on, inputs known to fail."""
+    """What only the maker knows: the problem in words, devices measured on, inputs known to fail, tables of its own."""
 
     problem: str = ""
     devices: Sequence[str] = ()
     failures: Sequence[str] = ()
+    tables: Sequence[Table] = ()
 
 
 def render(
@@ -41,6 +51,7 @@ def render(
         "## Outputs",
         _table(("output", "type", "shape", "unit", "error bound", "class"), _outputs(outputs, certificate)),
     ]
+    parts += [part for own in notes.tables for part in (f"## {own.title}", _table(own.head, own.rows))]
     parts += [
         *_monitor(outputs, monitor),
         "## Error by term",

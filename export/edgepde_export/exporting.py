@@ -23,7 +23,7 @@ from edgepde.problems.equation import Equation
 from edgepde.problems.problem import Problem
 
 from . import lowering
-from .appending import noted, request
+from .appending import grid_of, noted, request
 from .bundle import BundleContent, check_target, write
 from .domain import parse_domain
 from .errors import SourceError
@@ -41,6 +41,7 @@ from .passes.simplify import Log, to_stderr
 from .source import is_callable_source, load_module
 
 TARGETS = ("onnx", "c99")
+GRID_ALONE = "--grid and --derivative-form are about --derivatives or --residual: neither was given"
 
 
 def export(
@@ -88,7 +89,8 @@ def export(
     proving, per box.
     derivatives: outputs to append, "u_x,u_xx,laplacian"; residual: an equation whose residual is appended, a name of
     edgepde/problems or FILE.py:NAME; grid: where the output's values are, "t=0:1*32,y=0:1*32,x=0:1*32" (slowest first),
-    for modules whose output is a field. derivative_form: of networks of points, exact, stencil or the better one
+    for modules whose output is a field; of a run of the family modno, where its field is wanted, t as fractions of an
+    operator's horizon. derivative_form: of networks of points, exact, stencil or the better one
     (auto). false_alarm: the rate at which the residual's threshold is exceeded by fresh inputs of the box, 0.01.
     max_ram_kb, max_flash_kb: what the compiled model may need on the worst of the triples in cc, of all without cc.
     adding: what a caller knows beside it, before limits are checked.
@@ -112,6 +114,7 @@ def export(
     if inputs is not None and box is None:
         box = hull(inputs)
     held_out = Path(data) if data is not None else None
+    alone = None if (derivatives, residual, derivative_form) != (None, None, None) else grid_of(grid)
     options = Options(
         naming=naming,
         data=held_out,
@@ -126,7 +129,8 @@ def export(
         limits=given_limits(max_error),
         family=inputs,
         reference=with_reference,
-        append=request(derivatives, residual, grid, derivative_form),
+        append=None if alone else request(derivatives, residual, grid, derivative_form),
+        grid=alone,
         threshold=_threshold(residual, false_alarm),
     )
     content = _content(obj, box, options, max_error)
@@ -170,6 +174,10 @@ def families() -> list[str]:
 
 
 def _content(obj: Any, box: Box | None, options: Options, max_error: MaxError) -> BundleContent:
+    if isinstance(obj, str | Path) and not str(obj).endswith(".onnx") and not is_callable_source(str(obj)):
+        return _run(Path(obj), box, options, max_error)
+    if options.grid is not None:
+        raise InputError(GRID_ALONE)
     if isinstance(obj, torch.nn.Module):
         return lower_module(obj, _needed(box), options)
     if all(hasattr(obj, part) for part in ("module", "reference", "ledger")):
@@ -182,9 +190,7 @@ def _content(obj: Any, box: Box | None, options: Options, max_error: MaxError) -
         from .lowering.onnx_model import lower as lower_onnx
 
         return lower_onnx(Path(text), _needed(box), options)
-    if is_callable_source(text):
-        return lower_module(load_module(text), _needed(box), options)
-    return _run(Path(text), box, options, max_error)
+    return lower_module(load_module(text), _needed(box), options)
 
 
 def _run(path: Path, box: Box | None, options: Options, max_error: MaxError) -> BundleContent:
@@ -199,8 +205,10 @@ def _run(path: Path, box: Box | None, options: Options, max_error: MaxError) -> 
         raise UnsupportedModel(
             f"{path}: family {family!r} has no lowering; known are {', '.join(families()) or 'none'}"
         )
-    lower = importlib.import_module(f"{lowering.__name__}.{family}").lower
-    content: BundleContent = lower(path, box, smallest_limit(max_error), options)
+    module = importlib.import_module(f"{lowering.__name__}.{family}")
+    if options.grid is not None and not getattr(module, "ANY_GRID", False):
+        raise InputError(GRID_ALONE)
+    content: BundleContent = module.lower(path, box, smallest_limit(max_error), options)
     return content
 
 

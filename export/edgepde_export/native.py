@@ -14,7 +14,7 @@ from edgepde_runtime.backends.c99 import C99Backend
 from edgepde_runtime.certificate import BoxEntry, Certificate, OutputCertificate, index
 from edgepde_runtime.errors import CompilerError, InputError, UnsupportedModel
 from edgepde_runtime.limits import positive
-from edgepde_runtime.manifest import FORMAT_VERSION, InputSpec, Manifest, OutputSpec
+from edgepde_runtime.manifest import FORMAT_VERSION, InputSpec, Manifest, OutputSpec, SlotSpec
 from edgepde_runtime.onnxfile import model_hash, parse
 from edgepde_runtime.plan import Plan
 from edgepde_runtime.term import TERMS, Term
@@ -106,13 +106,13 @@ def generate(model: bytes, manifest: Manifest, certificate: Certificate, golden:
         raise UnsupportedModel(f"{str(error).removesuffix(ELSEWHERE)}{ELSEWHERE}") from error
 
 
-def backend(model: bytes, signature: Signature, log: Log) -> C99Backend | None:
+def backend(model: bytes, signature: Signature, log: Log, slots: tuple[SlotSpec, ...] = ()) -> C99Backend | None:
     """The model compiled for this machine, to be measured before there is a bundle; None without a compiler.
 
     Raises UnsupportedModel naming the node that has no C, CompilerError where the C does not compile.
     """
     inputs, outputs = signature
-    manifest = Manifest(FORMAT_VERSION, "model", model_hash(model), {}, {}, inputs, outputs)
+    manifest = Manifest(FORMAT_VERSION, "model", model_hash(model), {}, {}, inputs, outputs, slots)
     sources = generate(model, manifest, _unmeasured(manifest), _middle(inputs))
     found = compiler.find()
     if found is None:

@@ -10,7 +10,7 @@ from edgepde_runtime.backends import Backend
 from edgepde_runtime.box import Box
 from edgepde_runtime.certificate import BoxEntry, Certificate, Found, OutputCertificate, index
 from edgepde_runtime.errors import BackendError, UnsupportedModel
-from edgepde_runtime.manifest import InputSpec, OutputSpec
+from edgepde_runtime.manifest import InputSpec, OutputSpec, SlotSpec
 from edgepde_runtime.term import Term
 from numpy.typing import NDArray
 
@@ -76,8 +76,12 @@ class Networks:
         return self.module or self.shipped
 
 
-def load_backends(model: bytes, log: Log, c99: native.Signature | None = None) -> dict[str, Backend]:
+def load_backends(
+    model: bytes, log: Log, c99: native.Signature | None = None, slots: tuple[SlotSpec, ...] = ()
+) -> dict[str, Backend]:
     """The backends here that run the model; `log` hears of the others. c99: with it, the signature of the C code.
+
+    slots: inputs of the model that cassettes fill.
 
     Raises UnsupportedModel with each one's reason where none runs it, or naming the node that has no C.
     """
@@ -91,7 +95,7 @@ def load_backends(model: bytes, log: Log, c99: native.Signature | None = None) -
         except BackendError as error:
             reasons.append(str(error))
             log(f"not measured: {reasons[-1]}")
-    if c99 is not None and (compiled := native.backend(model, c99, log)) is not None:
+    if c99 is not None and (compiled := native.backend(model, c99, log, slots)) is not None:
         loaded[compiled.name] = compiled
     if not loaded:
         raise UnsupportedModel(f"no backend runs the graph: {'; '.join(reasons)}")

@@ -10,6 +10,7 @@ from edgepde_runtime.errorlimits import ErrorLimits
 
 from edgepde.certify.family import Family
 from edgepde.certify.prove import SECONDS
+from edgepde.mollifier.grid import Grid
 from edgepde.mollifier.outputs.request import Request
 
 from ..passes.simplify import Log, to_stderr
@@ -35,7 +36,8 @@ class Options:
     its parts of the box get terms of their own. family: the inputs the terms hold for, where they are not all of it.
     reference: keep the float64 reference network for the search on the device. blocks: how layers in blocks ship: auto
     (measured here), op, plain (standard nodes) or dense (merged back); convolutions: the same for factorised ones.
-    append: outputs wanted beside the model's own; threshold: how that of a residual is found.
+    append: outputs wanted beside the model's own; threshold: how that of a residual is found. grid: where the field of
+    a run of operators is wanted.
     """
 
     naming: Naming | None = None
@@ -53,3 +55,4 @@ class Options:
     convolutions: str = "auto"
     append: Request | None = None
     threshold: Threshold = field(default_factory=Threshold)
+    grid: Grid | None = None
