@@ -8,8 +8,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
+import numpy as np
+import torch
 from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor
@@ -19,6 +22,7 @@ from edgepde.train.ranks import Ranks
 from edgepde.train.run_folder import Run
 
 from .branches._branch import Branch
+from .cassette import Cassette
 from .training import fitting
 from .training.settings import Fit
 from .training.task import Task
@@ -119,3 +123,20 @@ def everyones(ranks: Ranks, value: Mapping[str, Any]) -> dict[str, Any]:
     """Entries of all ranks, in JSON, on every rank."""
     parts = ranks.everyone(json.dumps(value).encode())
     return {name: entry for part in parts for name, entry in json.loads(part).items()}
+
+
+def cassettes(ranks: Ranks, own: Mapping[str, Cassette]) -> dict[str, Cassette]:
+    """The cassettes of all ranks by name, sorted, on every rank."""
+    if ranks.size == 1:
+        return dict(sorted(own.items()))
+    arrays: dict[str, Tensor] = {}
+    texts: dict[str, Any] = {}
+    for name, cassette in own.items():
+        held = {field.name: getattr(cassette, field.name) for field in fields(cassette)}
+        arrays |= {f"{name}/{n}": torch.from_numpy(v) for n, v in held.items() if isinstance(v, np.ndarray)}
+        texts[name] = {n: v for n, v in held.items() if not isinstance(v, np.ndarray)}
+    tensors, known = everything(ranks, arrays), everyones(ranks, texts)
+    for key, tensor in tensors.items():
+        name, _, member = key.rpartition("/")
+        known[name][member] = tensor.numpy()
+    return {name: Cassette(**known[name]) for name in sorted(known)}

@@ -57,7 +57,7 @@ class Norm:
 @final
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Canonical inputs [N, I], outputs [N, q, 2m+1] in the same frame, linear part [2, q, l+1]; scale of outputs.
+    """Canonical inputs [N, I], outputs [N, q, 2m+1] in the same frame, linear part [2, q_l, l+1]; scale of outputs.
 
     rest: flat [N, P] of (outputs - linear part) / scale, see Norm; norms [N]: of the whole outputs / scale.
     """
@@ -74,7 +74,7 @@ class Prepared:
     @property
     def rest(self) -> Floats:
         """Flat [N, P]."""
-        linear = linear_part.apply(self.multiplier, self.inputs, self.outputs.shape[-1])
+        linear = linear_part.apply(self.multiplier, self.inputs, self.outputs.shape[-1])[:, : self.norm.terms]
         return self.norm.flat(self.outputs - linear) / self.scale
 
     @property
@@ -91,7 +91,7 @@ def prepare(data: OperatorData, encoding: Encoding, terms: int, modes: int, turn
     inputs, outputs = in_frame(data, encoding, Spectral(encoding.period, modes, horizon, terms - 1), turned)
     norm = Norm(terms, modes)
     scale = float(np.sqrt(np.mean(np.sum(norm.flat(outputs) ** 2, axis=-1)))) or 1.0
-    factors = linear_part.multiplier(inputs, outputs)
+    factors = linear_part.fit(inputs, outputs, horizon, encoding.period).multiplier
     return Prepared(data.name, turned, horizon, inputs, outputs, factors, scale, norm)
 
 

@@ -164,8 +164,6 @@ def _model(run: FinishedRun, where: str) -> SharedModel:
         made = SharedModel(encoding, branch, **sizes, dtype=DTYPES[stated["dtype"]])
     except InputError as error:
         raise RunError(f"{where}: architecture: {error}") from None
-    if branch.inputs != encoding.width:
-        raise RunError(f"{where}: architecture.branch: expected {encoding.width} inputs, got {branch.inputs}")
     return made.eval()
 
 

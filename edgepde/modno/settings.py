@@ -1,0 +1,65 @@
+"""What the recipes of many operators share: which operators, how many cases of each, how they are learned."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+from edgepde.errors import SettingError
+from edgepde.problems import operators
+
+Scheme = Literal["auto", "closed", "varpro", "joint", "alternating", "linear"]
+LEAST = {"samples": 2, "validation": 1, "test": 1, "sensors": 3, "features": 1, "units": 1, "rank": 0, "steps": 1}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """operators: names, all of the paper's sixteen where none is given. samples, validation, test: cases of each to
+    learn from, to choose by, to measure on (fresh draws at places and times that training never saw).
+
+    scheme: closed (Gaussian features and ridge regression, nothing is iterated), varpro, joint or alternating
+    (gradients, see docs/modno.md), linear (the linear part alone), auto (closed). sensors: of an input, on one period.
+    features: of the shared branch; units: in its hidden layers; branch: mlp or gaussian, for schemes with gradients.
+    rank: rows of an operator's basis at most. steps, batch, q, rate: of schemes with gradients. own_inputs: every
+    operator draws inputs of its own. timeout: seconds that a rank may say nothing.
+    """
+
+    operators: tuple[str, ...] = ()
+    samples: int = 300
+    validation: int = 100
+    test: int = 200
+    scheme: Scheme = "auto"
+    sensors: int = 32
+    branch: Literal["mlp", "gaussian"] = "mlp"
+    features: int = 64
+    units: int = 128
+    rank: int = 32
+    steps: int = 2000
+    batch: int = 0
+    q: float = 1.0
+    rate: float = 2e-3
+    own_inputs: bool = False
+    timeout: float = 300.0
+
+    def __post_init__(self) -> None:
+        for name, least in LEAST.items():
+            if getattr(self, name) < least:
+                raise SettingError(f"{name}: expected at least {least}, got {getattr(self, name)}")
+        if not (math.isfinite(self.timeout) and self.timeout > 0):
+            raise SettingError(f"timeout: expected seconds above 0, got {self.timeout}")
+        if len(set(self.operators)) != len(self.operators):
+            raise SettingError(f"operators: expected names that differ, got {', '.join(self.operators)}")
+        self.named()
+
+    def named(self) -> tuple[str, ...]:
+        """The operators asked for; ProblemError for one there is not."""
+        return tuple(operators.operator(name).name for name in self.operators or operators.names())
+
+    def quick(self) -> Self:
+        """Few operators, few cases, few steps."""
+        names = self.operators or operators.names()
+        return replace(
+            self, operators=names[:2], samples=24, validation=8, test=8, sensors=12, features=8, units=16, rank=6,
+            steps=20,
+        )  # fmt: skip

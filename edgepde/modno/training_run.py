@@ -1,0 +1,112 @@
+"""What the recipes of many operators do: draw cases, learn, measure on fresh cases, keep a run, print a table."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from edgepde_runtime.errors import InputError
+
+from edgepde.train.ranks import Ranks, joined
+from edgepde.train.run_folder import Run
+from edgepde.train.threads import one_thread
+
+from . import store
+from .cases import Cases, drawn
+from .cassette import Cassette
+from .distributed import cassettes, everyones, from_first
+from .encoding import Encoding
+from .figures import against_exact, figures, table
+from .making import make
+from .model import SharedModel
+from .settings import Settings
+from .sizes import encoding_of, input_modes, output_sizes
+
+SOLUTION = "fresh cases of a pseudo-spectral or exact solution, at places and times that training never saw"
+
+
+def train(config: Settings, run: Run, device: torch.device) -> None:
+    """Learn the operators of the settings, those of this rank where there are several, and keep them all in the run."""
+    with joined(device, config.timeout) as ranks, one_thread():
+        ranks.agree("settings", json.dumps(run.identity, sort_keys=True, default=repr).encode())
+        _train(config, run, device, ranks)
+
+
+def _train(config: Settings, run: Run, device: torch.device, ranks: Ranks) -> None:
+    began = time.monotonic()
+    cases = [drawn(name, config, run.seed) for name in ranks.mine(config.named())]
+    encoding = common_encoding(cases, ranks)
+    sizes = {one.name: output_sizes(one.train, one.horizon) for one in cases}
+    made = make(cases, encoding, sizes, config, ranks, run, device)
+    held = cassettes(ranks, made.cassettes)
+    model = model_for(encoding, made.branch, list(held.values()))
+    found = everyones(ranks, {one.name: figures(model, held[one.name], one.validation, one.test) for one in cases})
+    about = everyones(ranks, {one.name: described(one) for one in cases})
+    passes = summed(ranks, made.passes)
+    bytes_sent = sum(int(n) for n in ranks.everyone(str(ranks.sent).encode()))
+    from_first(ranks, None)
+    if not ranks.is_first:
+        run.finished = True
+        return
+    order = [name for name in config.named() if name in found]
+    history = {
+        "operators": found,
+        "against_exact": against_exact(found, SOLUTION),
+        "passes": passes,
+        "training": dict(made.history),
+        "ranks": {"size": ranks.size, "exchanges": ranks.exchanges, "bytes_sent": bytes_sent},
+        "offline_seconds": time.monotonic() - began,
+    }
+    shared = store.Shared(model, {name: held[name] for name in order}, about)
+    store.save(run, shared, {"name": f"modno_{len(order)}", "operators": order}, history)
+    print(table({name: found[name] for name in order}, store.shared_numbers(model), passes), file=sys.stderr)
+    if ranks.size > 1 and ranks.exchanges:
+        print(told(ranks, bytes_sent), file=sys.stderr)
+
+
+def common_encoding(cases: Sequence[Cases], ranks: Ranks) -> Encoding:
+    """The one of all operators of all ranks. InputError naming an operator whose sensors differ."""
+    modes = everyones(ranks, {one.name: input_modes(one.train) for one in cases})
+    if not modes:
+        raise InputError("operators: expected at least one")
+    encoding = encoding_of([one.train for one in cases], max(modes.values()))
+    ranks.agree("sensors", encoding.sensor_x.tobytes())
+    return encoding
+
+
+def model_for(encoding: Encoding, branch: Any, held: Sequence[Cassette]) -> SharedModel:
+    """A float32 model with room for all of them."""
+    terms, modes, rank, delta, linear = (
+        max(sizes)
+        for sizes in zip(*((c.terms, c.width // 2, c.rank, c.delta, c.linear_terms) for c in held), strict=True)
+    )
+    return SharedModel(encoding, branch.float(), terms, modes, rank, delta, linear).eval()
+
+
+def described(one: Cases) -> dict[str, Any]:
+    """What spec.json says an operator is."""
+    return {
+        "statement": one.statement,
+        "unit": one.unit,
+        "linear": one.linear,
+        "horizon": one.horizon,
+        "samples": len(one.train),
+    }
+
+
+def summed(ranks: Ranks, passes: Mapping[str, int]) -> dict[str, int]:
+    """Passes of all ranks."""
+    parts = [json.loads(part) for part in ranks.everyone(json.dumps(passes).encode())]
+    return {name: sum(part[name] for part in parts) for name in passes}
+
+
+def told(ranks: Ranks, bytes_sent: int) -> str:
+    """What the ranks exchanged, in words."""
+    per = bytes_sent / ranks.size / ranks.exchanges
+    return (
+        f"{ranks.size} ranks: {per:.0f} bytes sent per rank and step, {ranks.exchanges} exchanges of the branch's slope"
+    )

@@ -1,0 +1,17 @@
+"""Two solution operators with one shared branch, a start before sixteen: see docs/modno.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgepde.modno.settings import Settings
+from edgepde.modno.training_run import train
+
+__all__ = ["Config", "train"]
+
+
+@dataclass(frozen=True)
+class Config(Settings):
+    """A linear operator and one that is not; and the settings of all recipes of many operators."""
+
+    operators: tuple[str, ...] = ("advection", "viscous_burgers")
