@@ -28,7 +28,7 @@ from ..passes.clean import serialize
 from .graph import to_onnx
 from .measured import load_backends
 from .modno_certificate import Compared, certify, whole
-from .modno_grid import Places, places
+from .modno_grid import Places, box_of, places
 from .modno_held_out import Draws, drawn
 from .modno_report import report_arrays, table
 from .options import Options
@@ -140,23 +140,16 @@ def _stored(shared: Shared, precision: str) -> dict[str, Cassette]:
 
 def _inputs(shared: Shared) -> InputSpec:
     """The sensors with a box that holds every operator's."""
-    boxes = [_rounded(c) for c in shared.cassettes.values()]
+    boxes = [box_of(c) for c in shared.cassettes.values()]
     low, high = np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)
     unit = _unit(shared)
     columns = tuple(Column(f"s{i}", unit, float(a), float(b)) for i, (a, b) in enumerate(zip(low, high, strict=True)))
     return InputSpec(SENSORS, "float32", (ROWS, len(columns)), columns)
 
 
-def _rounded(cassette: Cassette) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The box of a cassette; a sensor that never moved gets a little room."""
-    low, high = (np.asarray(v, np.float64) for v in (cassette.low, cassette.high))
-    room = np.where(high > low, 0.0, np.maximum(1e-3, 1e-3 * np.abs(high)))
-    return low - room, high + room
-
-
 def _narrowed(spec: InputSpec, cassette: Cassette) -> InputSpec:
     """The input with the box of one operator."""
-    pairs = zip(spec.columns, *_rounded(cassette), strict=True)
+    pairs = zip(spec.columns, *box_of(cassette), strict=True)
     return replace(spec, columns=tuple(replace(c, low=float(a), high=float(b)) for c, a, b in pairs))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from edgepde_runtime.errors import InputError
 from numpy.typing import NDArray
 
+from edgepde.modno.cassette import Cassette
 from edgepde.modno.store import Shared
 from edgepde.mollifier.grid import Grid
 
@@ -45,3 +46,12 @@ def places(shared: Shared, grid: Grid | None) -> Places:
     if t.size * x.size > MOST:
         raise InputError(f"--grid: expected at most {MOST} places, got {t.size} x {x.size}")
     return Places(t, x)
+
+
+def box_of(cassette: Cassette) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The box of a cassette: one range for all sensors where shifts change nothing; no range is empty."""
+    low, high = (np.asarray(v, np.float64) for v in (cassette.low, cassette.high))
+    if cassette.frame:
+        low, high = np.full_like(low, low.min()), np.full_like(high, high.max())
+    room = np.where(high > low, 0.0, np.maximum(1e-3, 1e-3 * np.abs(high)))
+    return low - room, high + room

@@ -14,7 +14,7 @@ from edgepde.modno.store import Loaded
 from edgepde.problems import operators
 from edgepde.problems.operator_data import generate
 
-from .modno_grid import Places
+from .modno_grid import Places, box_of
 from .options import Options
 
 COUNT = 200
@@ -50,7 +50,7 @@ def drawn(loaded: Loaded, name: str, at: Places, options: Options) -> Draws:
     if name in operators.names():
         return _fresh(loaded, cassette, at, options.seed)
     rng = np.random.default_rng(options.seed)
-    low, high = np.asarray(cassette.low, np.float64), np.asarray(cassette.high, np.float64)
+    low, high = box_of(cassette)
     sensors = rng.uniform(low, high, (COUNT, len(low))).astype(np.float32)
     return _inside(cassette, Draws(sensors, times, at.x, None, "random rows of the box"))
 
@@ -69,7 +69,7 @@ def _fresh(loaded: Loaded, cassette: Cassette, at: Places, seed: int) -> Draws:
 
 def _inside(cassette: Cassette, draws: Draws) -> Draws:
     """Those inside the operator's box, in the precision of a device."""
-    low, high = (np.asarray(v, np.float64) for v in (cassette.low, cassette.high))
+    low, high = box_of(cassette)
     x = draws.sensors.astype(np.float64)
     kept = ((x >= low) & (x <= high)).all(axis=1)
     field = None if draws.field is None else draws.field[kept]

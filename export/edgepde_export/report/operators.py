@@ -68,7 +68,10 @@ def panels(bundle: Bundle, dpi: int) -> list[Panel]:
     Raises BundleError naming a member that does not fit.
     """
     unit = bundle.manifest.outputs[0].unit
-    return [Panel(one.name, _figures(one, unit), _drawn(one, unit, dpi)) for one in read(bundle)]
+    return [
+        Panel(one.name, f"{_figures(one, unit)}. {_stated(bundle, one.name, unit)}".strip(), _drawn(one, unit, dpi))
+        for one in read(bundle)
+    ]
 
 
 def read(bundle: Bundle) -> list[Operator]:
@@ -111,6 +114,19 @@ def _figures(one: Operator, unit: str) -> str:
         shown.append(f"the {rank} case errs by {percent(one.relative(k))} in L², at most {largest}")
     drawn = f"{len(one.errors)} held-out cases: {percent(float(one.errors.mean()))} in the mean, relative L²"
     return "; ".join([drawn, *shown])
+
+
+def _stated(bundle: Bundle, name: str, unit: str) -> str:
+    """What the operator's own certificate says of its field."""
+    if name not in bundle.cassettes:
+        return "It has no cassette in this bundle."
+    entry = next(iter(bundle.holding(name).certificate.outputs.values()))
+    model = entry.terms["model"]
+    ends = words.unit(unit)
+    return (
+        f"Stated for a fresh draw: model at most {words.bound(model.value)} {ends}".rstrip() + f" ({model.class_}), "
+        f"after it {words.bound(entry.device_total)} {ends}".rstrip() + f" ({entry.device_class})."
+    )
 
 
 def percent(value: float) -> str:
