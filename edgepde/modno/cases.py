@@ -10,7 +10,7 @@ from edgepde.problems.operator_data import OperatorData, generate
 
 from .settings import Settings
 
-COARSE = 64, 8
+COARSE = 64, 24
 """Points and times of training cases where there are few of them."""
 FEW = 50
 

@@ -76,7 +76,7 @@ def fit_settings(how: Settings) -> Fit:
 
 
 def cassette(one: Cases, fitted: Prepared, mixing: Floats, basis: Floats) -> Cassette:
-    """What an operator adds, in float32: mixing [K', R], basis [R, q, 2m+1], its linear part, the box of its sensors."""
+    """What an operator adds, in float32: mixing [K', R], basis [R, q, 2m+1], its linear part, the box of sensors."""
     sensors = one.train.sensors
     low, high = sensors.min(0), sensors.max(0)
     room = ROOM * (high - low).max()
