@@ -88,9 +88,8 @@ def frame(coefficients: Array, modes: int, turned: Any = 1.0) -> Frame[Array]:
     a, b, rest = c[:, 1:2], c[:, m + 1 : m + 2], c[:, 1:]
     own = a * a + b * b
     clear = own > LEAST**2 * (rest * rest).sum(-1, keepdims=True)
-    one = xp.ones_like(own)
-    size = xp.sqrt(xp.where(clear, own, one))
-    cos, sin = xp.where(clear, a / size, one), xp.where(clear, b / size, xp.zeros_like(own))
+    size = xp.sqrt(xp.where(clear, own, 1.0))
+    cos, sin = xp.where(clear, a / size, 1.0), xp.where(clear, b / size, 0.0)
     cos, sin = cos * turned + (1.0 - turned), sin * turned
     while cos.shape[-1] < modes:
         few = slice(0, modes - cos.shape[-1])

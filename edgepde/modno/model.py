@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from .basis_readout import basis_readout
 from .branches._branch import Branch
 from .cassette import Cassette, Sizes
 from .encoding import Encoding, frame, rotate
@@ -129,8 +130,3 @@ class Deployed(nn.Module):
         """Sensors [B, S] to u [B, T, n]."""
         found = self.model.at(self.time, sensors, frame, multiplier, mixing, basis, scale, *delta)
         return found @ self.space
-
-
-def basis_readout(coefficients: Tensor, basis: Tensor, scale: Tensor) -> Tensor:
-    """(coefficients [B, R] @ basis [R, N]) * scale [1]."""
-    return (coefficients @ basis.to(coefficients.dtype)) * scale
