@@ -1,0 +1,1 @@
+"""Parts of modno.py; those with rows() are its questions."""
