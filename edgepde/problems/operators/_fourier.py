@@ -27,13 +27,13 @@ def grid(points: int, period: float, shift: float = 0.0) -> Real:
 def spectrum(values: Real) -> Complex:
     """Of values [.., n] at n equal steps from 0; the mode an even n cannot tell from its mirror image is dropped."""
     points = values.shape[-1]
-    made: Complex = fft.rfft(values, axis=-1)[..., : (points - 1) // 2 + 1] / points
+    made: Complex = fft.rfft(values, axis=-1, norm="forward")[..., : (points - 1) // 2 + 1]
     return made
 
 
 def on_grid(coefficients: Complex, points: int) -> Real:
     """u [.., n] at n equal steps from 0; n > 2 m."""
-    made: Real = fft.irfft(coefficients, points, axis=-1) * points
+    made: Real = fft.irfft(coefficients, points, axis=-1, norm="forward")
     return made
 
 

@@ -15,6 +15,7 @@ from ._etdrk4 import Step
 from ._fourier import Complex, Real, on_grid, resized, spectrum, wavenumbers
 from ._operator import Operator
 
+DOUBLINGS = 4
 TOGETHER = 1 << 14
 """Grid values that are advanced together: so many stay in a core's cache."""
 
@@ -24,9 +25,9 @@ TOGETHER = 1 << 14
 class Semilinear(Operator):
     """First order: c_k' = linear(k) c_k + factor(k) f(u)_k; second: c_k'' = -linear(k)^2 c_k + factor(k) f(u)_k.
 
-    points: n of the grid where f is taken; modes above n / 2 kept are dropped (kept = 2/3: products of two make no
-    error that way, 1/2: of three). step: the longest time step. low, high: what u(0, .) must lie in for the split
-    into L and f to be stable. from_input: u(0, .) of the input.
+    points: n of the grid where f is taken; of its n / 2 modes the share `kept` is kept (2/3: products of two make no
+    error that way, 1/2: of three). step: the longest time step; it doubles at ramp, 3 ramp, 7 ramp, .. low, high:
+    what u(0, .) must lie in for the split into L and f to be stable. from_input: u(0, .) of the input.
     """
 
     linear: Callable[[Real], Real | Complex]
@@ -34,6 +35,7 @@ class Semilinear(Operator):
     flux: Callable[[Real], Real]
     points: int
     step: float
+    ramp: float = math.inf
     kept: float = 2.0 / 3.0
     low: float = -math.inf
     high: float = math.inf
@@ -71,19 +73,29 @@ class Semilinear(Operator):
                 f"{self.name}: initial: expected within [{self.low:g}, {self.high:g}], got [{least:.6g}, {most:.6g}]"
             )
 
-    def _schedule(self, times: Real) -> list[tuple[int, Step | None]]:
-        """For every time how many steps lead there, and which."""
+    def _schedule(self, times: Real) -> list[tuple[bool, int, Step | None]]:
+        """Pieces of time, one after the other: whether a time wanted is at the end, how many steps, and which."""
         k = wavenumbers(self.modes, self.period)
         rate = np.asarray(self.linear(k), dtype=np.complex128)
         if self.order_in_time == 2:
             rate = np.stack([1j * rate, -1j * rate])
-        made: list[tuple[int, Step | None]] = []
-        for gap in np.diff(times, prepend=0.0):
-            count = math.ceil(gap / self.step)
-            made.append((count, Step.of(rate, gap / count) if count else None))
+        made: list[tuple[bool, int, Step | None]] = []
+        for start, end, longest in self._pieces(times):
+            count = math.ceil((end - start) / longest)
+            made.append((bool(np.any(times == end)), count, Step.of(rate, (end - start) / count) if count else None))
         return made
 
-    def _advance(self, start: Complex, schedule: list[tuple[int, Step | None]]) -> Complex:
+    def _pieces(self, times: Real) -> list[tuple[float, float, float]]:
+        """(start, end, longest step) between 0, the times and where steps double."""
+        doubled = [self.ramp * (2.0**j - 1.0) for j in range(1, DOUBLINGS + 1)]
+        ends = sorted({*(float(t) for t in times), *(t for t in doubled if t < times[-1])})
+        starts = [0.0, *ends[:-1]]
+        return [
+            (start, end, self.step * 2.0 ** sum(t <= start for t in doubled))
+            for start, end in zip(starts, ends, strict=True)
+        ]
+
+    def _advance(self, start: Complex, schedule: list[tuple[bool, int, Step | None]]) -> Complex:
         k = wavenumbers(self.modes, self.period)
         factor = np.asarray(self.factor(k))
         frequency = np.asarray(self.linear(k))
@@ -100,9 +112,10 @@ class Semilinear(Operator):
 
         state = np.stack([1j * frequency * start, -1j * frequency * start], 1) if is_wave else start
         frames = []
-        for count, step in schedule:
+        for is_wanted, count, step in schedule:
             for _ in range(count):
                 assert step is not None
                 state = step.take(state, nonlinear)
-            frames.append(field(state))
+            if is_wanted:
+                frames.append(field(state))
         return np.stack(frames, 1)

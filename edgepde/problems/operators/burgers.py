@@ -22,9 +22,9 @@ def _flux(u: Real) -> Real:
 
 
 NAMED: tuple[tuple[str, int, Inputs, float, str, int, float], ...] = (
-    ("viscous_burgers", 3, "fourier", 0.01, "0.01", 512, 2e-3),
-    ("burgers", 3, "fourier", 0.01 / math.pi, "0.01/pi", 1024, 1e-3),
-    ("mix_viscous_burgers", 5, "mixture", 0.01, "0.01", 512, 2e-3),
+    ("viscous_burgers", 3, "fourier", 0.01, "0.01", 320, 5e-3),
+    ("burgers", 3, "fourier", 0.01 / math.pi, "0.01/pi", 640, 2e-3),
+    ("mix_viscous_burgers", 5, "mixture", 0.01, "0.01", 320, 2.5e-3),
 )
 OPERATORS = tuple(
     Semilinear(

@@ -14,10 +14,10 @@ OPERATORS = tuple(
         inputs=inputs,
         linear=lambda k: MOBILITY * k * k * (1.0 - STIFFNESS * k * k),
         factor=lambda k: -MOBILITY * k * k,
-        flux=lambda u: u**3,
-        points=256,
-        step=5e-3,
-        kept=0.5,
+        flux=lambda u: u * u * u,
+        points=128,
+        step=1e-3,
+        ramp=0.02,
     )
     for name, group, inputs in NAMED
 )

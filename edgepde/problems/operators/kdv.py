@@ -12,7 +12,7 @@ OPERATORS = (
         linear=lambda k: 1j * DISPERSION**2 * k**3,
         factor=lambda k: -1j * k,
         flux=lambda u: 0.5 * u * u,
-        points=512,
-        step=1e-3,
+        points=256,
+        step=2e-3,
     ),
 )

@@ -30,8 +30,10 @@ def _spread(m: int, k: Real) -> Real:
 
 
 def _flux(m: int, u: Real) -> Real:
-    made: Real = u**m - SPLIT * m * u
-    return made
+    power = u
+    for _ in range(m - 1):
+        power = power * u
+    return power - SPLIT * m * u
 
 
 OPERATORS = tuple(
@@ -44,11 +46,11 @@ OPERATORS = tuple(
         linear=partial(_spread, m),
         factor=lambda k: -k * k,
         flux=partial(_flux, m),
-        points=128,
-        step=2e-4,
+        points=points,
+        step=step,
         low=EDGE,
         high=1.0 + EDGE,
         from_input=_initial,
     )
-    for m in (2, 3, 4)
+    for m, points, step in ((2, 128, 2e-4), (3, 160, 1e-4), (4, 192, 1e-4))
 )

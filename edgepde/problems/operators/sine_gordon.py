@@ -18,8 +18,8 @@ OPERATORS = tuple(
         linear=lambda k: np.sqrt(k * k + 1.0),
         factor=np.ones_like,
         flux=lambda u: u - np.sin(u),
-        points=128,
-        step=0.01,
+        points=64,
+        step=0.02,
     )
     for name, group, inputs in NAMED
 )
