@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
@@ -22,7 +21,7 @@ class Settings:
     (gradients, see docs/modno.md), linear (the linear part alone), auto (closed). sensors: of an input, on one period.
     features: of the shared branch; units: in its hidden layers; branch: mlp or gaussian, for schemes with gradients.
     rank: rows of an operator's basis at most. steps, batch, q, rate: of schemes with gradients. own_inputs: every
-    operator draws inputs of its own. timeout: seconds that a rank may say nothing.
+    operator draws inputs of its own.
     """
 
     operators: tuple[str, ...] = ()
@@ -40,14 +39,11 @@ class Settings:
     q: float = 1.0
     rate: float = 2e-3
     own_inputs: bool = False
-    timeout: float = 300.0
 
     def __post_init__(self) -> None:
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise SettingError(f"{name}: expected at least {least}, got {getattr(self, name)}")
-        if not (math.isfinite(self.timeout) and self.timeout > 0):
-            raise SettingError(f"timeout: expected seconds above 0, got {self.timeout}")
         if len(set(self.operators)) != len(self.operators):
             raise SettingError(f"operators: expected names that differ, got {', '.join(self.operators)}")
         self.named()

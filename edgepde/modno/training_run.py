@@ -18,7 +18,7 @@ from edgepde.train.threads import one_thread
 from . import store
 from .cases import Cases, drawn
 from .cassette import Cassette
-from .distributed import cassettes, everyones, from_first
+from .distributed import cassettes, everyones
 from .encoding import Encoding
 from .figures import against_exact, figures, table
 from .making import make
@@ -31,7 +31,7 @@ SOLUTION = "fresh cases of a pseudo-spectral or exact solution, at places and ti
 
 def train(config: Settings, run: Run, device: torch.device) -> None:
     """Learn the operators of the settings, those of this rank where there are several, and keep them all in the run."""
-    with joined(device, config.timeout) as ranks, one_thread():
+    with joined(device) as ranks, one_thread():
         ranks.agree("settings", json.dumps(run.identity, sort_keys=True, default=repr).encode())
         _train(config, run, device, ranks)
 
@@ -47,8 +47,6 @@ def _train(config: Settings, run: Run, device: torch.device, ranks: Ranks) -> No
     found = everyones(ranks, {one.name: figures(model, held[one.name], one.validation, one.test) for one in cases})
     about = everyones(ranks, {one.name: described(one) for one in cases})
     passes = summed(ranks, made.passes)
-    bytes_sent = sum(int(n) for n in ranks.everyone(str(ranks.sent).encode()))
-    from_first(ranks, None)
     if not ranks.is_first:
         run.finished = True
         return
@@ -58,14 +56,14 @@ def _train(config: Settings, run: Run, device: torch.device, ranks: Ranks) -> No
         "against_exact": against_exact(found, SOLUTION),
         "passes": passes,
         "training": dict(made.history),
-        "ranks": {"size": ranks.size, "exchanges": ranks.exchanges, "bytes_sent": bytes_sent},
+        "ranks": {"size": ranks.size, "bytes_per_step": ranks.largest, "bytes_sent": ranks.sent},
         "offline_seconds": time.monotonic() - began,
     }
     shared = store.Shared(model, {name: held[name] for name in order}, about)
     store.save(run, shared, {"name": f"modno_{len(order)}", "operators": order}, history)
     print(table({name: found[name] for name in order}, store.shared_numbers(model), passes), file=sys.stderr)
-    if ranks.size > 1 and ranks.exchanges:
-        print(told(ranks, bytes_sent), file=sys.stderr)
+    if ranks.size > 1:
+        print(f"{ranks.size} ranks: {ranks.largest} bytes per step and rank, the branch's slope", file=sys.stderr)
 
 
 def common_encoding(cases: Sequence[Cases], ranks: Ranks) -> Encoding:
@@ -81,8 +79,7 @@ def common_encoding(cases: Sequence[Cases], ranks: Ranks) -> Encoding:
 def model_for(encoding: Encoding, branch: Any, held: Sequence[Cassette]) -> SharedModel:
     """A float32 model with room for all of them."""
     terms, modes, rank, delta, linear = (
-        max(sizes)
-        for sizes in zip(*((c.terms, c.width // 2, c.rank, c.delta, c.linear_terms) for c in held), strict=True)
+        max(sizes) for sizes in zip(*((c.terms, c.modes, c.rank, c.delta, c.linear_terms) for c in held), strict=True)
     )
     return SharedModel(encoding, branch.float(), terms, modes, rank, delta, linear).eval()
 
@@ -102,11 +99,3 @@ def summed(ranks: Ranks, passes: Mapping[str, int]) -> dict[str, int]:
     """Passes of all ranks."""
     parts = [json.loads(part) for part in ranks.everyone(json.dumps(passes).encode())]
     return {name: sum(part[name] for part in parts) for name in passes}
-
-
-def told(ranks: Ranks, bytes_sent: int) -> str:
-    """What the ranks exchanged, in words."""
-    per = bytes_sent / ranks.size / ranks.exchanges
-    return (
-        f"{ranks.size} ranks: {per:.0f} bytes sent per rank and step, {ranks.exchanges} exchanges of the branch's slope"
-    )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from edgepde.modno.settings import Settings
 from edgepde.modno.training_run import train
 
-__all__ = ["Config", "train"]
+__all__ = ["IN_RANKS", "Config", "train"]
+IN_RANKS = True
 
 
 @dataclass(frozen=True)

@@ -8,4 +8,6 @@ SPEC = "spec.json"
 REFERENCE = "reference.safetensors"
 LEDGER = "ledger.json"
 CASSETTES = "cassettes"
-ENTRIES = frozenset({CHECKPOINT, WEIGHTS, SPEC, REFERENCE, LEDGER, CASSETTES})
+SWEEP = "sweep.json"
+PICTURE = "sweep.png"
+ENTRIES = frozenset({CHECKPOINT, WEIGHTS, SPEC, REFERENCE, LEDGER, CASSETTES, SWEEP, PICTURE})

@@ -18,8 +18,8 @@ from torch import distributed as dist
 from edgepde.errors import TrainingError
 
 T = TypeVar("T")
-SECONDS = 300.0
-"""A rank that says nothing for so long has ended the training."""
+SECONDS, TIMEOUT = 300, "EDGEPDE_RANK_TIMEOUT"
+"""A rank that says nothing for so many seconds, those of the variable, has ended the training."""
 PLACE_IN_LIBRARY = re.compile(r"^\[[^]]*\] ")
 AGENT = "TORCHELASTIC_USE_AGENT_STORE"
 KEPT = "finished parts are kept, the same command resumes"
@@ -35,23 +35,19 @@ def place() -> tuple[int, int]:
 
 
 class Ranks(ABC):
-    """rank: mine, of size. sent: bytes of gradients that left this process; exchanges: how often they did."""
+    """rank: mine, of size. sent: bytes that left this process by sum(), largest: by one of them."""
 
     def __init__(self, rank: int, size: int) -> None:
         self.rank = rank
         self.size = size
         self.sent = 0
+        self.largest = 0
         self.exchanges = 0
 
     @property
     def is_first(self) -> bool:
         """Whether this one writes files and speaks."""
         return self.rank == 0
-
-    @property
-    def bytes_per_step(self) -> float:
-        """Sent by this process per sum()."""
-        return self.sent / max(self.exchanges, 1)
 
     def mine(self, items: Sequence[T]) -> list[T]:
         """Those of the items that lie on this rank: every size-th; each item on one rank."""
@@ -82,7 +78,6 @@ class Alone(Ranks):
 
     def sum(self, flat: Tensor) -> Tensor:
         """Itself."""
-        self.exchanges += 1
         return flat
 
     def everyone(self, data: bytes) -> list[bytes]:
@@ -94,17 +89,18 @@ class Alone(Ranks):
 class Together(Ranks):
     """Several processes; every exchange is between pairs, so that the one that does not answer is known by name.
 
-    Raises TrainingError naming a rank that has ended or is silent for `seconds`, from every exchange.
+    Raises TrainingError naming a rank that has ended or is silent for so long, from every exchange.
     """
 
-    def __init__(self, rank: int, size: int, seconds: float) -> None:
+    def __init__(self, rank: int, size: int, wait: timedelta) -> None:
         super().__init__(rank, size)
-        self._seconds = seconds
+        self._wait = wait
 
     def sum(self, flat: Tensor) -> Tensor:
         """flat [P] summed over the ranks, in their order."""
         self.exchanges += 1
-        self.sent += (self.size - 1) * flat.numel() * flat.element_size()
+        size = (self.size - 1) * flat.numel() * flat.element_size()
+        self.sent, self.largest = self.sent + size, max(self.largest, size)
         if flat.is_cuda:
             parts = list(self._at_once(flat))
         else:
@@ -145,25 +141,26 @@ class Together(Ranks):
     def _told(self, peer: int, error: RuntimeError) -> str:
         text = str(error)
         late = "imed out" in text or "imeout" in text
-        why = f"has not answered for {self._seconds:g} s (--set timeout=)" if late else "has ended"
+        why = f"has not answered for {self._wait.total_seconds():g} s ({TIMEOUT}=)" if late else "has ended"
         return f"rank {peer} {why}: exchange {self.exchanges} of rank {self.rank} failed: {_first_line(error)}; {KEPT}"
 
 
 @contextmanager
-def joined(device: torch.device, seconds: float = SECONDS) -> Iterator[Ranks]:
+def joined(device: torch.device) -> Iterator[Ranks]:
     """The ranks torchrun started, or one alone; messages between CPUs by gloo, between GPUs by nccl.
 
-    seconds: how long a rank may say nothing. Raises TrainingError naming the ranks that do not come.
+    A rank may say nothing for 300 s, or what the variable EDGEPDE_RANK_TIMEOUT says. Raises TrainingError naming the
+    ranks that do not come.
     """
     rank, size = place()
     if size == 1:
         yield Alone()
         return
-    wait = timedelta(seconds=seconds)
+    wait = timedelta(seconds=_whole(TIMEOUT, SECONDS, 1, 1 << 20))
     before: Any = signal.signal(signal.SIGTERM, _ended)
     try:
         _begin(rank, size, device, wait)
-        yield Together(rank, size, seconds)
+        yield Together(rank, size, wait)
     except BaseException:
         before = signal.SIG_IGN  # this process ends by itself, and says why
         raise

@@ -28,7 +28,9 @@ class Recipe:
     """What to train: its name, the type of its settings, train(config, run, device), its file, the file's sha256.
 
     is_own: whether it is a user's file. problem: the PROBLEM of such a file, if it states one. read_data: how the
-    recipe reads --data, with its sha256, where not as held-out data.
+    recipe reads --data, with its sha256, where not as held-out data. in_ranks: whether several processes can train it
+    together (the recipe says IN_RANKS = True). sweep(config, run, device, names): what --sweep does, and SWEEPS, the
+    names it knows, where a recipe has them.
     """
 
     name: str
@@ -39,6 +41,9 @@ class Recipe:
     is_own: bool = False
     problem: Any = None
     read_data: Callable[[Path], tuple[Any, str]] | None = None
+    in_ranks: bool = False
+    sweep: Callable[..., str] | None = None
+    sweeps: tuple[str, ...] = ()
 
     def config(self, quick: bool = False) -> Any:
         """The default settings, or those of a quick trial."""
@@ -164,4 +169,14 @@ def _checked(name: str, module: ModuleType, path: Path) -> Recipe:
     if not callable(getattr(config, "quick", None)):
         raise RecipeError(f"{path}: Config.quick: expected a method that returns the Config of a quick trial")
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Recipe(name, config, train, path, sha256, read_data=getattr(module, "read_data", None))
+    return Recipe(
+        name,
+        config,
+        train,
+        path,
+        sha256,
+        read_data=getattr(module, "read_data", None),
+        in_ranks=bool(getattr(module, "IN_RANKS", False)),
+        sweep=getattr(module, "sweep", None),
+        sweeps=tuple(getattr(module, "SWEEPS", ())),
+    )

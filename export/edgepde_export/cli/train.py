@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shlex
 import time
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ class Order:
     seed: int
     settings: tuple[str, ...]
     data: Path | None
+    sweep: str | None = None
+    launched: str = ""
 
     @property
     def command(self) -> str:
@@ -53,7 +56,8 @@ class Order:
         words += ["--seed", str(self.seed)] * (self.seed != 0)
         words += [word for setting in self.settings for word in ("--set", setting)]
         words += ["--data", str(self.data)] * (self.data is not None)
-        return shlex.join(words)
+        words += ["--sweep", self.sweep] if self.sweep is not None else []
+        return self.launched + shlex.join(words)
 
 
 def command(
@@ -72,14 +76,21 @@ def command(
             "--data", metavar="FILE.npz|FOLDER", help="Held-out data, or what the recipe trains on: its docs say which."
         ),
     ] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            "--sweep", metavar="NAME,..", help="Train several sizes to compare: error, numbers, passes of each."
+        ),
+    ] = None,
 ) -> None:
     """Train a surrogate of a PDE and keep it in a folder.
 
     A recipe is a PDE with settings that work; a file of your own that defines PROBLEM is one too. Start with --quick to
     see the whole path in a minute, then train without it. Ctrl-C loses nothing that is finished: the same command
-    resumes. The next stage is `edgepde export RUN --out BUNDLE`.
+    resumes. The next stage is `edgepde export RUN --out BUNDLE`. Recipes of many operators can also be started as
+    `torchrun --nproc-per-node K --no-python edgepde train ...`.
     """
-    order = Order(recipe, out, device.value, quick, seed, tuple(settings or ()), data)
+    order = Order(recipe, out, device.value, quick, seed, tuple(settings or ()), data, sweep, _launcher())
     try:
         _train(order)
     except KeyboardInterrupt:
@@ -99,23 +110,55 @@ def command(
 
 def _train(order: Order) -> None:
     from edgepde.train.device import pick_device, seed_all
+    from edgepde.train.follower import Follower
+    from edgepde.train.ranks import place
     from edgepde.train.recipe import apply_settings, load_recipe
     from edgepde.train.run_folder import Run
+    from edgepde.train.spec import plain
 
     recipe = load_recipe(order.recipe)
     config = apply_settings(recipe.config(order.quick), order.settings)
-    place = pick_device(order.device)
+    device = pick_device(order.device)
+    rank, size = place()
+    names = _swept(order, recipe, size)
     data, digest = _data(order, recipe)
+    identity = _identity(order, recipe, config, digest)
+    seed_all(order.seed)
+    if rank > 0:
+        _call(recipe, config, Follower(order.out, plain(identity, "identity"), data), device)
+        return
     began = time.monotonic()
-    with Run.start(order.out, _identity(order, recipe, config, digest), data=data, command=order.command) as run:
+    with Run.start(order.out, identity, data=data, command=order.command) as run:
         if run.resumed:
             typer.echo(f"resuming {order.out}: {len(run.names())} parts are there", err=True)
-        seed_all(order.seed)
-        _call(recipe, config, run, place)
+        _call(recipe, config, run, device, names)
         finished = run.finished
+    if names:
+        return
     if not finished:
         raise TrainingError(f"{recipe.source}: train returned without run.finish(weights, spec)")
-    _tell(order, time.monotonic() - began, str(place))
+    _tell(order, time.monotonic() - began, str(device))
+
+
+def _swept(order: Order, recipe: Recipe, size: int) -> tuple[str, ...]:
+    """The names of --sweep; raises RecipeError for one the recipe does not know and where it does not run like this."""
+    if size > 1 and (not recipe.in_ranks or order.sweep is not None):
+        what = f"recipe {recipe.name}" if order.sweep is None else "--sweep"
+        raise RecipeError(f"{what}: runs in one process, WORLD_SIZE says {size}; start it without torchrun")
+    if order.sweep is None:
+        return ()
+    names = tuple(name.strip() for name in order.sweep.split(",") if name.strip())
+    unknown = [name for name in names if name not in recipe.sweeps]
+    if unknown or not names:
+        known = ", ".join(recipe.sweeps) or "nothing for this recipe"
+        raise RecipeError(f"--sweep {order.sweep}: expected {known}, got {', '.join(unknown) or 'no name'}")
+    return names
+
+
+def _launcher() -> str:
+    """What torchrun was started with, as far as it matters; nothing without it."""
+    size = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    return f"torchrun --nproc-per-node {size} --no-python " if size.isdigit() and size != "1" else ""
 
 
 def _data(order: Order, recipe: Recipe) -> tuple[Any, str | None]:
@@ -144,15 +187,19 @@ def _identity(order: Order, recipe: Recipe, config: Any, digest: str | None) -> 
         "config": config,
         "seed": order.seed,
         "data_sha256": digest,
+        **({"sweep": order.sweep} if order.sweep is not None else {}),
     }
 
 
-def _call(recipe: Recipe, config: Any, run: Any, place: Any) -> None:
-    """Train; a bug inside a user's own file is told with its line and without our frames."""
+def _call(recipe: Recipe, config: Any, run: Any, device: Any, swept: tuple[str, ...] = ()) -> None:
+    """Train, or compare sizes; a bug inside a user's own file is told with its line and without our frames."""
     from edgepde.train.recipe import where_it_failed
 
     try:
-        recipe.train(config, run, place)
+        if swept and recipe.sweep is not None:
+            typer.echo(recipe.sweep(config, run, device, swept))
+        else:
+            recipe.train(config, run, device)
     except (EdgePDEError, OSError):
         raise
     except Exception as error:
@@ -162,7 +209,7 @@ def _call(recipe: Recipe, config: Any, run: Any, place: Any) -> None:
         raise
 
 
-def _tell(order: Order, seconds: float, place: str) -> None:
+def _tell(order: Order, seconds: float, device: str) -> None:
     from edgepde.train.progress import duration
     from edgepde.train.run_folder import open_run
 
@@ -172,7 +219,7 @@ def _tell(order: Order, seconds: float, place: str) -> None:
     size = sum(t.numel() * t.element_size() for t in made.weights.values())
     typer.echo(
         f"{order.out}: {made.spec['family']} of {name}, {len(made.weights)} tensors, {size / 1024:.1f} KB, "
-        f"{duration(seconds)} on {place}"
+        f"{duration(seconds)} on {device}"
     )
     from ..exporting import families
 
