@@ -96,6 +96,11 @@ class Cassette:
         return int(self.basis.shape[2])
 
     @property
+    def modes(self) -> int:
+        """Of the outputs: m, or l where the linear part reaches further."""
+        return max(self.width // 2, int(self.multiplier.shape[2]) - 1)
+
+    @property
     def rank(self) -> int:
         """R."""
         return int(self.mixing.shape[1])
@@ -130,7 +135,7 @@ class Cassette:
         stacks = [
             self._padded("basis", part, (sizes.rank, sizes.terms, n)) for part, n in zip(parts, columns, strict=True)
         ]
-        basis = np.concatenate(stacks, axis=-1).reshape(sizes.rank, -1)
+        basis = np.concatenate(stacks, axis=-1).reshape(sizes.rank, sizes.terms * sizes.width)
         shapes = {
             "multiplier": (2, sizes.linear_terms, sizes.linear + 1),
             "mixing": (sizes.features, sizes.rank),

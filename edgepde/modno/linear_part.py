@@ -43,6 +43,8 @@ def fit(inputs: Floats, outputs: Floats, horizon: float, period: float, reach: f
     where it is not 1, InputError unless a law tells what happens there.
     """
     found = multiplier(inputs, outputs)
+    size = np.abs(found).max((0, 2))
+    found = found[:, : int(np.max(np.flatnonzero(size > linear_law.RESOLVED * size.max()), initial=0)) + 1]
     had = seen(inputs)[: found.shape[-1]]
     factors: Complex = found[0] + 1j * found[1]
     law = linear_law.find(factors, had, horizon, period) if had.any() else None
@@ -76,9 +78,10 @@ def seen(inputs: Floats) -> NDArray[np.bool_]:
 
 
 def apply(factors: Floats, inputs: Floats, width: int) -> Floats:
-    """Factors [2, q, l+1] of inputs [N, 2m_in+1]: [N, q, width]."""
-    m, n = factors.shape[-1] - 1, (width - 1) // 2
-    z = (factors[0] + 1j * factors[1]) * modes(inputs)[:, None, : m + 1]
+    """Factors [2, q, l+1] of inputs [N, 2m_in+1]: [N, q, width], without what has no room there."""
+    n = (width - 1) // 2
+    m = min(factors.shape[-1] - 1, n)
+    z = (factors[0] + 1j * factors[1])[:, : m + 1] * modes(inputs)[:, None, : m + 1]
     out = np.zeros((len(inputs), factors.shape[1], width))
     out[..., : m + 1], out[..., n + 1 : n + m + 1] = z.real, -z.imag[..., 1:]
     return out

@@ -12,7 +12,7 @@ import torch
 from edgepde.train.ranks import Ranks
 from edgepde.train.run_folder import Run
 
-from . import branches, distributed
+from . import branches, distributed, linear_part
 from .branches._branch import Branch
 from .branches.gaussian import Gaussian
 from .cases import Cases
@@ -109,11 +109,15 @@ def _nothing(branch: Branch, fitted: Prepared) -> tuple[Floats, Floats]:
 
 
 def _spread(fitted: Sequence[Prepared], encoding: Encoding, ranks: Ranks) -> torch.Tensor:
-    """Root mean square [I] of every coefficient over the inputs of all ranks; a hundredth of the largest at least."""
+    """Root mean square [I] of every coefficient over the inputs of all ranks, a hundredth of the largest at least.
+
+    Infinite where no input has the mode: the branch does not read it.
+    """
     rows = np.concatenate([p.inputs for p in fitted]) if fitted else np.zeros((0, encoding.width))
     total = ranks.sum(torch.tensor([*(rows**2).sum(0), len(rows)], dtype=torch.float64))
+    had = total[:-1] > linear_part.SEEN * total[:-1].sum()
     size = (total[:-1] / total[-1]).sqrt()
-    return size.clamp(min=0.01 * float(size.max()))
+    return torch.where(had, size.clamp(min=0.01 * float(size.max())), torch.inf)
 
 
 def _branch(encoding: Encoding, how: Settings, seed: int, spread: torch.Tensor) -> Branch:

@@ -47,7 +47,7 @@ class SharedModel(nn.Module):
         self.encoding, self.branch = encoding, branch
         features = branch.width + encoding.width + 1
         own = terms if linear_terms is None else linear_terms
-        self.sizes = Sizes(encoding.width, features, rank, terms, modes, delta, own)
+        self.sizes = Sizes(encoding.width, features, max(rank, 1), terms, modes, delta, own)
         self.register_buffer("analysis", torch.tensor(encoding.analysis, dtype=dtype), persistent=False)
 
     @property

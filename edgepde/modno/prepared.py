@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, final
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from . import linear_part
 from .encoding import Encoding, frame, rotate
-from .spectral import Spectral
+from .spectral import Spectral, most_terms, narrowed
 
 if TYPE_CHECKING:
     from edgepde.problems.operator_data import OperatorData
@@ -86,29 +86,33 @@ class Prepared:
 def prepare(data: OperatorData, encoding: Encoding, terms: int, modes: int, turned: bool, horizon: float) -> Prepared:
     """Training data of one operator, with the linear part fitted to it. InputError where the grid does not give q, m.
 
-    turned: whether it commutes with shifts, so that it is learned in the canonical frame.
+    turned: whether it commutes with shifts, so that it is learned in the canonical frame. The linear part has all the
+    degrees in time and modes that the data determine, not q and m.
     """
-    inputs, outputs = in_frame(data, encoding, Spectral(encoding.period, modes, horizon, terms - 1), turned)
+    most = max(modes, encoding.modes)
+    inputs, whole = in_frame(data, encoding, Spectral(encoding.period, most, horizon, terms - 1), turned)
+    outputs = narrowed(whole[:, :terms], modes)
     norm = Norm(terms, modes)
     scale = float(np.sqrt(np.mean(np.sum(norm.flat(outputs) ** 2, axis=-1)))) or 1.0
-    factors = linear_part.fit(inputs, outputs, horizon, encoding.period).multiplier
+    factors = linear_part.fit(inputs, whole, horizon, encoding.period).multiplier
     return Prepared(data.name, turned, horizon, inputs, outputs, factors, scale, norm)
 
 
 def held(data: OperatorData, encoding: Encoding, fitted: Prepared) -> Prepared:
     """Other data of the same operator, with the linear part and scale that were fitted."""
-    form = Spectral(encoding.period, fitted.norm.modes, fitted.horizon, fitted.norm.terms - 1)
-    inputs, outputs = in_frame(data, encoding, form, fitted.turned)
-    return Prepared(
-        data.name, fitted.turned, fitted.horizon, inputs, outputs, fitted.multiplier, fitted.scale, fitted.norm
-    )
+    norm = fitted.norm
+    form = Spectral(encoding.period, norm.modes, fitted.horizon, norm.terms - 1)
+    inputs, whole = in_frame(data, encoding, form, fitted.turned)
+    outputs = whole[:, : norm.terms]
+    return Prepared(data.name, fitted.turned, fitted.horizon, inputs, outputs, fitted.multiplier, fitted.scale, norm)
 
 
 def in_frame(data: OperatorData, encoding: Encoding, form: Spectral, turned: bool) -> tuple[Floats, Floats]:
-    """Inputs [N, I] and outputs [N, q, 2m+1] in the canonical frame, or as they are."""
+    """Inputs [N, I] and outputs [N, q', 2m+1] in the canonical frame, or as they are; q' >= q all that times give."""
     given = encoding.coefficients(data.sensors)
     turn = frame(given, max(encoding.modes, form.modes), float(turned))
-    outputs = form.coefficients(data.field, data.times, data.x)
+    terms = max(form.terms, most_terms(data.times, form.horizon))
+    outputs = replace(form, degree=terms - 1).coefficients(data.field, data.times, data.x)
     return rotate(given, turn), rotate(outputs, turn)
 
 

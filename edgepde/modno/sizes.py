@@ -12,9 +12,9 @@ from edgepde.problems.operator_data import OperatorData
 
 from .encoding import Encoding
 from .prepared import Floats, Norm
-from .spectral import Spectral
+from .spectral import Spectral, fitting_terms
 
-TAIL_IN, TAIL_OUT = 1e-6, 1e-4
+TAIL_OUT = 1e-4
 """What may be left out, relative to the root mean square of all cases."""
 MOST_MODES, MOST_TERMS = 48, 20
 
@@ -40,15 +40,13 @@ def encoding_of(data: Sequence[OperatorData], modes: int) -> Encoding:
 
 
 def input_modes(data: OperatorData) -> int:
-    """Of the inputs, at most what the sensors can tell."""
-    most = (len(data.sensor_x) - 1) // 2
-    found = Encoding(data.sensor_x, data.period, most).coefficients(data.sensors)
-    return max(1, _needed(_of_modes(found), TAIL_IN))
+    """All that the sensors can tell: the linear part also has factors for modes that no training input has."""
+    return (len(data.sensor_x) - 1) // 2
 
 
 def output_sizes(data: OperatorData, horizon: float) -> Chosen:
     """Of the outputs."""
-    terms = min(len(data.times), MOST_TERMS)
+    terms = min(fitting_terms(data.field, data.times, horizon), MOST_TERMS)
     norm = Norm(terms, min((len(data.x) - 1) // 2, MOST_MODES))
     found = Spectral(data.period, norm.modes, horizon, terms - 1).coefficients(data.field, data.times, data.x)
     flat = norm.flat(found).reshape(found.shape)

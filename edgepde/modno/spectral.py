@@ -12,6 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 WORST_CONDITION = 1e6
 """Of a grid's matrix; beyond it coefficients would be noise."""
+CALM = 10.0
+"""Condition number up to which a polynomial stays near the samples between them, wherever the times lie."""
+FOLDS, NEAR = 4, 1.1
 
 
 @final
@@ -64,6 +67,50 @@ class Spectral:
         space = inverse(self.space_matrix(x).T, "x", self.width).T
         time = inverse(self.time_matrix(times), "times", self.terms)
         return np.asarray(time @ np.asarray(field, np.float64) @ space)
+
+
+def most_terms(times: ArrayLike, horizon: float) -> int:
+    """The largest q for which times determine polynomials calmly: all of them at Chebyshev nodes, about
+    2 sqrt(T) where they are even.
+    """
+    given = finite(times, "times")
+    every = Spectral(1.0, 0, horizon, len(given) - 1).time_matrix(given)
+    calm = [q for q in range(1, len(given) + 1) if np.linalg.cond(every[:, :q]) <= CALM]
+    return max(calm, default=1)
+
+
+def fitting_terms(field: ArrayLike, times: ArrayLike, horizon: float) -> int:
+    """The smallest q, of at most most_terms, that predicts fields [N, T, n] at times left out nearly as well as any.
+
+    Every fourth time is left out in turn, the first and the last never. Fewer than four times: most_terms.
+    """
+    given, values = finite(times, "times"), np.asarray(field, np.float64)
+    most, wrong = most_terms(given, horizon), []
+    if len(given) < FOLDS:
+        return most
+    inner = np.arange(1, len(given) - 1)
+    for fold in range(min(FOLDS, len(inner))):
+        out = inner[fold::FOLDS]
+        kept = np.setdiff1d(np.arange(len(given)), out)
+        wrong.append([_missed(values, given, kept, out, Spectral(1.0, 0, horizon, q)) for q in range(most)])
+    squares = np.sum(wrong, axis=0)
+    return int(np.argmax(squares <= NEAR**2 * squares.min())) + 1
+
+
+def _missed(values: Floats, times: Floats, kept: NDArray[np.int64], out: NDArray[np.int64], form: Spectral) -> float:
+    """Sum of squares at the times left out; infinite where those kept do not determine the polynomials calmly."""
+    matrix = form.time_matrix(times)
+    if len(kept) < form.terms or np.linalg.cond(matrix[kept]) > CALM:
+        return np.inf
+    found = (matrix[out] @ np.linalg.pinv(matrix[kept])) @ values[:, kept]
+    return float(((found - values[:, out]) ** 2).sum())
+
+
+def narrowed(coefficients: Floats, modes: int) -> Floats:
+    """Coefficients [.., 2M+1] to [.., 2m+1], m = modes at most."""
+    own = coefficients.shape[-1] // 2
+    kept = np.r_[: min(modes, own) + 1, own + 1 : own + min(modes, own) + 1]
+    return np.asarray(coefficients[..., kept])
 
 
 def fourier(x: Floats, period: float, modes: int) -> Floats:
