@@ -42,6 +42,7 @@ class Member:
         self.log_ridge = nn.Parameter(log_ridge, requires_grad=how.scheme == "varpro" and how.objective == "loo")
         self.optimizer = torch.optim.Adam(list(self.own.values()), how.rate) if self.own else None
         self.base = float(self.task.train.norms.square().mean().sqrt())
+        self.short = turned(self.task.train.targets) if how.scheme == "varpro" else self.task.train.targets
         if self.log_ridge.requires_grad:
             self.begin()
 
@@ -93,22 +94,27 @@ class Member:
         """A mean squared relative error as the balance counts it."""
         return torch.log(loss + FLOOR) if self.how.balance == "log" else loss
 
-    def weighted(self, features: Tensor, part: Part) -> tuple[Tensor, Tensor]:
+    def weighted(self, features: Tensor, targets: Tensor, norms: Tensor) -> tuple[Tensor, Tensor]:
         """A and Y with rows times base / norm, so that |A W - Y|^2 / N / base^2 is the mean squared relative error."""
-        weights = (self.base / part.norms)[:, None]
-        return features * weights, part.targets * weights
+        weights = (self.base / norms)[:, None]
+        return features * weights, targets * weights
+
+    def whole(self, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """A and Y of all training cases, for targets or what stands for them; the branch's passes count."""
+        held = self.task.train
+        return self.weighted(self.features(held.inputs), targets, held.norms)
 
     @torch.no_grad()
     def close(self) -> None:
         """Solve a spectral trunk on all training cases, with the ridge as it stands."""
-        pair = self.weighted(self.features(self.task.train.inputs), self.task.train)
+        pair = self.whole(self.task.train.targets)
         self._solution_counts()
         self.put(solve(*pair, float(self.log_ridge.exp())).trunk)
 
     @torch.no_grad()
     def begin(self) -> None:
         """Start from the ridge that leaving one training case out likes best."""
-        pair = self.weighted(self.features(self.task.train.inputs), self.task.train)
+        pair = self.whole(self.short)
         ridge = min(RIDGES, key=lambda tried: float(left_out(*pair, tried)[0]))
         self.log_ridge.fill_(math.log(ridge))
 
@@ -116,10 +122,9 @@ class Member:
     def refit(self) -> float:
         """Solve it with the ridge that the held cases like best and keep that if they gain; their error."""
         best = self.held_error()
-        features = self.features(self.task.train.inputs)
         held = self.features(self.task.held.inputs, count=False)
         self._solution_counts()
-        for tried in path(*self.weighted(features, self.task.train), RIDGES):
+        for tried in path(*self.whole(self.task.train.targets), RIDGES):
             error = self.task.held.error(held.double() @ tried)
             if error < best:
                 best = error
@@ -141,3 +146,11 @@ class Member:
     def _solution_counts(self) -> None:
         self.passes.trunk_forward += len(self.task.train)
         self.passes.trunk_backward += len(self.task.train)
+
+
+def turned(targets: Tensor) -> Tensor:
+    """Y V [N, at most N] of targets Y [N, P], V orthonormal and spanning their rows: all misfits keep their norms."""
+    if targets.shape[0] >= targets.shape[1]:
+        return targets
+    left, sizes, _ = torch.linalg.svd(targets.double(), full_matrices=False)
+    return left * sizes

@@ -35,6 +35,8 @@ def test_opposed_and_silent_operators() -> None:
 def test_slopes_of_operators_add_up_to_the_branchs() -> None:
     trainer = Trainer(branch(), tasks(), HOWS["varpro"])
     total = trainer.slope()
+    for member in trainer.members:
+        member.close()
     assert torch.allclose(slopes(trainer).sum(0), total, rtol=1e-6, atol=1e-12)
 
 

@@ -16,18 +16,20 @@ from ._scheme import Scheme, advance
 
 @final
 class VarPro(Scheme):
-    """The reduced loss, of the misfit or of leaving one case out; in the latter the operator's ridge moves too."""
+    """The reduced loss, of the misfit or of leaving one case out; in the latter the operator's ridge moves too.
+
+    The trunk itself is written down at checks.
+    """
 
     def move(self, member: Member, rows: Tensor, shared: Sequence[nn.Parameter]) -> None:
         """Solve, and take the slope of what is left; a solution counts one forward and one backward pass per case."""
-        part = member.take(rows)
-        A, Y = member.weighted(member.features(part.inputs), part)
+        held = member.task.train
+        A, Y = member.weighted(member.features(held.inputs[rows]), member.short[rows], held.norms[rows])
         objective = left_out if member.how.objective == "loo" else reduced
-        loss, trunk = objective(A, Y, member.log_ridge.exp())
+        loss, _ = objective(A, Y, member.log_ridge.exp())
         member.passes.trunk_forward += len(rows)
         member.passes.trunk_backward += len(rows)
         member.balanced(loss / member.base**2).backward(inputs=[*shared, *member.own.values()])
-        member.put(trunk)
         advance(member)
 
 
