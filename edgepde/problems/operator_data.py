@@ -116,12 +116,13 @@ def generate(
     times: Real | int | None = None,
     sensors: int = 32,
     own_inputs: bool = False,
+    x: Real | None = None,
 ) -> OperatorData:
     """`count` cases of the operator `name`.
 
     train: 256 points and 24 Chebyshev-Lobatto times in [0, horizon]; else: 128 points shifted by 0.37 of a cell and
     10 times drawn at random, up to 1.25 horizon for tests of mixtures. points, times: others (a number, or the times
-    themselves). grf: random fields as inputs. All operators of one kind of input get the same inputs for the same
+    themselves); x: the places themselves, in one period. grf: random fields as inputs. All operators of one kind of input get the same inputs for the same
     seed; own_inputs: each its own. Cases 0 .. k of a seed do not depend on `count`. ProblemError for an unknown name,
     DataError for what else cannot be.
     """
@@ -129,7 +130,8 @@ def generate(
     _check(count, seed, split, points, times, sensors)
     rng = np.random.default_rng(_entropy(seed, split, name if own_inputs else ""))
     inputs = KINDS["grf" if split == "grf" else how.inputs](count, rng, how.period)
-    where = grid(points or (256 if split == "train" else 128), how.period, 0.0 if split == "train" else SHIFT)
+    even = grid(points or (256 if split == "train" else 128), how.period, 0.0 if split == "train" else SHIFT)
+    where = even if x is None else np.asarray(x, dtype=np.float64)
     when = _times(how, split, seed, times)
     field = np.concatenate([_field(how, inputs[i : i + TOGETHER], when, where) for i in range(0, count, TOGETHER)])
     sensor_x = grid(sensors, how.period)

@@ -67,7 +67,7 @@ def test_a_cassette_per_operator(made: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_device_gives_the_solution_of_fresh_inputs(made: Path, name: str, backend: str) -> None:
     horizon = operators.operator(name).horizon
-    found = generate(name, 4, 77, split="test", points=X, times=horizon * np.array([0.25, 0.5, 0.75, 1.0]))
+    found = generate(name, 4, 77, split="test", x=X, times=horizon * np.array([0.25, 0.5, 0.75, 1.0]))
     model = edgepde_runtime.load(made, backend=backend, cassettes=[name])
     u = model(found.sensors.astype(np.float32))
     assert np.abs(u - found.field).max() <= model.holding(name).certificate.total

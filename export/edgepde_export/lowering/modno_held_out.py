@@ -58,7 +58,7 @@ def drawn(loaded: Loaded, name: str, at: Places, options: Options) -> Draws:
 def _fresh(loaded: Loaded, cassette: Cassette, at: Places, seed: int) -> Draws:
     sensor_x = loaded.shared.model.encoding.sensor_x
     times = at.times * cassette.horizon
-    found = generate(cassette.name, COUNT, SEED + seed, split="test", points=at.x, times=times, sensors=len(sensor_x))
+    found = generate(cassette.name, COUNT, SEED + seed, split="test", times=times, sensors=len(sensor_x), x=at.x)
     if not np.allclose(found.sensor_x, sensor_x):
         raise RunError(
             f"{loaded.run.path}: sensor_x: expected those of {cassette.name}, {len(sensor_x)} even ones from 0"
