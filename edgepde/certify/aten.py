@@ -174,6 +174,7 @@ READ: dict[str, Rule] = {
     "pad": _pad,
     "linear": _linear,
     "block_low_rank_apply": _in_blocks,
+    "basis_readout": lambda b, x, basis, scale: contracting.read_out(b, operand(x), operand(basis), operand(scale)),
     "addmm": _addmm,
     "mm": _matmul,
     "bmm": _matmul,

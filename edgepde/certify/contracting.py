@@ -120,6 +120,11 @@ def matrix_times(b: Builder, x: Operand, y: Operand) -> Value:
     return applied(b, held, lambda unit: left @ unit)
 
 
+def read_out(b: Builder, x: Operand, basis: Operand, scale: Operand) -> Value:
+    """The op basis_readout: x [B, K] times basis [K, N], then each column times its scale [N] or [1]."""
+    return times(b, matrix_times(b, x, basis), scale)
+
+
 def matrix_product(b: Builder, x: Value, y: Value) -> Value:
     """x y of two stacks of matrices, the batch being part of the stack."""
     if len(x.shape) < 3 or len(y.shape) < 3:

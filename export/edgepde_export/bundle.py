@@ -157,11 +157,21 @@ def _files(content: BundleContent) -> dict[str, bytes]:
         slots=content.slots,
     )
     if content.native is not None:
-        code = content.native.files(files["model.onnx"], manifest, certificate, content.golden)
+        golden, tested = _tested(content)
+        code = content.native.files(files["model.onnx"], manifest, certificate, golden, tested)
         files |= code
         listed = {name: FileEntry(hashlib.sha256(data).hexdigest(), len(data)) for name, data in code.items()}
         manifest = replace(manifest, files={**manifest.files, **listed})
     return {**files, reader.INDEX: manifest.to_json().encode(), **shelf.files(content.cassettes, manifest)}
+
+
+def _tested(content: BundleContent) -> tuple[Mapping[str, NDArray[np.floating]], Certificate | None]:
+    """What test_golden.c runs and whose statement it asks: of a model with slots, the first of its cassettes."""
+    if not content.cassettes:
+        return ({} if content.slots else content.golden), None
+    first = content.cassettes[0]
+    arrays = {"slot": first.slots, "input": first.golden.inputs, "output": first.golden.outputs}
+    return {f"{kind}/{name}": a for kind, held in arrays.items() for name, a in held.items()}, first.certificate
 
 
 def _describe(model: onnx.ModelProto, certificate: Certificate) -> None:

@@ -38,15 +38,23 @@ class Native:
     max_flash_kb: float | None = None
     log: Log = to_stderr
 
-    def files(self, model: bytes, manifest: Manifest, certificate: Certificate, golden: Golden) -> dict[str, bytes]:
+    def files(
+        self,
+        model: bytes,
+        manifest: Manifest,
+        certificate: Certificate,
+        golden: Golden,
+        tested: Certificate | None = None,
+    ) -> dict[str, bytes]:
         """The files of c99/ and lib/ by their name in the bundle; `manifest` does not list them yet.
 
+        tested: the certificate of the golden data, where it is another.
         Raises UnsupportedModel naming the node, CompilerError, BoundExceeded above a limit, NotVerified where a limit
         cannot be checked.
         """
         from .c99 import plan
 
-        sources = generate(model, manifest, certificate, golden)
+        sources = generate(model, manifest, certificate, golden, tested)
         made = {f"c99/{name}": data for name, data in sources.items()}
         with tempfile.TemporaryDirectory(prefix="edgepde-") as temporary:
             folder = unpacked(sources, Path(temporary) / "c99")
@@ -96,12 +104,14 @@ def _try(triple: str) -> None:
         raise CompilerError(f"--cc {triple}: {error}") from None
 
 
-def generate(model: bytes, manifest: Manifest, certificate: Certificate, golden: Golden) -> Mapping[str, bytes]:
+def generate(
+    model: bytes, manifest: Manifest, certificate: Certificate, golden: Golden, tested: Certificate | None = None
+) -> Mapping[str, bytes]:
     """The files of c99/ by name; raises UnsupportedModel naming the node that has no C, and what runs it."""
     from .c99 import generate as write
 
     try:
-        return write(model, manifest, certificate, golden)
+        return write(model, manifest, certificate, golden, tested)
     except UnsupportedModel as error:
         raise UnsupportedModel(f"{str(error).removesuffix(ELSEWHERE)}{ELSEWHERE}") from error
 

@@ -348,6 +348,7 @@ _STRUCTURED = {
     "max_pool": _batched,
     "pad": _pad,
     "resize": _resize,
+    "basis_readout": _batched,
     "block_low_rank_apply": _blocks,
     "conv": _batched,
     "conv_transpose": _batched,

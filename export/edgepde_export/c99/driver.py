@@ -316,9 +316,10 @@ class Driver:
 
 def check_parameters(entry: Entry, ids: Mapping[str, str]) -> list[str]:
     """The C parameters of `<model>_check`."""
+    checked = [i for i in entry.inputs if i.box]
     found = [f"size_t {ids[s]}" for s in entry.symbols]
-    found += [f"const {C_TYPES[i.value.code]} *{ids[i.name]}" for i in entry.inputs]
-    return [*found, *(f"int *{ids[i.name]}_flags" for i in entry.inputs if i.box)]
+    found += [f"const {C_TYPES[i.value.code]} *{ids[i.name]}" for i in checked]
+    return [*found, *(f"int *{ids[i.name]}_flags" for i in checked)]
 
 
 def _function(head: str, code: Code) -> str:

@@ -15,10 +15,17 @@ from . import header, project, source
 from .program import program
 
 
-def generate(model: bytes, manifest: Manifest, certificate: Certificate, golden: project.Golden) -> dict[str, bytes]:
+def generate(
+    model: bytes,
+    manifest: Manifest,
+    certificate: Certificate,
+    golden: project.Golden,
+    tested: Certificate | None = None,
+) -> dict[str, bytes]:
     """The files of c99/ by name, but for plan.json; the same bytes for the same arguments.
 
-    golden: members of golden.npz, for test_golden.c; an empty one leaves that file out.
+    golden: members of golden.npz, for test_golden.c; an empty one leaves that file out. Of a model with slots: those
+    of a cassette, slot/<name> among them. tested: the certificate that test_golden.c asks, where it is another.
 
     Raises UnsupportedModel naming the node and why the C99 target cannot take it.
     """
@@ -26,7 +33,7 @@ def generate(model: bytes, manifest: Manifest, certificate: Certificate, golden:
     banner = f"/* Generated; model_hash {manifest.model_hash}. SPDX-License-Identifier: Apache-2.0 */"
     text = source.write(made, banner)
     files = {f"{made.name}.c": text.text, f"{made.name}.h": header.write(made, text, manifest, certificate)}
-    files |= project.files(made, golden, certificate)
+    files |= project.files(made, golden, tested or certificate)
     files |= {f"kernels/{name}": content for name, content in kernels(text.kernels).items()}
     return {name: content.encode() for name, content in sorted(files.items())}
 

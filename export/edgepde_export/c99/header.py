@@ -48,13 +48,19 @@ def _declaration(program: Program, part: Part) -> str:
 
 def _inputs(program: Program, manifest: Manifest) -> str:
     lines = []
-    for spec, given in zip(manifest.inputs, program.parts[0].entry.inputs, strict=True):
+    given_by = {i.name: i for i in program.parts[0].entry.inputs}
+    for spec in manifest.inputs:
+        given = given_by[spec.name]
         shape = _spelled(program, given.value.shape)
         lines.append(f" * {program.ids[spec.name]} {spec.dtype} {shape}, inside the box")
         for column in columns.compact([vars(c) for c in spec.columns], "name"):
             unit = f" {_comment(column['unit'])}" if column["unit"] else ""
             name = _comment(columns.spelled(column, "name"))
             lines.append(f" *     {name}: {column['low']!r} .. {column['high']!r}{unit}")
+    for slot in manifest.slots:
+        shape = _spelled(program, given_by[slot.name].value.shape)
+        bits = ", the bits of halves" if slot.dtype == "float16" else ""
+        lines.append(f" * {program.ids[slot.name]} {slot.dtype} {shape}{bits}: of one cassette, finite; not looked at")
     return "\n".join(lines)
 
 

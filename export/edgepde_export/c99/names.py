@@ -9,7 +9,7 @@ from importlib import resources
 
 # Loop indices, constants, values and functions of the driver, and whatever begins like a kernel.
 _OURS = re.compile(
-    r"[bceijklmnopqrs]|[cvt]\d+|.*_(flags|low|high)|(tile|lane|map|dense|sum|products|ep|EP|edgepde|EDGEPDE)_.*"
+    r"[bceijklmnopqrs]|[cvt]\d+|.*_(flags|low|high)|(tile|lane|map|dense|sum|products|readout|ep|EP|edgepde|EDGEPDE)_.*"
     r"|(blocks|pool|interpolate|normalise)_.*"
     r"|(run|coefficients|field)_(before|tile|rows)"
 )

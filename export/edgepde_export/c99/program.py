@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgepde_runtime.errors import UnsupportedModel
-from edgepde_runtime.manifest import InputSpec, Manifest
+from edgepde_runtime.manifest import Manifest
 from edgepde_runtime.onnxmodel import Model
 
 from .building import FLOATS
@@ -45,11 +45,11 @@ def program(model: Model, manifest: Manifest) -> Program:
     traced = trace(model)
     if len(traced.symbols) > MOST_FREE or len(traced.outer) > 1:
         raise UnsupportedModel(f"expected at most {MOST_FREE} free sizes, got {', '.join(traced.symbols)}")
-    specs = {spec.name: spec for spec in manifest.inputs}
+    boxes = {spec.name: tuple((column.low, column.high) for column in spec.columns) for spec in manifest.inputs}
     for name, value in traced.outputs.items():
         if value.code not in FLOATS:
             raise UnsupportedModel(f"output {name!r}: expected float32 or float64, got {value.code}")
-    inputs = tuple(Input(name, value, _box(specs[name])) for name, value in traced.inputs.items())
+    inputs = tuple(Input(name, value, boxes.get(name, ())) for name, value in traced.inputs.items())
     outputs = tuple(
         Output(spec.name, traced.outputs[spec.name], spec.diagnostic, spec.threshold) for spec in manifest.outputs
     )
@@ -60,10 +60,6 @@ def program(model: Model, manifest: Manifest) -> Program:
     stem = model_name(manifest.name)
     ids = distinct([*names, *([COEFFICIENTS] if len(parts) > 1 else [])], stem)
     return Program(stem, parts, ids)
-
-
-def _box(spec: InputSpec) -> tuple[tuple[float, float], ...]:
-    return tuple((column.low, column.high) for column in spec.columns)
 
 
 def part(entry: Entry, operations: tuple[Operation, ...]) -> Part:

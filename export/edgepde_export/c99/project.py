@@ -17,7 +17,7 @@ from .source import literal_in_array
 from .value import C_TYPES
 
 GOLDEN_ROWS = 8
-DTYPES = {"f32": "float32", "f64": "float64"}
+DTYPES = {"f16": "float16", "f32": "float32", "f64": "float64"}
 Golden = Mapping[str, NDArray[np.floating]]
 
 
@@ -46,15 +46,16 @@ def _dispatch(entry: Entry) -> dict[str, str]:
     sizes = ["size_t"] * len(entry.symbols)
     inputs = [f"const {C_TYPES[i.value.code]} *" for i in entry.inputs]
     outputs = [f"{C_TYPES[o.value.code]} *" for o in entry.outputs]
-    flags = ["int *"] * len(entry.inputs)
+    checked = [kind for i, kind in zip(entry.inputs, inputs, strict=True) if i.box]
+    flags = ["int *"] * len(checked)
     given = [f"sizes[{i}]" for i in range(len(sizes))]
     read = [f"({kind})inputs[{i}]" for i, kind in enumerate(inputs)]
     written = [f"({kind})outputs[{i}]" for i, kind in enumerate(outputs)]
     return {
         "run_types": ", ".join([*sizes, *inputs, *outputs, "void *"]),
-        "check_types": ", ".join([*sizes, *inputs, *flags]),
-        "check_arguments": ", ".join([*given, *read, *(f"flags[{i}]" for i in range(len(flags)))]),
-        "silent_arguments": ", ".join([*given, *read, *(["NULL"] * len(flags))]),
+        "check_types": ", ".join([*sizes, *checked, *flags]),
+        "check_arguments": ", ".join([*given, *read[: len(checked)], *(f"flags[{i}]" for i in range(len(flags)))]),
+        "silent_arguments": ", ".join([*given, *read[: len(checked)], *(["NULL"] * len(flags))]),
         "run_arguments": ", ".join([*given, *read, *written]),
     }
 
@@ -63,6 +64,10 @@ def _example(program: Program, entry: Entry) -> dict[str, str]:
     ids = program.ids
     declared, prints = [], []
     for given in entry.inputs:
+        if not given.box:
+            declared.append("    /* an array of a cassette stands here */")
+            declared.append(f"    static const {C_TYPES[given.value.code]} {ids[given.name]}[{given.columns}] = {{0}};")
+            continue
         number = np.dtype(DTYPES[given.value.code]).type
         middle = ", ".join(literal_in_array(number((low + high) / 2)) for low, high in given.box)
         declared.append(f"    const {C_TYPES[given.value.code]} {ids[given.name]}[{given.columns}] = {{{middle}}};")
@@ -76,11 +81,13 @@ def _example(program: Program, entry: Entry) -> dict[str, str]:
 
 
 def _golden(program: Program, entry: Entry, golden: Golden, certificate: Certificate) -> dict[str, str]:
-    rows = {i.rows: min(GOLDEN_ROWS, len(golden[f"input/{i.name}"])) for i in entry.inputs}
+    rows = {i.rows: min(GOLDEN_ROWS, len(golden[f"input/{i.name}"])) for i in entry.inputs if i.box}
     ids = program.ids
     arrays, checks, kinds = [], [], set()
     for given in entry.inputs:
-        arrays.append(_array(ids[given.name], given, golden[f"input/{given.name}"][: rows[given.rows]]))
+        slot = golden.get(f"slot/{given.name}", np.zeros(0 if given.box else given.columns))
+        held = golden[f"input/{given.name}"][: rows[given.rows]] if given.box else slot
+        arrays.append(_array(ids[given.name], given, held))
     for output in entry.outputs:
         name, kind = ids[output.name], output.value.code
         count = _count(output, rows)

@@ -17,7 +17,7 @@ from .dims import Shape, dim, evaluate, features, spelled, stand_ins, symbols
 from .operations import Operation
 from .packed import packed
 from .rules import rule_for
-from .value import Store, Value, code_of, constant
+from .value import STORED, Store, Value, code_of, constant
 
 LARGEST_FOLDED = 1 << 24
 # What keeps products of free sizes products: ops whose inputs may all be such, and those of which the first may.
@@ -53,8 +53,8 @@ def trace(model: Model) -> Traced:
     builder = Builder(stand_ins(names), lane)
     values: dict[str, Value] = {}
     for info in graph.inputs:
-        code = code_of(info.dtype, f"input {info.name!r}")
         shape = shapes[info.name]
+        code = STORED.get(info.dtype.name if not symbols(shape) else "") or code_of(info.dtype, f"input {info.name!r}")
         varying = lane in symbols(shape)
         values[info.name] = Value(Store("input", code, features(shape), varying, info.name), shape)
     inputs = dict(values)

@@ -8,6 +8,7 @@ from .. import packed
 from ..building import FLOATS, Builder, Call, refuse_sizes, viewed
 from ..dims import features, spelled, symbols
 from ..operations import Dense, Products
+from ..readout import Readout
 from ..value import Value, broadcast
 
 
@@ -38,10 +39,11 @@ def product(call: Call, builder: Builder, x: Value, w: Value) -> Value:
     batch, rest = w.shape[:-2], x.shape[:-2]
     varying = x.varying or w.varying
     if all(d == () for d in batch) and not w.varying:
-        if w.data is None:  # a layer reads its weights past their end, which a caller's array does not allow
-            w = builder.copied(call.label, w, w.shape)
         shape = (*rest, x.shape[-2], w.shape[-1])
         output = builder.new(x.code, shape, varying=varying)
+        if w.data is None:  # a layer reads its weights past their end, which a caller's array does not allow
+            rows = features(x.shape[:-1])
+            return builder.add(Readout((x, w), output, call.label, rows, terms, columns))
         stored, scale = packed.columns(w) or (w, None)
         rows = features(x.shape[:-1])
         return builder.add(Dense((x, stored), output, call.label, rows, terms, columns, scale=scale))
