@@ -1,0 +1,112 @@
+"""One operator in a fit: its cases and their mirror images, its held cases, both in the canonical frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import linear_part
+from ..encoding import Encoding, frame, rotate
+from ..prepared import Norm, Prepared
+from ..spectral import Spectral
+from ..symmetry import TRANSFORMS
+
+if TYPE_CHECKING:
+    from edgepde.problems.operator_data import OperatorData
+
+Floats = NDArray[np.float64]
+KEPT = 1e-6
+"""Singular values of targets below this share of the largest are left out."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Cases to choose by, at any times: inputs [N, I], what the linear part leaves [N, T (2m+1)], norms [N].
+
+    rest is scaled so that its Euclidean norm is that of u on the grid; lost [N]: squares of u that no mode holds;
+    lift takes flat coefficients (see Norm) to where rest is.
+    """
+
+    inputs: Floats
+    rest: Floats
+    norms: Floats
+    lost: Floats
+    time: Floats
+    norm: Norm
+
+    def lift(self, flat: Floats) -> Floats:
+        """[R, P] to [R, T (2m+1)]."""
+        made = np.einsum("td,rdk->rtk", self.time, self.norm.back(flat)) * self.norm.space
+        return np.asarray(made.reshape(len(flat), -1))
+
+    def error(self, lifted: Floats) -> float:
+        """Mean relative L2 error of what is found for the rest [N, T (2m+1)]."""
+        squares = ((lifted - self.rest) ** 2).sum(1) + self.lost
+        return float((np.sqrt(squares) / self.norms).mean())
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Member:
+    """prepared: its cases; held: those to choose by; images: transforms of TRANSFORMS that are taken with them."""
+
+    prepared: Prepared
+    held: Held
+    images: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The operator's."""
+        return self.prepared.name
+
+    def with_images(self, images: tuple[str, ...]) -> Member:
+        """The same operator with other images."""
+        return replace(self, images=images)
+
+    @cached_property
+    def cases(self) -> tuple[Floats, Floats, Floats]:
+        """Inputs [N', I], flat rest [N', P] and weights [N'] (1 / norm, mean square 1) of the cases and their images."""
+        p = self.prepared
+        pairs = [(p.inputs, p.outputs)]
+        for name in self.images:
+            c, u = TRANSFORMS[name](p.inputs, p.outputs, np.random.default_rng(0))
+            turn = frame(c, max(c.shape[-1], u.shape[-1]) // 2, float(p.turned))
+            pairs.append((rotate(c, turn), rotate(u, turn)))
+        inputs, outputs = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+        whole = replace(p, inputs=inputs, outputs=outputs)
+        weights = 1.0 / np.maximum(whole.norms, 1e-3 * whole.norms.max())
+        return inputs, whole.rest, weights / np.sqrt((weights**2).mean())
+
+    @cached_property
+    def modes(self) -> tuple[Floats, Floats]:
+        """Targets [N', r] and their orthonormal rows [r, P]: rest = targets @ rows but for a share KEPT."""
+        left, sizes, rows = np.linalg.svd(self.cases[1], full_matrices=False)
+        count = max(1, int((sizes > KEPT * sizes[0]).sum()))
+        return left[:, :count] * sizes[:count], rows[:count]
+
+
+def held(data: OperatorData, encoding: Encoding, fitted: Prepared) -> Held:
+    """Cases of the same operator at whatever times they have, with the linear part that was fitted."""
+    norm = fitted.norm
+    modes = min(norm.modes, (len(data.x) - 1) // 2)
+    space = Spectral(encoding.period, modes, 1.0, 0).space_matrix(data.x)
+    short = np.asarray(data.field, np.float64) @ np.linalg.pinv(space)
+    found = np.zeros((*short.shape[:-1], 2 * norm.modes + 1))
+    found[..., : modes + 1], found[..., norm.modes + 1 : norm.modes + 1 + modes] = np.split(short, [modes + 1], axis=-1)
+    given = encoding.coefficients(data.sensors)
+    turn = frame(given, max(encoding.modes, norm.modes), float(fitted.turned))
+    inputs = rotate(given, turn)
+    terms = max(norm.terms, fitted.multiplier.shape[1])
+    time = Spectral(encoding.period, 0, fitted.horizon, terms - 1).time_matrix(data.times)
+    linear = linear_part.apply(fitted.multiplier, inputs, found.shape[-1])
+    rest = rotate(found, turn) - time[:, : linear.shape[1]] @ linear
+    norms = (np.asarray(data.field, np.float64) ** 2).mean(-1).sum(-1)
+    lost = np.maximum(norms - ((found * norm.space) ** 2).sum((1, 2)), 0.0)
+    flat = (rest * norm.space).reshape(len(rest), -1) / fitted.scale
+    scale = fitted.scale
+    return Held(inputs, flat, np.sqrt(norms) / scale, lost / scale**2, time[:, : norm.terms], norm)

@@ -1,0 +1,40 @@
+"""What a fit in closed form can be told."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from edgepde.errors import SettingError
+
+LEAST = {"units": 1, "features": 1, "rank": 1}
+
+
+@dataclass(frozen=True)
+class Closed:
+    """units: Gaussian centres of the branch; features: what its output layer makes of them; rank: rows of a basis.
+
+    All three are upper limits. slack: a basis is cut where the validation error grows by this share of itself at most.
+    exact: relative validation error at which a linear part alone is good enough. widths: of the Gaussians, in root mean
+    square sizes of the inputs, one of which is chosen. numbers: that an operator may store at most, None for any.
+    """
+
+    units: int = 768
+    features: int = 128
+    rank: int = 32
+    slack: float = 0.02
+    exact: float = 2e-4
+    widths: tuple[float, ...] = (0.5, 0.7, 1.0, 1.4)
+    numbers: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in LEAST.items():
+            if getattr(self, name) < least:
+                raise SettingError(f"{name}: expected at least {least}, got {getattr(self, name)}")
+        for name in ("slack", "exact"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
+                raise SettingError(f"{name}: expected a number of at least 0, got {getattr(self, name)}")
+        if not self.widths or not all(math.isfinite(w) and w > 0 for w in self.widths):
+            raise SettingError(f"widths: expected numbers above 0, got {list(self.widths)}")
+        if self.numbers is not None and self.numbers < 1:
+            raise SettingError(f"numbers: expected at least 1 or none, got {self.numbers}")
