@@ -75,7 +75,9 @@ class Prepared:
     def rest(self) -> Floats:
         """Flat [N, P]."""
         linear = linear_part.apply(self.multiplier, self.inputs, self.outputs.shape[-1])[:, : self.norm.terms]
-        return self.norm.flat(self.outputs - linear) / self.scale
+        left = self.outputs.copy()
+        left[:, : linear.shape[1]] -= linear
+        return self.norm.flat(left) / self.scale
 
     @property
     def norms(self) -> Floats:
