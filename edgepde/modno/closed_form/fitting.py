@@ -25,7 +25,7 @@ from .settings import Closed
 if TYPE_CHECKING:
     from edgepde.problems.operator_data import OperatorData
 
-ROOM = 0.05
+ROOM = 0.2
 """Sensors may leave the range seen in training by so much of it."""
 
 
