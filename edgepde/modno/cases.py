@@ -35,7 +35,10 @@ class Cases:
 
 
 def drawn(name: str, how: Settings, seed: int) -> Cases:
-    """Fresh cases of a known operator; those to measure on lie at other points and other times than all others."""
+    """Fresh cases of a known operator, at other points and times than those of training.
+
+    But for the validation of schemes with gradients: these compare coefficients, which few times do not give.
+    """
     known = operators.operator(name)
     points, times = COARSE if how.samples < FEW else (None, None)
     train = generate(
@@ -43,8 +46,8 @@ def drawn(name: str, how: Settings, seed: int) -> Cases:
         own_inputs=how.own_inputs,
     )  # fmt: skip
     validation = generate(
-        name, how.validation, seed, split="validation", points=len(train.x), times=train.times, sensors=how.sensors,
-        own_inputs=how.own_inputs,
+        name, how.validation, seed, split="validation", sensors=how.sensors, own_inputs=how.own_inputs,
+        points=len(train.x) if how.by_gradients else None, times=train.times if how.by_gradients else None,
     )  # fmt: skip
     test = generate(name, how.test, seed, split="test", sensors=how.sensors, own_inputs=how.own_inputs)
     return Cases(train, validation, test, known.horizon, known.statement, known.unit, known.is_linear)

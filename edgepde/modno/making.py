@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, final
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast, final
 
 import numpy as np
 import torch
 
+from edgepde.errors import SettingError
 from edgepde.train.ranks import Ranks
 from edgepde.train.run_folder import Run
 
@@ -17,60 +18,92 @@ from .branches._branch import Branch
 from .branches.gaussian import Gaussian
 from .cases import Cases
 from .cassette import Cassette
+from .closed_form import Closed, fit
 from .encoding import Encoding
 from .prepared import Floats, Prepared, factored, held, prepare
-from .settings import Settings
-from .sizes import Chosen
+from .settings import BY_GRADIENTS, Settings
+from .sizes import output_sizes
+from .spectral import Spectral
+from .symmetry import symmetries
 from .training.settings import Fit
 from .training.task import Part, Task
 
+FEATURES, UNITS, RANK = 64, 256, 32
 CHECKS = 40
 """Validations in a whole training by gradients."""
-ROOM = 0.05
+ROOM = 0.2
 """Sensors may leave the range seen in training by so much of it."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Made:
-    """A branch with cassettes of this rank's operators; passes of this rank; history of the training."""
+    """A branch, cassettes and passes of this rank's operators; history of the training; found: by operator."""
 
     branch: Branch
     cassettes: Mapping[str, Cassette]
-    passes: Mapping[str, int]
-    history: Mapping[str, Any]
+    passes: Mapping[str, int] = field(default_factory=dict)
+    history: Mapping[str, Any] = field(default_factory=dict)
+    found: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def make(
-    cases: Sequence[Cases],
-    encoding: Encoding,
-    sizes: Mapping[str, Chosen],
-    how: Settings,
-    ranks: Ranks,
-    run: Run,
-    device: torch.device,
+    cases: Sequence[Cases], encoding: Encoding, how: Settings, ranks: Ranks, run: Run, device: torch.device
 ) -> Made:
-    """The branch of all ranks and the cassettes of these operators, by gradients on what the linear parts leave."""
-    fitted = {one.name: prepare(one.train, encoding, *sizes[one.name], True, one.horizon) for one in cases}
-    branch = _branch(encoding, how, run.seed, _spread(list(fitted.values()), encoding, ranks)).to(device)
+    """The branch of all ranks and the cassettes of these operators; SettingError for schemes of one process alone."""
+    if ranks.size > 1 and not how.by_gradients:
+        raise SettingError(f"scheme: {how.scheme} runs in one process; on several: {', '.join(BY_GRADIENTS)}")
+    if how.by_gradients:
+        return trained(cases, encoding, how, ranks, run, device)
     if how.scheme == "linear":
-        blank = {one.name: cassette(one, fitted[one.name], *_nothing(branch, fitted[one.name])) for one in cases}
-        return Made(branch, blank, {}, {})
+        return linear(cases, encoding, how, run.seed)
+    return closed(cases, how)
+
+
+def closed(cases: Sequence[Cases], how: Settings) -> Made:
+    """In closed form, nothing is iterated."""
+    sizes = {name: getattr(how, name) for name in ("units", "features", "rank") if getattr(how, name) is not None}
+    found = fit(
+        [one.train for one in cases], [one.validation for one in cases], Closed(**sizes),
+        {one.name: one.horizon for one in cases},
+    )  # fmt: skip
+    return Made(found.model.branch, found.cassettes, found=found.figures)
+
+
+def linear(cases: Sequence[Cases], encoding: Encoding, how: Settings, seed: int) -> Made:
+    """The linear parts alone, beside a branch that nobody reads."""
+    branch = _branch(encoding, replace(how, features=1, widths=(), branch="mlp"), seed, torch.ones(encoding.width))
+    made = {}
+    for one in cases:
+        fitted = _prepared(one, encoding)
+        nothing = np.zeros((branch.width + encoding.width + 1, 0)), np.zeros((0, *fitted.outputs.shape[1:]))
+        made[one.name] = cassette(one, fitted, *nothing)
+    return Made(branch, made)
+
+
+def trained(
+    cases: Sequence[Cases], encoding: Encoding, how: Settings, ranks: Ranks, run: Run, device: torch.device
+) -> Made:
+    """By gradients on what the linear parts leave."""
+    fitted = {one.name: _prepared(one, encoding) for one in cases}
+    spread = _spread(list(fitted.values()), encoding, ranks)
+    branch = _branch(encoding, how, run.seed, spread).to(device)
     tasks = [_task(one, fitted[one.name], encoding, device) for one in cases]
     found = distributed.fit(branch, tasks, fit_settings(how), ranks, run, seed=run.seed)
     made = {}
     for one in cases:
         weights = found.operators[one.name].basis.double().cpu().numpy()
-        made[one.name] = cassette(one, fitted[one.name], *factored(weights, fitted[one.name].norm, how.rank))
-    return Made(branch.cpu(), made, found.passes.counts(), {"checks": list(found.history), "best_step": found.step})
+        factors = factored(weights, fitted[one.name].norm, RANK if how.rank is None else how.rank)
+        made[one.name] = cassette(one, fitted[one.name], *factors)
+    history = {"checks": list(found.history), "best_step": found.step}
+    return Made(branch.cpu(), made, found.passes.counts(), history)
 
 
 def fit_settings(how: Settings) -> Fit:
     """Of the trainer."""
     every = max(1, how.steps // CHECKS)
-    scheme = how.scheme if how.scheme in ("varpro", "joint", "alternating") else "joint"
     return Fit(
-        scheme=scheme, steps=how.steps, batch=how.batch, q=how.q, rate=how.rate, branch_rate=how.rate, check=every,
+        scheme=cast(Literal["varpro", "joint", "alternating"], how.scheme), steps=how.steps, batch=how.batch, q=how.q, rate=how.rate, branch_rate=how.rate, check=every,
         patience=CHECKS,
     )  # fmt: skip
 
@@ -103,9 +136,12 @@ def _part(data: Prepared, device: torch.device) -> Part:
     return Part(*tensors)
 
 
-def _nothing(branch: Branch, fitted: Prepared) -> tuple[Floats, Floats]:
-    width = branch.width + fitted.inputs.shape[1] + 1
-    return np.zeros((width, 0)), np.zeros((0, *fitted.outputs.shape[1:]))
+def _prepared(one: Cases, encoding: Encoding) -> Prepared:
+    sizes = output_sizes(one.train, one.horizon)
+    form = Spectral(encoding.period, sizes.modes, one.horizon, sizes.terms - 1)
+    outputs = form.coefficients(one.train.field, one.train.times, one.train.x)
+    turned = "shift" in symmetries(encoding.coefficients(one.train.sensors), outputs)
+    return prepare(one.train, encoding, *sizes, turned, one.horizon)
 
 
 def _spread(fitted: Sequence[Prepared], encoding: Encoding, ranks: Ranks) -> torch.Tensor:
@@ -122,10 +158,11 @@ def _spread(fitted: Sequence[Prepared], encoding: Encoding, ranks: Ranks) -> tor
 
 def _branch(encoding: Encoding, how: Settings, seed: int, spread: torch.Tensor) -> Branch:
     """A fresh one, the same on every rank, that reads coefficients over their spread."""
-    sizes = {"widths": [how.units, how.units]} if how.branch == "mlp" else {"units": how.units}
+    sizes = {"widths": list(how.widths)} if how.branch == "mlp" else {"units": how.units or UNITS}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made = branches.build({"kind": how.branch, "inputs": encoding.width, "features": how.features, **sizes})
+        features = how.features or FEATURES
+        made = branches.build({"kind": how.branch, "inputs": encoding.width, "features": features, **sizes})
     wide = spread * (encoding.width**0.5 if isinstance(made, Gaussian) else 1.0)
     with torch.no_grad():
         made.scale.copy_(1.0 / wide)  # type: ignore[operator]

@@ -9,7 +9,8 @@ from edgepde.errors import SettingError
 from edgepde.problems import operators
 
 Scheme = Literal["auto", "closed", "varpro", "joint", "alternating", "linear"]
-LEAST = {"samples": 2, "validation": 1, "test": 1, "sensors": 3, "features": 1, "units": 1, "rank": 0, "steps": 1}
+LEAST = {"samples": 2, "validation": 1, "test": 1, "sensors": 3, "features": 1, "units": 1, "rank": 1, "steps": 1}
+BY_GRADIENTS = ("varpro", "joint", "alternating")
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,11 @@ class Settings:
     learn from, to choose by, to measure on (fresh draws at places and times that training never saw).
 
     scheme: closed (Gaussian features and ridge regression, nothing is iterated), varpro, joint or alternating
-    (gradients, see docs/modno.md), linear (the linear part alone), auto (closed). sensors: of an input, on one period.
-    features: of the shared branch; units: in its hidden layers; branch: mlp or gaussian, for schemes with gradients.
-    rank: rows of an operator's basis at most. steps, batch, q, rate: of schemes with gradients. own_inputs: every
-    operator draws inputs of its own.
+    (gradients, see docs/modno.md), linear (the linear part alone), auto (closed, in several processes joint).
+    sensors: of an input, on one period.
+    features: of the shared branch at most; units: Gaussian ones in it; rank: rows of an operator's basis at most; none
+    is the scheme's own. branch (mlp of hidden layers of these widths, or gaussian), steps, batch, q, rate: of
+    schemes with gradients, see edgepde/modno/training/settings.py. own_inputs: every operator draws inputs of its own.
     """
 
     operators: tuple[str, ...] = ()
@@ -30,10 +32,11 @@ class Settings:
     test: int = 200
     scheme: Scheme = "auto"
     sensors: int = 32
+    features: int | None = None
+    units: int | None = None
+    rank: int | None = None
     branch: Literal["mlp", "gaussian"] = "mlp"
-    features: int = 64
-    units: int = 128
-    rank: int = 32
+    widths: tuple[int, ...] = (100, 100)
     steps: int = 2000
     batch: int = 0
     q: float = 1.0
@@ -42,11 +45,16 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, least in LEAST.items():
-            if getattr(self, name) < least:
+            if getattr(self, name) is not None and getattr(self, name) < least:
                 raise SettingError(f"{name}: expected at least {least}, got {getattr(self, name)}")
         if len(set(self.operators)) != len(self.operators):
             raise SettingError(f"operators: expected names that differ, got {', '.join(self.operators)}")
         self.named()
+
+    @property
+    def by_gradients(self) -> bool:
+        """Whether something is iterated."""
+        return self.scheme in BY_GRADIENTS
 
     def named(self) -> tuple[str, ...]:
         """The operators asked for; ProblemError for one there is not."""
@@ -56,6 +64,6 @@ class Settings:
         """Few operators, few cases, few steps."""
         names = self.operators or operators.names()
         return replace(
-            self, operators=names[:2], samples=24, validation=8, test=8, sensors=12, features=8, units=16, rank=6,
-            steps=20,
+            self, operators=names[:2], samples=32, validation=8, test=8, sensors=12, features=8, units=16, rank=6,
+            widths=(16,), steps=20,
         )  # fmt: skip

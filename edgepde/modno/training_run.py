@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ from .figures import against_exact, figures, table
 from .making import make
 from .model import SharedModel
 from .settings import Settings
-from .sizes import encoding_of, input_modes, output_sizes
+from .sizes import encoding_of, input_modes
 
 SOLUTION = "fresh cases of a pseudo-spectral or exact solution, at places and times that training never saw"
 
@@ -38,13 +39,23 @@ def train(config: Settings, run: Run, device: torch.device) -> None:
 
 def _train(config: Settings, run: Run, device: torch.device, ranks: Ranks) -> None:
     began = time.monotonic()
+    if ranks.size > 1 and config.scheme == "auto":
+        config = replace(config, scheme="joint")
     cases = [drawn(name, config, run.seed) for name in ranks.mine(config.named())]
     encoding = common_encoding(cases, ranks)
-    sizes = {one.name: output_sizes(one.train, one.horizon) for one in cases}
-    made = make(cases, encoding, sizes, config, ranks, run, device)
+    made = make(cases, encoding, config, ranks, run, device)
     held = cassettes(ranks, made.cassettes)
     model = model_for(encoding, made.branch, list(held.values()))
-    found = everyones(ranks, {one.name: figures(model, held[one.name], one.validation, one.test) for one in cases})
+    found = everyones(
+        ranks,
+        {
+            one.name: {
+                **figures(model, held[one.name], one.validation, one.test),
+                "fit": dict(made.found.get(one.name, {})),
+            }
+            for one in cases
+        },
+    )
     about = everyones(ranks, {one.name: described(one) for one in cases})
     passes = summed(ranks, made.passes)
     if not ranks.is_first:
