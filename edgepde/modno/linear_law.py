@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -13,13 +13,15 @@ from .spectral import Spectral
 
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
-TOLERANCE = 1e-4
-"""Of a mode's factor, relative to the largest: how well a law must give a mode that it was not fitted to."""
+EXACT, LEAST = 1e-4, 0.1
+"""Error of a law, of a mode that it was not fitted to, relative to the largest factor: where the shortest law is taken,
+and where none is."""
 HIGHEST = 4
 """Highest derivative in x of a law."""
 GROWTH = 1.05
 ROUNDS = 30
 MOST_TERMS, RESOLVED = 64, 1e-6
+"""Degrees in time that unseen modes may ask for; those below RESOLVED, or a tenth of the law's error, are left out."""
 
 
 @final
@@ -27,8 +29,8 @@ MOST_TERMS, RESOLVED = 64, 1e-6
 class Law:
     """d^p u / dt^p = sum_j symbol[j] d^j u / dx^j, p = order 1 or 2 (then from rest): mode k is multiplied by
 
-    exp(s_k t) or cosh(sqrt(s_k) t), s_k = sum_j symbol[j] (2 pi i k / period)^j. error: of the highest mode that was
-    seen, by a law fitted to the others.
+    exp(s_k t) or cosh(sqrt(s_k) t), s_k = sum_j symbol[j] (2 pi i k / period)^j. error: at seen modes, and of the
+    highest of them by a law fitted to the others, relative to the largest factor.
     """
 
     order: int
@@ -47,22 +49,23 @@ class Law:
 
 
 def find(factors: Complex, seen: NDArray[np.bool_], horizon: float, period: float) -> Law | None:
-    """The law that gives all seen modes, and the highest of them also when fitted to the others; None where none does.
+    """The law that gives the seen modes, and the highest of them when fitted to the others; None where none does.
 
-    factors [q, l+1]: Chebyshev coefficients on [0, horizon] of every mode's factor; seen [l+1].
+    factors [q, l+1]: Chebyshev coefficients on [0, horizon] of every mode's factor; seen [l+1]. The shortest law that
+    is EXACT; else the best, if it is off by LEAST at most: the linear part of a nonlinear operator obeys none exactly.
     """
     k = np.flatnonzero(seen)
     times = 0.5 * horizon * (1.0 - np.cos(np.linspace(0.0, np.pi, 2 * len(factors))))
     wanted = Spectral(period, 0, horizon, len(factors) - 1).time_matrix(times) @ factors[:, k]
+    found = []
     for order in (1, 2):
         rates = np.array([_rate(order, factors[:, j], horizon, times, wanted[:, i]) for i, j in enumerate(k)])
-        if _far(_course(order, rates, times[:, None]), wanted):
-            continue
         for highest in range(HIGHEST + 1):
-            found = _held_out(order, highest, k, rates, times, wanted, period)
-            if found is not None:
-                return found
-    return None
+            if len(k) - 1 > highest // 2 and np.count_nonzero(k[:-1]) >= (highest + 1) // 2:
+                found.append(_law(order, highest, k, rates, times, wanted, period))
+    exact = [law for law in found if law.error <= EXACT]
+    best = min(exact, key=lambda law: len(law.symbol)) if exact else min(found, key=lambda law: law.error, default=None)
+    return best if best is not None and best.error <= LEAST else None
 
 
 def extended(factors: Complex, seen: NDArray[np.bool_], law: Law, horizon: float, reach: float) -> Complex:
@@ -80,7 +83,7 @@ def extended(factors: Complex, seen: NDArray[np.bool_], law: Law, horizon: float
     values = np.where(calm | seen, values, 0.0)
     made = np.asarray(chebyshev.chebfit(nodes, values, MOST_TERMS - 1), np.complex128)
     size = np.abs(made).max(1)
-    terms = int(np.flatnonzero(size > RESOLVED * size.max())[-1]) + 1
+    terms = int(np.flatnonzero(size > max(RESOLVED, 0.1 * law.error) * size.max())[-1]) + 1
     if reach != horizon:
         return made[:terms]
     terms = max(terms, len(factors))
@@ -88,24 +91,15 @@ def extended(factors: Complex, seen: NDArray[np.bool_], law: Law, horizon: float
     return np.where(seen, own, made[:terms])
 
 
-def _held_out(
+def _law(
     order: int, highest: int, k: NDArray[np.int64], rates: Complex, times: Floats, wanted: Complex, period: float
-) -> Law | None:
-    """The law with derivatives up to `highest`, where it passes."""
-    if len(k) - 1 < highest // 2 + 1 or np.count_nonzero(k[:-1]) < (highest + 1) // 2:
-        return None
-    less = _symbol(k[:-1], rates[:-1], highest, period)
-    other = Law(order, less, period, 0.0).factors(times, k[-1:])
-    if _far(other, wanted[:, -1:]):
-        return None
-    error = float(np.abs(other - wanted[:, -1:]).max() / np.abs(wanted).max())
-    law = Law(order, _symbol(k, rates, highest, period), period, error)
-    return None if _far(law.factors(times, k), wanted) else law
-
-
-def _far(found: Complex, wanted: Complex) -> bool:
-    """NaN and infinity are far."""
-    return not bool((np.abs(found - wanted) <= TOLERANCE * np.abs(wanted).max()).all())
+) -> Law:
+    """Of derivatives up to `highest`; error: the larger of that of all modes and of the highest by the others."""
+    less = Law(order, _symbol(k[:-1], rates[:-1], highest, period), period, 0.0)
+    law = Law(order, _symbol(k, rates, highest, period), period, 0.0)
+    pairs = ((less.factors(times, k[-1:]), wanted[:, -1:]), (law.factors(times, k), wanted))
+    errors = [float(np.abs(found - own).max() / np.abs(wanted).max()) for found, own in pairs]
+    return replace(law, error=max(errors) if np.isfinite(errors).all() else np.inf)
 
 
 def _symbol(k: NDArray[np.int64], rates: Complex, highest: int, period: float) -> Floats:
