@@ -83,6 +83,11 @@ class How:
 
 
 @dataclass(frozen=True)
+class Falling(How):
+    """The rate falls as a cosine over the longest training, and nothing ends before."""
+
+
+@dataclass(frozen=True)
 class Cases:
     """What a net is fitted to. inputs [N, S]; field [N, T, n] at times [T], in units of the horizon, and x [n].
 
@@ -109,6 +114,12 @@ class Net:
     history: list[tuple[float, float]] = field(default_factory=list)
     passes: int = 0
     """Forward and backward, of branch and trunk, all together."""
+
+    @property
+    def passes_to_best(self) -> int:
+        """Until the weights that are kept were reached."""
+        last, best = self.history[-1][0], min(self.history, key=lambda check: check[1])[0]
+        return round(self.passes * best / last)
 
     def __call__(self, inputs: Floats, times: Floats, x: Floats) -> NDArray[np.float64]:
         """u [N, T, n]; times in units of the horizon."""
@@ -180,6 +191,8 @@ class _Trainer:
         steps = self.how.longest * count // min(self.how.cases, count)
         self._gather()
         for step in range(1, steps + 1):
+            if isinstance(self.how, Falling):
+                self._fall(step / steps)
             self._step()
             if step % self.how.check == 0 or step == steps:
                 self._check(step * min(self.how.cases, count) / count)
@@ -188,6 +201,10 @@ class _Trainer:
         for net, kept in zip(self.nets, self.kept, strict=True):
             net.leaves = kept
         return self.nets
+
+    def _fall(self, share: float) -> None:
+        for group in self.adam.param_groups:
+            group["lr"] = 0.5 * self.how.rate * (1.0 + math.cos(math.pi * share))
 
     def _gather(self) -> None:
         """Inputs, fields and weights of the nets that still learn, one behind the other."""
@@ -240,7 +257,7 @@ class _Trainer:
         if error < self.best[i]:
             self.best[i] = error
             self.kept[i] = [leaf.detach().clone() for leaf in self.nets[i].leaves]
-        if self.waits[i] < self.how.patience:
+        if self.waits[i] < self.how.patience or isinstance(self.how, Falling):
             return True
         self.waits[i] = 0
         self.cuts[i] += 1

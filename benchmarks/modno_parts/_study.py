@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from ._deeponets import Cases, How, Net, Shape
 
 Floats = NDArray[np.floating]
 SEEDS = (0, 1, 2)
-SENSORS, WAVES = 32, 8
+SENSORS, WAVES, TERMS = 32, 8, 100
 TOGETHER = 4
 """Nets trained side by side; what was finished is kept, so a study that was stopped goes on with the next ones."""
 JOINED = How(cases=200, rate=3e-3, check=200)
@@ -51,7 +51,7 @@ class Plan:
     @property
     def shape(self) -> Shape:
         """Of a separate net."""
-        return Shape.of(self.numbers, SENSORS, waves=WAVES)
+        return Shape.of(self.numbers, SENSORS, TERMS, WAVES)
 
 
 def plan(quick: bool, names: Sequence[str] | None = None) -> Plan:
@@ -61,7 +61,7 @@ def plan(quick: bool, names: Sequence[str] | None = None) -> Plan:
         how = How(longest=40, check=20, patience=2, cuts=1)
         return Plan(few, SEEDS[:1], 60, 20, 20, 64, 12, 4000, how, 8000, how, 200, 32)
     return Plan(
-        tuple(names or operators.names()), SEEDS, 300, 100, 200, 256, 24, 40_000, How(), 150_000, JOINED, 3000, 100
+        tuple(names or operators.names()), SEEDS, 300, 100, 200, 256, 24, 160_000, How(), 320_000, JOINED, 3000, 100
     )
 
 
@@ -87,10 +87,10 @@ class Study:
 
     @cached_property
     def digest(self) -> str:
-        """Of what is trained on and chosen by."""
-        made = hashlib.sha256()
+        """Of the cases that are trained on and chosen by: the operator, the inputs, where and when fields are read."""
+        made = hashlib.sha256(self.name.encode())
         for data in (self.train, self.held):
-            for values in (data.sensors, data.field, data.times, data.x):
+            for values in (data.sensors, data.times, data.x):
                 made.update(np.ascontiguousarray(values, np.float32).tobytes())
         return made.hexdigest()
 
@@ -126,7 +126,7 @@ def obtained(runs: Path, made: Plan, name: str, seed: int, split: str, count: in
         grid = {"points": made.points, "times": made.times} if split == "train" else {}
         found = operator_data.generate(name, count, seed, split=split, **grid)
         found.save(path)
-    return operator_data.load(path)
+    return replace(operator_data.load(path), name=name)
 
 
 def separate(runs: Path, made: Plan, seed: int, how: How | None = None) -> dict[str, Net]:

@@ -18,16 +18,14 @@ from edgepde_runtime import render
 from numpy.typing import NDArray
 
 from edgepde.problems import operators
-from modno_parts import _grid, _ours, _rivals, _study
+from modno_parts import _grid, _study
+from modno_parts._all import RIVALS, SEPARATE, contest
 from modno_parts._ours import Ours
 from modno_parts._study import Plan, Study
 
 TIE, USED = 1.02, 1.02
 """An error of so much times another's is a tie; an operator uses the branch where zeroing it costs so much."""
 UNIT = "%"
-SEPARATE, JOINED = "DeepONet of its own", "one DeepONet, operator as input"
-POD, SKIP, KERNEL, LINEAR = "POD + MLP", "least squares, POD + MLP", "kernel ridge, data stored", "least squares"
-RIVALS = SEPARATE, JOINED, POD, SKIP, KERNEL, LINEAR
 GOALS = {"linear": 0.1, "viscous_burgers": 3.0, "cahn_hilliard": 1.5}
 
 
@@ -72,37 +70,14 @@ def rows(quick: bool, runs: Path) -> list[Row]:
 
 def table(runs: Path, made: Plan, seed: int) -> list[Line]:
     """All operators of a seed, said as a table."""
-    ours = _ours.obtain(runs, made, seed)
-    nets, joined = _study.separate(runs, made, seed), _study.joined(runs, made, seed)
+    all_of = contest(runs, made, seed)
     lines = []
     for name in made.names:
-        data = _study.study(runs, made, name, seed)
-        times = data.test.times / data.horizon
-        found = {
-            OURS: ours.predicted(name, data.test),
-            SEPARATE: nets[name](data.test.sensors, times, data.test.x),
-            JOINED: joined(name, data.test.sensors, times, data.test.x),
-            **closed(data, made),
-        }
-        lines.append(_line(data, found, ours))
+        say(f"  {name}, seed {seed}")
+        data = all_of.study(name)
+        lines.append(_line(data, all_of.fields(name, data.test), all_of.ours))
     say(f"\nseed {seed}: relative L2 errors in %\n{said(lines)}\n")
     return lines
-
-
-def closed(data: Study, made: Plan) -> dict[str, NDArray[np.float64]]:
-    """Fields [N, T, n] of the test grid by rivals that work on the training grid."""
-    train, held = data.pair
-
-    def read(fields: _rivals.Floats) -> NDArray[np.float64]:
-        return data.on_grid(fields, data.held).reshape(len(fields), -1)
-
-    fits = {
-        POD: _rivals.pod_mlp(train, held, read, made.width, data.seed, made.steps),
-        SKIP: _rivals.pod_mlp(train, held, read, made.width, data.seed, made.steps, skip=True),
-        KERNEL: _rivals.kernel_ridge(train, held, read),
-        LINEAR: _rivals.linear(train, held, read),
-    }
-    return {name: data.on_grid(fit.predict(data.test.sensors)) for name, fit in fits.items()}
 
 
 def said(lines: Sequence[Line]) -> str:
