@@ -125,7 +125,7 @@ class Member:
         held = self.features(self.task.held.inputs, count=False)
         self._solution_counts()
         for tried in path(*self.whole(self.task.train.targets), RIDGES):
-            error = self.task.held.error(held.double() @ tried)
+            error = self.task.held.error(held @ tried.to(held))
             if error < best:
                 best = error
                 self.put(tried)

@@ -345,6 +345,21 @@ def test_wrong_data_is_refused() -> None:
         Task("a", good, good, torch.zeros(3, 2))
 
 
+def test_held_cases_may_lie_elsewhere() -> None:
+    plain = task("a")
+    lift = torch.randn(COLUMNS, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    held = Part(plain.held.inputs, plain.held.targets @ lift, plain.held.norms, lift, 0.25 * plain.held.norms**2)
+    assert held.error(plain.held.targets) == pytest.approx(0.5)
+    found = fit(branch(), [replace(plain, held=held)], HOWS["joint"])
+    same = fit(branch(), [replace(plain, held=held.scaled(7.0), train=plain.train.scaled(7.0))], HOWS["joint"])
+    assert found.operators["a"].error > 0.5
+    assert same.operators["a"].error == pytest.approx(found.operators["a"].error, rel=1e-6)
+    with pytest.raises(DataError, match="only held cases"):
+        Task("a", held, plain.held)
+    with pytest.raises(DataError, match=r"lift: expected \[P, 4\]"):
+        replace(held, lift=lift[:, :3])
+
+
 def test_operators_that_do_not_fit_are_refused() -> None:
     with pytest.raises(DataError, match="differ"):
         Trainer(branch(), [task("a"), task("a")], HOWS["joint"])
