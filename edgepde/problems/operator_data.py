@@ -121,10 +121,10 @@ def generate(
     """`count` cases of the operator `name`.
 
     train: 256 points and 24 Chebyshev-Lobatto times in [0, horizon]; else: 128 points shifted by 0.37 of a cell and
-    10 times drawn at random, up to 1.25 horizon for tests of mixtures. points, times: others (a number, or the times
-    themselves); x: the places themselves, in one period. grf: random fields as inputs. All operators of one kind of input get the same inputs for the same
-    seed; own_inputs: each its own. Cases 0 .. k of a seed do not depend on `count`. ProblemError for an unknown name,
-    DataError for what else cannot be.
+    10 times at random, one in each tenth of [0, horizon], for tests of mixtures of [0, 1.25 horizon]. points, times:
+    others (a number, or the times themselves); x: the places themselves, in one period. grf: random fields as inputs.
+    All operators of one kind of input get the same inputs for the same seed; own_inputs: each its own. Cases 0 .. k
+    of a seed do not depend on `count`. ProblemError for an unknown name, DataError for what else cannot be.
     """
     how = operators.operator(name)
     _check(count, seed, split, points, times, sensors)
@@ -168,4 +168,5 @@ def _times(how: Operator, split: Split, seed: int, times: Real | int | None) -> 
         return made
     last = how.horizon * (BEYOND if how.inputs == "mixture" and split == "test" else 1.0)
     rng = np.random.default_rng(_entropy(seed, split, "times"))
-    return np.sort(rng.uniform(0.0, last, times or 10))
+    slots = times or 10
+    return last * (np.arange(slots) + rng.uniform(size=slots)) / slots
