@@ -103,7 +103,8 @@ def fit_settings(how: Settings) -> Fit:
     """Of the trainer."""
     every = max(1, how.steps // CHECKS)
     return Fit(
-        scheme=cast(Literal["varpro", "joint", "alternating"], how.scheme), steps=how.steps, batch=how.batch, q=how.q, rate=how.rate, branch_rate=how.rate, check=every,
+        scheme=cast(Literal["varpro", "joint", "alternating"], how.scheme), steps=how.steps, batch=how.batch, q=how.q,
+        rate=how.rate, branch_rate=how.rate, check=every,
         patience=CHECKS,
     )  # fmt: skip
 
