@@ -13,23 +13,26 @@ import pytest
 import torch
 from edgepde_export.exporting import export
 from edgepde_export.lowering import modno_held_out
-from edgepde_export.lowering.modno_certificate import Compared, certify
+from edgepde_export.lowering.modno_certificate import Compared, certify, whole
 from edgepde_export.lowering.modno_grid import places
 from edgepde_export.lowering.modno_held_out import Draws
+from edgepde_export.recompressing.rebuilding import recompress
 from edgepde_export.report import operators as panels
 from edgepde_runtime import bundle
-from edgepde_runtime.errors import BundleError, InputError, OutOfBox
+from edgepde_runtime.errors import BundleError, InputError, OutOfBox, UnsupportedModel
 from edgepde_runtime.manifest import Column, InputSpec, OutputSpec
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from edgepde.compress import compress_run
+from edgepde.errors import RunError
 from edgepde.modno.store import load
 from edgepde.mollifier.grid import Axis, Grid
 from edgepde.problems import operators
 from edgepde.problems.operator_data import generate
 
-from .operator_runs import OWN, write
+from .operator_runs import CASES, OWN, write
 
 NAMES = ("advection", "wave")
 COUNT = 120
@@ -94,9 +97,11 @@ def test_every_operator_has_a_statement_of_its_own(made: Path) -> None:
     for name in NAMES:
         assert entries[name].terms["model"].class_ == "statistical"
         assert f"on {COUNT} fresh draws" in entries[name].terms["model"].how
-    assert entries[OWN].terms["model"].class_ == "not verified"
-    assert held.certificate.outputs["u"].total is None
-    for term in ("quantisation", "rounding"):
+    own = entries[OWN].terms["model"]
+    assert own.class_ == "measured"
+    assert f"only {CASES} held-out cases" in own.how
+    assert (held.certificate.outputs["u"].total_class, held.certificate.backends) == ("measured", ("ort", "reference"))
+    for term in ("model", "quantisation", "rounding"):
         stated = [entry.terms[term].value or 0.0 for entry in entries.values()]
         assert held.certificate.outputs["u"].terms[term].value == max(stated)
 
@@ -109,8 +114,9 @@ def test_the_card_has_a_row_per_operator(made: Path) -> None:
 
 def test_the_report_has_a_panel_per_known_operator(made: Path) -> None:
     drawn = panels.panels(bundle.read(made), dpi=36)
-    assert [one.title for one in drawn] == list(NAMES)
-    assert all("the worst case errs by" in one.figures and "(statistical)" in one.figures for one in drawn)
+    assert [one.title for one in drawn] == sorted((*NAMES, OWN))
+    assert all("the worst case errs by" in one.figures for one in drawn)
+    assert ["(statistical)" in one.figures for one in drawn] == [True, False, True]
     assert all(one.drawing.count("<image") >= 6 for one in drawn)
     held = panels.read(bundle.read(made))[0]
     assert held.errors.size == COUNT
@@ -142,6 +148,35 @@ def test_sensors_outside_an_operators_box_are_refused(made: Path) -> None:
     model = edgepde_runtime.load(made, backend="reference", cassettes=["wave"])
     with pytest.raises(OutOfBox, match="s3"):
         model(np.where(np.arange(32) == 3, 99.0, 0.1).astype(np.float32)[None])
+
+
+def test_an_operator_of_which_nothing_is_kept_has_no_model_term(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modno_held_out, "kept", lambda *_: None)
+    loaded = load(run)
+    draws = modno_held_out.drawn(loaded, OWN, places(loaded.shared, None), 0)
+    assert draws.field is None
+    found = replace(_compared(np.ones(len(draws.sensors))), draws=draws, solved=None)
+    entry = certify(SIGNATURE, {"exact": _Exact(found.run)}, found).outputs["u"]
+    assert (entry.terms["model"].class_, entry.total) == ("not verified", None)
+    part = certify(SIGNATURE, {"exact": _Exact(found.run)}, found)
+    assert whole(SIGNATURE, [part, part]).outputs["u"].total is None
+
+
+def test_sensors_of_another_place_are_refused(run: Path) -> None:
+    loaded = load(run)
+    data = replace(generate("wave", 3, 0, sensors=16), name="wave")
+    with pytest.raises(RunError, match="held-out cases of wave: expected the run's own sensors"):
+        modno_held_out._of(loaded, loaded.shared.cassettes["wave"], data, "")
+
+
+def test_a_run_is_made_small_in_training(run: Path) -> None:
+    with pytest.raises(UnsupportedModel, match="made small in training"):
+        compress_run(run, run.parent / "small", "1e-3", None, None, "auto", None, 0, "")
+
+
+def test_drift_is_not_answered_by_a_bundle_of_many(made: Path) -> None:
+    with pytest.raises(InputError, match="holds 3 operators with one model"):
+        recompress(made, made / "drift.json")
 
 
 @pytest.mark.parametrize(

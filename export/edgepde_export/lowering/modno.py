@@ -93,7 +93,7 @@ def content(loaded: Loaded, options: Options) -> BundleContent:
     backends = load_backends(serialize(model), options.log, signature if options.c99 else None, specs)
     made, compared = [], {}
     for name in sorted(shipped):
-        found = _compared(networks, shared.cassettes[name], slots[name], drawn(loaded, name, at, options))
+        found = _compared(networks, shared.cassettes[name], slots[name], drawn(loaded, name, at, options.seed))
         fed = {kind: backend.fed(slots[name]) for kind, backend in backends.items()}
         certificate = certify((_narrowed(inputs, shipped[name]), output), fed, found)
         made.append(Shipped(name, slots[name], certificate, _golden(found)))

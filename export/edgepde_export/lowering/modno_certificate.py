@@ -89,7 +89,8 @@ def whole(signature: Signature, parts: Sequence[Certificate]) -> Certificate:
             terms[term] = Term.not_verified(f"one of {count} has none; see each one's own statement")
         else:
             worst = max(held, key=lambda t: t.value or 0.0)
-            how = worst.how if len(parts) == 1 else f"the largest of {count}, each with its own statement: {worst.how}"
+            alike = len(set(held)) == 1
+            how = worst.how if alike else f"the largest of {count}, each with its own statement: {worst.how}"
             terms[term] = Term(worst.value, weakest(t.class_ for t in held), how)
     return _certificate(signature, parts[0].backends, terms)
 

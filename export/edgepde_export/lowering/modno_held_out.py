@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from edgepde.errors import RunError
 from edgepde.modno.cassette import Cassette
+from edgepde.modno.held_out import kept
 from edgepde.modno.store import Loaded
 from edgepde.problems import operators
-from edgepde.problems.operator_data import generate
+from edgepde.problems.operator_data import OperatorData, generate
 
 from .modno_grid import Places, box_of
-from .options import Options
 
 COUNT = 200
 SEED = 9_000_000
@@ -43,28 +43,27 @@ class Draws:
         return f" ({self.outside} more were outside the box, which a device refuses)" if self.outside else ""
 
 
-def drawn(loaded: Loaded, name: str, at: Places, options: Options) -> Draws:
-    """The cases of an operator: fresh ones of a known equation; else random rows of its box, solution unknown."""
+def drawn(loaded: Loaded, name: str, at: Places, seed: int) -> Draws:
+    """The cases the run kept of an operator; else fresh ones of a known equation; else random rows of its box."""
     cassette = loaded.shared.cassettes[name]
-    times = at.times * cassette.horizon
-    if name in operators.names():
-        return _fresh(loaded, cassette, at, options.seed)
-    rng = np.random.default_rng(options.seed)
+    own = kept(loaded.run.path, name)
+    if own is None and name in operators.names():
+        times, sensors = at.times * cassette.horizon, len(loaded.shared.model.encoding.sensor_x)
+        fresh = generate(name, COUNT, SEED + seed, split="test", times=times, sensors=sensors, x=at.x)
+        return _of(loaded, cassette, fresh, "fresh draws")
+    if own is not None:
+        return _of(loaded, cassette, own, "held-out cases")
     low, high = box_of(cassette)
-    sensors = rng.uniform(low, high, (COUNT, len(low))).astype(np.float32)
-    return _inside(cassette, Draws(sensors, times, at.x, None, "random rows of the box"))
+    sensors_ = np.random.default_rng(seed).uniform(low, high, (COUNT, len(low))).astype(np.float32)
+    return _inside(cassette, Draws(sensors_, at.times * cassette.horizon, at.x, None, "random rows of the box"))
 
 
-def _fresh(loaded: Loaded, cassette: Cassette, at: Places, seed: int) -> Draws:
+def _of(loaded: Loaded, cassette: Cassette, data: OperatorData, source: str) -> Draws:
     sensor_x = loaded.shared.model.encoding.sensor_x
-    times = at.times * cassette.horizon
-    found = generate(cassette.name, COUNT, SEED + seed, split="test", times=times, sensors=len(sensor_x), x=at.x)
-    if not np.allclose(found.sensor_x, sensor_x):
-        raise RunError(
-            f"{loaded.run.path}: sensor_x: expected those of {cassette.name}, {len(sensor_x)} even ones from 0"
-        )
-    field = found.field.astype(np.float64)
-    return _inside(cassette, Draws(found.sensors.astype(np.float32), found.times, found.x, field, "fresh draws"))
+    if data.sensor_x.shape != sensor_x.shape or not np.allclose(data.sensor_x, sensor_x):
+        raise RunError(f"{loaded.run.path}: held-out cases of {cassette.name}: expected the run's own sensors")
+    field = np.asarray(data.field, np.float64)
+    return _inside(cassette, Draws(data.sensors.astype(np.float32), data.times, data.x, field, source))
 
 
 def _inside(cassette: Cassette, draws: Draws) -> Draws:

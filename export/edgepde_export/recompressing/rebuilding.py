@@ -68,6 +68,11 @@ def recompress(
     """
     target = Path(bundle)
     old = reader.read(target)
+    if old.manifest.slots:
+        raise InputError(
+            f"{target}: holds {len(old.cassettes)} operators with one model, of which a drift alarm says nothing; "
+            "train them anew and export the run"
+        )
     check_target(target)
     how = settings(old, residual, input_accuracy)
     asked = answer(old, why.read(Path(because), old), keep_box=keep_box, anyway=anyway)
