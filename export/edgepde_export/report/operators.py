@@ -124,8 +124,9 @@ def _stated(bundle: Bundle, name: str, unit: str) -> str:
     model = entry.terms["model"]
     ends = words.unit(unit)
     return (
-        f"Stated for a fresh draw: model at most {words.bound(model.value)} {ends}".rstrip() + f" ({model.class_}), "
-        f"after it {words.bound(entry.device_total)} {ends}".rstrip() + f" ({entry.device_class})."
+        f"Stated for a fresh draw: model at most {words.bound(model.value)} {ends}".rstrip()
+        + f" ({model.class_}), after it {words.bound(entry.device_total)} {ends}".rstrip()
+        + f" ({entry.device_class})."
     )
 
 
