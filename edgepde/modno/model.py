@@ -105,7 +105,11 @@ class SharedModel(nn.Module):
 
 @final
 class Deployed(nn.Module):
-    """Sensors and a cassette's slots to u [B, T, n] at fixed times and places; times: fractions of the horizon."""
+    """Sensors and a cassette's slots to u [B, T, n] at fixed times and places; times: fractions of the horizon.
+
+    Cosines and sines are summed apart, so that zeros of a smaller cassette are the last terms of every sum: in the
+    generated C, where the order of sums is fixed, room for more changes no bit.
+    """
 
     time: Tensor
     space: Tensor
@@ -129,4 +133,5 @@ class Deployed(nn.Module):
     ) -> Tensor:
         """Sensors [B, S] to u [B, T, n]."""
         found = self.model.at(self.time, sensors, frame, multiplier, mixing, basis, scale, *delta)
-        return found @ self.space
+        even = self.model.sizes.modes + 1
+        return found[..., :even] @ self.space[:even] + found[..., even:] @ self.space[even:]

@@ -14,7 +14,7 @@ WORST_CONDITION = 1e6
 """Of a grid's matrix; beyond it coefficients would be noise."""
 CALM = 10.0
 """Condition number up to which a polynomial stays near the samples between them, wherever the times lie."""
-FOLDS, NEAR = 4, 1.1
+FOLDS, NEAR, ROUNDING = 4, 1.1, 1e-12
 
 
 @final
@@ -94,7 +94,8 @@ def fitting_terms(field: ArrayLike, times: ArrayLike, horizon: float) -> int:
         kept = np.setdiff1d(np.arange(len(given)), out)
         wrong.append([_missed(values, given, kept, out, Spectral(1.0, 0, horizon, q)) for q in range(most)])
     squares = np.sum(wrong, axis=0)
-    return int(np.argmax(squares <= NEAR**2 * squares.min())) + 1
+    enough = max(NEAR**2 * float(squares.min()), ROUNDING**2 * float((values**2).sum()))
+    return int(np.argmax(squares <= enough)) + 1
 
 
 def _missed(values: Floats, times: Floats, kept: NDArray[np.int64], out: NDArray[np.int64], form: Spectral) -> float:
