@@ -16,8 +16,8 @@ from edgepde.train.ranks import Ranks, joined
 from edgepde.train.run_folder import Run
 from edgepde.train.threads import one_thread
 
-from . import store
-from .cases import Cases, drawn
+from . import held_out, store
+from .cases import Cases, cases, names
 from .cassette import Cassette
 from .distributed import cassettes, everyones
 from .encoding import Encoding
@@ -27,6 +27,7 @@ from .model import SharedModel
 from .settings import Settings
 from .sizes import encoding_of, input_modes
 
+OWN_SOLUTION = "held-out cases of the data given"
 SOLUTION = "fresh cases of a pseudo-spectral or exact solution, at places and times that training never saw"
 
 
@@ -41,9 +42,10 @@ def _train(config: Settings, run: Run, device: torch.device, ranks: Ranks) -> No
     began = time.monotonic()
     if ranks.size > 1 and config.scheme == "auto":
         config = replace(config, scheme="joint")
-    cases = [drawn(name, config, run.seed) for name in ranks.mine(config.named())]
-    encoding = common_encoding(cases, ranks)
-    made = make(cases, encoding, config, ranks, run, device)
+    wanted = names(config, run.data)
+    mine = [cases(name, config, run.data, run.seed) for name in ranks.mine(wanted)]
+    encoding = common_encoding(mine, ranks)
+    made = make(mine, encoding, config, ranks, run, device)
     held = cassettes(ranks, made.cassettes)
     model = model_for(encoding, made.branch, list(held.values()))
     found = everyones(
@@ -53,18 +55,21 @@ def _train(config: Settings, run: Run, device: torch.device, ranks: Ranks) -> No
                 **figures(model, held[one.name], one.validation, one.test),
                 "fit": dict(made.found.get(one.name, {})),
             }
-            for one in cases
+            for one in mine
         },
     )
-    about = everyones(ranks, {one.name: described(one) for one in cases})
+    about = everyones(ranks, {one.name: described(one) for one in mine})
+    for one in mine:
+        if one.own:
+            held_out.keep(run.path, one.test)
     passes = summed(ranks, made.passes)
     if not ranks.is_first:
         run.finished = True
         return
-    order = [name for name in config.named() if name in found]
+    order = [name for name in wanted if name in found]
     history = {
         "operators": found,
-        "against_exact": against_exact(found, SOLUTION),
+        "against_exact": against_exact(found, SOLUTION if run.data is None else OWN_SOLUTION),
         "passes": passes,
         "training": dict(made.history),
         "ranks": {"size": ranks.size, "bytes_per_step": ranks.largest, "bytes_sent": ranks.sent},

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgepde.modno.own_data import read_data
 from edgepde.modno.settings import Settings
 from edgepde.modno.training_run import train
 
-__all__ = ["IN_RANKS", "Config", "train"]
+__all__ = ["IN_RANKS", "Config", "read_data", "train"]
 IN_RANKS = True
 
 

@@ -1,0 +1,137 @@
+"""Operators of one's own: one npz per operator, see edgepde/problems/operator_data.py; a file, or a folder of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepde.errors import DataError
+from edgepde.problems.operator_data import LIMIT_BYTES, OperatorData, load
+from edgepde.train.run_folder import NAME
+
+MOST_OPERATORS = 256
+FEWEST_CASES = 12
+FEWEST_TIMES, WIDEST_GAP = 4, 0.4
+SEAM, FEWEST_PLACES = 3.0, 8
+"""A field is periodic unless it is SEAM times as steep across the seam as anywhere else, in most cases."""
+
+
+@final
+class OwnOperators(tuple[OperatorData, ...]):
+    """What --data holds: at least one operator, all with the same sensors, names that differ."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the operators, as their files are called."""
+        return tuple(one.name for one in self)
+
+
+def read_data(path: Path) -> tuple[OwnOperators, str]:
+    """The operators of NAME.npz or of all npz of a folder, and their sha256; DataError naming file and member."""
+    files = _files(path)
+    total = sum(file.stat().st_size for file in files)
+    if total > LIMIT_BYTES:
+        raise DataError(f"{path}: expected at most {LIMIT_BYTES} bytes of operators, got {total}")
+    digest = hashlib.sha256()
+    made = []
+    for file in files:
+        if not NAME.fullmatch(file.stem):
+            raise DataError(f"{file}: expected a name of letters, digits, '_', '-' and '.': it names the operator")
+        made.append(checked(load(file)))
+        digest.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    check_sensors(made)
+    return OwnOperators(made), digest.hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise DataError(f"{path}: expected an npz file or a folder of them, there is none")
+    files = sorted(path.glob("[!.]*.npz"))
+    if not 1 <= len(files) <= MOST_OPERATORS:
+        raise DataError(f"{path}: expected 1 to {MOST_OPERATORS} npz files, one per operator, got {len(files)}")
+    return files
+
+
+def check_sensors(data: Sequence[OperatorData]) -> None:
+    """Raise DataError naming the file whose sensors are not those of the first."""
+    first = data[0]
+    for one in data[1:]:
+        if len(one.sensor_x) != len(first.sensor_x) or one.period != first.period:
+            got = f"{len(one.sensor_x)} on a period of {one.period:g}"
+            wanted = f"{len(first.sensor_x)} on a period of {first.period:g}"
+        elif not np.array_equal(one.sensor_x, first.sensor_x):
+            at = int(np.argmax(one.sensor_x != first.sensor_x))
+            got, wanted = (f"sensor {at} at {d.sensor_x[at]:.9g}" for d in (one, first))
+        else:
+            continue
+        raise DataError(
+            f"{one.source}: sensor_x: expected the places of {first.source} ({wanted}), got {got}: one branch reads "
+            "the sensors of all operators"
+        )
+
+
+def checked(data: OperatorData) -> OperatorData:
+    """The data; DataError where it cannot be learned from: too few cases or times, not periodic, the same twice."""
+    where = data.source
+    if len(data) < FEWEST_CASES:
+        raise DataError(
+            f"{where}: expected at least {FEWEST_CASES} cases to learn from and to test on, got {len(data)}"
+        )
+    _check_times(data.times, where)
+    _check_fields(data)
+    for name, x, values in (("sensors", data.sensor_x, data.sensors[:, None]), ("field", data.x, data.field)):
+        _check_periodic(values, x, data.period, f"{where}: {name}")
+    return data
+
+
+def _check_times(times: NDArray[np.float64], where: str) -> None:
+    if len(times) < FEWEST_TIMES:
+        raise DataError(f"{where}: times: expected at least {FEWEST_TIMES} to follow a field in time, got {len(times)}")
+    gaps = np.diff(times, prepend=0.0)
+    widest = int(np.argmax(gaps))
+    if gaps[widest] > WIDEST_GAP * times[-1]:
+        raise DataError(
+            f"{where}: times: expected none further apart than {WIDEST_GAP:g} of the last, {times[-1]:g}; nothing is "
+            f"known between {times[widest] - gaps[widest]:g} and {times[widest]:g}"
+        )
+
+
+def _check_fields(data: OperatorData) -> None:
+    empty = ~np.any(data.field, axis=(1, 2))
+    if empty.any():
+        raise DataError(
+            f"{data.source}: field: case {int(np.argmax(empty))} is 0 everywhere ({int(empty.sum())} such): it has no "
+            "relative error; leave it out"
+        )
+    if data.sensors.std(0).max() == 0.0:
+        raise DataError(f"{data.source}: sensors: expected inputs that differ, got the same {len(data)} times")
+    seen: dict[bytes, int] = {}
+    for case, row in enumerate(data.sensors + 0.0):
+        first = seen.setdefault(row.tobytes(), case)
+        if first != case and np.array_equal(data.field[first], data.field[case]):
+            raise DataError(f"{data.source}: case {case} is case {first} again: it could be both trained on and tested")
+
+
+def _check_periodic(values: NDArray[np.floating], x: NDArray[np.float64], period: float, where: str) -> None:
+    """values [N, T, n]."""
+    if len(x) < FEWEST_PLACES:
+        return
+    inside = np.abs(np.diff(values, axis=-1) / np.diff(x)).max((1, 2))
+    gap = x[0] + period - x[-1]
+    seam = np.abs(values[..., 0] - values[..., -1]).max(1) / gap
+    steeper = seam > SEAM * inside
+    if 2 * np.count_nonzero(steeper) > len(values):
+        case = int(np.argmax(steeper))
+        times = seam[case] / max(inside[case], 1e-300)
+        raise DataError(
+            f"{where}: expected values that repeat with the period {period:g}: case {case} changes by "
+            f"{seam[case] * gap:.3g} from x = {x[-1]:g} to {x[0] + period:g}, {times:.3g} times "
+            f"as steep as anywhere else (so do {np.count_nonzero(steeper)} of {len(values)} cases)"
+        )
