@@ -18,6 +18,7 @@ EXACT, LEAST = 1e-4, 0.1
 and where none is."""
 HIGHEST = 4
 """Highest derivative in x of a law."""
+FEWEST = 3
 GROWTH = 1.05
 ROUNDS = 30
 MOST_TERMS, RESOLVED = 64, 1e-6
@@ -51,6 +52,8 @@ class Law:
 def find(factors: Complex, seen: NDArray[np.bool_], horizon: float, period: float) -> Law | None:
     """The law that gives the seen modes, and the highest of them when fitted to the others; None where none does.
 
+    At least FEWEST modes besides the mean have to be seen.
+
     factors [q, l+1]: Chebyshev coefficients on [0, horizon] of every mode's factor; seen [l+1]. The shortest law that
     is EXACT; else the best, if it is off by LEAST at most: the linear part of a nonlinear operator obeys none exactly.
     """
@@ -58,7 +61,7 @@ def find(factors: Complex, seen: NDArray[np.bool_], horizon: float, period: floa
     times = 0.5 * horizon * (1.0 - np.cos(np.linspace(0.0, np.pi, 2 * len(factors))))
     wanted = Spectral(period, 0, horizon, len(factors) - 1).time_matrix(times) @ factors[:, k]
     found = []
-    for order in (1, 2):
+    for order in (1, 2) if np.count_nonzero(k) >= FEWEST else ():
         rates = np.array([_rate(order, factors[:, j], horizon, times, wanted[:, i]) for i, j in enumerate(k)])
         for highest in range(HIGHEST + 1):
             if len(k) - 1 > highest // 2 and np.count_nonzero(k[:-1]) >= (highest + 1) // 2:
