@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from .errors import BundleError, InputError
 from .fields import HASH, Fields, short, words
 from .golden import Golden
 from .manifest import CASSETTES, FileEntry, InputSpec, Manifest
+
+if TYPE_CHECKING:
+    from .bundle import Bundle
 
 SCHEMA_VERSION = 1
 INDEX = f"{CASSETTES}/index.json"
@@ -180,6 +183,20 @@ def to_bytes(cassette: Cassette, manifest: Manifest) -> bytes:
     arrays |= {f"input/{name}": array for name, array in bound.golden.inputs.items()}
     arrays |= {f"output/{name}": array for name, array in bound.golden.outputs.items()}
     return npz.written({**arrays, "certificate": statement})
+
+
+def chosen(bundle: Bundle, name: str | None) -> Bundle:
+    """The bundle with the cassette a user named, or the only one it has; itself where its model has no slots.
+
+    Raises InputError where none is named of several, there is none, or a name is not there.
+    """
+    if name is not None:
+        return bundle.holding(name)
+    if not bundle.manifest.slots:
+        return bundle
+    if len(bundle.cassettes) != 1:
+        raise InputError(f"expected --cassette NAME for the model's slots; there {_there(bundle.cassettes)}")
+    return bundle.holding(bundle.cassettes[0])
 
 
 def files(cassettes: Sequence[Cassette], manifest: Manifest) -> dict[str, bytes]:

@@ -51,6 +51,13 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_cassette(parser: argparse.ArgumentParser, several: str = "") -> None:
+    """--cassette."""
+    known = several or "needed where there are several"
+    text = f"the operator of a model with slots: a file of cassettes/ without .npz; {known}"
+    parser.add_argument("--cassette", metavar="NAME", help=text)
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """--json FILE or -."""
     parser.add_argument(

@@ -7,7 +7,7 @@ import argparse
 from ..errors import InputError
 from ..limits import positive
 from ..verbs.bench import bench
-from ._common import add_bundle, add_json, add_trust, emit
+from ._common import add_bundle, add_cassette, add_json, add_trust, emit
 
 SUMMARY = "time a bundle on every backend, against another bundle if you like"
 EXAMPLE = """%(prog)s bundle/ --batch 1000
@@ -20,6 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vs", metavar="OTHER", help="another bundle, timed in turn with this one")
     parser.add_argument("--batch", metavar="N", default="1", help="rows of the last input per call (default: 1)")
     parser.add_argument("--seconds", metavar="S", default="3", help="how long to measure in all (default: 3)")
+    add_cassette(parser)
     add_trust(parser)
     add_json(parser)
 
@@ -29,5 +30,5 @@ def execute(args: argparse.Namespace) -> int:
     if not args.batch.isdecimal():
         raise InputError(f"--batch: expected a whole number above 0, got {args.batch!r}")
     seconds = positive(args.seconds, "--seconds")
-    emit(bench(args.bundle, args.vs, int(args.batch), seconds, args.trust), args.json)
+    emit(bench(args.bundle, args.vs, int(args.batch), seconds, args.trust, args.cassette), args.json)
     return 0

@@ -8,7 +8,7 @@ from ..inputs import NOT_CONVERGED, POLICIES
 from ..verbs.rollout import RolloutReport, rollout
 from ..verbs.run import run
 from ..verdict import EXIT_FAIL, EXIT_PASS
-from ._common import add_backend, add_bundle
+from ._common import add_backend, add_bundle, add_cassette
 
 SUMMARY = "evaluate a bundle on the arrays of an npz file"
 EXAMPLE = """%(prog)s bundle/ --input in.npz --output out.npz
@@ -37,12 +37,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--strict", action="store_true", help="refuse inputs that the graph's dtype would round")
     parser.add_argument("--steps", type=int, metavar="N", help="feed the model its own frames, N times")
+    add_cassette(parser)
     add_backend(parser)
 
 
 def execute(args: argparse.Namespace) -> int:
     """Evaluates, writes and prints what came out; 1 where a row did not converge."""
     how = {"backend": args.backend, "out_of_box": args.out_of_box, "strict": args.strict, "trust": args.trust}
+    how["cassette"] = args.cassette
     if args.steps is not None:
         made: RolloutReport = rollout(args.bundle, args.input, args.output, args.steps, **how)
         print(made.table())

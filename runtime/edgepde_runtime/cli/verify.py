@@ -10,7 +10,7 @@ from ..atomic import write_bytes
 from ..errors import BudgetError
 from ..verbs import exchange
 from ..verbs.verify import VerifyOptions, verify
-from ._common import add_backend, add_bundle, add_json, emit
+from ._common import add_backend, add_bundle, add_cassette, add_json, emit
 
 SUMMARY = "check a bundle: integrity, golden data, error, latency; one table and a verdict"
 EXAMPLE = """%(prog)s bundle/ --max-error u=1e-3 --p99-us 500
@@ -46,6 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", metavar="N", default="0", help="of --attack: where it looks (default: 0)")
     parser.add_argument("--seconds", metavar="S", default="1", help="how long latency is measured (default: 1)")
+    add_cassette(parser, "all of them are checked without it")
     add_backend(parser)
     add_json(parser)
     parser.add_argument("--junit", metavar="FILE", help="write the checks as JUnit XML")
@@ -65,7 +66,8 @@ def options(args: argparse.Namespace) -> VerifyOptions:
     if not args.seed.isdecimal():
         raise BudgetError(f"--seed: expected a whole number from 0, got {args.seed!r}")
     seconds = limits.positive(args.seconds, "--seconds")
-    return VerifyOptions(asked.overridden(flags), args.backend, args.trust, seconds, attack, int(args.seed))
+    settled = asked.overridden(flags)
+    return VerifyOptions(settled, args.backend, args.trust, seconds, attack, int(args.seed), args.cassette)
 
 
 def execute(args: argparse.Namespace) -> int:

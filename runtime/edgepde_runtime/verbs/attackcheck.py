@@ -201,9 +201,12 @@ def _known(bundle: Bundle, space: InputSpace, target: _Target) -> Array:
 
 def _reference(bundle: Bundle) -> Backend:
     try:
-        return choose.of_model("reference", bundle.reference or b"")
+        found = choose.of_model("reference", bundle.reference or b"")
     except EdgePDEError as error:
         raise BundleError(f"reference.npz: cannot be evaluated: {error}") from None
+    if bundle.cassette is None:
+        return found
+    return found.fed({name: array.astype(np.float64) for name, array in bundle.cassette.slots.items()})
 
 
 def _targets(bundle: Bundle, backend: str) -> list[_Target]:

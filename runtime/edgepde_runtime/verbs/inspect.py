@@ -12,7 +12,7 @@ from .. import bundle as bundles
 from .. import columns, monitor, render
 from ..bundle import Bundle
 from ..certificate import Certificate, OutputCertificate
-from ..errors import BundleError, ModelFileError
+from ..errors import BundleError, InputError, ModelFileError
 from ..onnxfile import Model, model_hash, parse
 from ..subbox import words
 from ..term import BY_BACKEND, SENSOR, TERMS, Totals
@@ -46,6 +46,8 @@ class InspectReport:
 HEADERS: Mapping[str, tuple[str, ...]] = {
     "inputs": ("input", "dtype", "shape", "column", "unit", "low", "high"),
     "outputs": ("output", "dtype", "shape", "unit", "kind"),
+    "slots": ("slot", "dtype", "shape", "size"),
+    "cassettes": ("cassette", "file", "slots", "output", "unit", "total", "class", "sound total"),
     "monitor": monitor.HEADER,
     "errors": ("output", "norm", "unit", *TERMS, SENSOR, "total", "class", "sound total", "found", "against"),
     "other backends": ("output", "backend", *BY_BACKEND, "total", "class", "sound total"),
@@ -63,11 +65,17 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def inspect(path: str | os.PathLike[str]) -> InspectReport:
-    """Describes a bundle's folder or a model file; raises NoBundle, BundleError or ModelFileError."""
+def inspect(path: str | os.PathLike[str], cassette: str | None = None) -> InspectReport:
+    """Describes a bundle's folder or a model file; cassette: with what is stated for this one.
+
+    Raises NoBundle, BundleError, ModelFileError, and InputError for a cassette that is not there.
+    """
     target = Path(path)
     if target.is_dir() or not target.exists():
-        return _bundle(bundles.read(target))
+        bundle = bundles.read(target)
+        return _bundle(bundle if cassette is None else bundle.holding(cassette))
+    if cassette is not None:
+        raise InputError(f"cassette {cassette!a}: a model file has none; expected the folder of a bundle")
     try:
         if target.stat().st_size > LARGEST_MODEL:
             raise ModelFileError(f"{target}: expected at most {LARGEST_MODEL} bytes, got {target.stat().st_size}")
@@ -103,6 +111,8 @@ def _bundle(bundle: Bundle) -> InspectReport:
         "outputs": [
             (s.name, s.dtype, _shape(s.shape), s.unit, _kind(s.diagnostic, s.threshold)) for s in manifest.outputs
         ],
+        "slots": [(s.name, s.dtype, _shape(s.shape), render.size(s.bytes)) for s in manifest.slots],
+        "cassettes": [_cassette(bundle.holding(name)) for name in bundle.cassettes],
         "monitor": monitor.thresholds(manifest.outputs, bundle.monitor),
         **_certificate(bundle.certificate),
         "c99": _plan(bundle),
@@ -111,7 +121,17 @@ def _bundle(bundle: Bundle) -> InspectReport:
     }
     graph = _model(parse(bundle.model))
     sections |= {name: graph[name] for name in ("graph", "functions", "weights")}
-    return _report(f"{manifest.name}: bundle {bundle.id}, {render.size(bundle.size)}", sections)
+    held = f", cassette {bundle.cassette.name}" if bundle.cassette is not None else ""
+    return _report(f"{manifest.name}: bundle {bundle.id}, {render.size(bundle.size)}{held}", sections)
+
+
+def _cassette(bundle: Bundle) -> tuple[str, ...]:
+    """What a cassette takes as a file and in memory, and the first line of its statement."""
+    held = bundle.cassette
+    assert held is not None
+    entry = next(iter(bundle.certificate.outputs.values()))
+    sizes = render.size(bundle.index.entries[held.name].bytes), render.size(held.bytes)
+    return (held.name, *sizes, entry.key, entry.unit, *_totals(entry))
 
 
 def _plan(bundle: Bundle) -> list[tuple[str, ...]]:

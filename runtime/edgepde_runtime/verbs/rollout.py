@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .. import bundle as bundles
 from .. import npz
 from ..atomic import write_bytes
+from ..cassettes import chosen
 from ..errors import InputError
 from ..inputs import describe
 from ..model import Model
@@ -64,12 +65,13 @@ def rollout(
     out_of_box: str = "raise",
     strict: bool = False,
     trust: bool = False,
+    cassette: str | None = None,
 ) -> RolloutReport:
     """Feeds the frames of `source` to the model and its own to it, `steps` times; writes all of them in one step.
 
     Raises as `run` does, and InputError for a model whose outputs do not feed its inputs.
     """
-    model = Model(bundles.read(path), backend, out_of_box, strict, trust)
+    model = Model(chosen(bundles.read(path), cassette), backend, out_of_box, strict, trust)
     feed = feed_of(model.manifest)
     name = feed.input.name
     expected = f"an npz file with member {name}, and perhaps {REFERENCE}"

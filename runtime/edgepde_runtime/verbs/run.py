@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .. import bundle as bundles
 from .. import npz
 from ..atomic import write_bytes
+from ..cassettes import chosen
 from ..diagnostics import row_flags
 from ..errors import InputError
 from ..inputs import ROUNDED, describe
@@ -90,13 +91,15 @@ def run(
     out_of_box: str = "raise",
     strict: bool = False,
     trust: bool = False,
+    cassette: str | None = None,
 ) -> RunReport:
     """Evaluates the arrays of `source` and writes the outputs to `target` in one step.
 
+    cassette: the one that fills the model's slots; None: the only one there is, or none where it has no slots.
     Rows that did not converge are NaN. Where a flag is set, members flags/<input> hold the flags of each row.
     Raises BundleError, InputError, OutOfBox, BackendError, and OSError on writing.
     """
-    model = Model(bundles.read(path), backend, out_of_box, strict, trust)
+    model = Model(chosen(bundles.read(path), cassette), backend, out_of_box, strict, trust)
     specs = model.manifest.inputs
     inputs = read_inputs(source, specs)
     result = model.call(**inputs)

@@ -33,7 +33,8 @@ def rows_in_words(bundle: Bundle, batch: int) -> str:
     """The sizes of a call, by symbol."""
     symbol = bundle.manifest.inputs[-1].shape[0]
     symbols = dict.fromkeys(spec.shape[0] for spec in bundle.manifest.inputs)
-    return ", ".join(f"{s} = {batch if s == symbol else 1}" for s in symbols)
+    held = f"; cassette {bundle.cassette.name}" if bundle.cassette is not None else ""
+    return ", ".join(f"{s} = {batch if s == symbol else 1}" for s in symbols) + held
 
 
 def check_latency(times: dict[str, Latency], name: str, limits: Limits, words: str) -> list[Check]:

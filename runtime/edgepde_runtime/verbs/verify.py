@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .. import bundle as bundles
 from .. import library, machine, render
 from ..bundle import Bundle
-from ..errors import BundleError, EdgePDEError, ModelFileError, NoBundle
+from ..errors import BundleError, EdgePDEError, InputError, ModelFileError, NoBundle
 from ..fields import short
 from ..golden import Golden
 from ..latency import Latency, measure
@@ -30,7 +30,7 @@ SCHEMA_VERSION = 1
 class VerifyOptions:
     """limits: what must hold. seconds: how long latency is measured. attack: seconds of search, None for none.
 
-    seed: of the search.
+    seed: of the search. cassette: the only one that is looked at, of a model with slots; None: all.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -39,6 +39,7 @@ class VerifyOptions:
     seconds: float = 1.0
     attack: float | None = None
     seed: int = 0
+    cassette: str | None = None
 
 
 @dataclass(frozen=True)
@@ -104,34 +105,34 @@ def _row(check: Check) -> tuple[str, ...]:
 def verify(path: str | os.PathLike[str], options: VerifyOptions | None = None) -> VerifyReport:
     """Checks integrity, golden data, certificate and latency of a bundle against limits.
 
-    A broken bundle is a failed check. Raises NoBundle, BackendError, UnsupportedModel and BudgetError.
+    A broken bundle is a failed check. Raises NoBundle, BackendError, UnsupportedModel, BudgetError, and InputError for
+    a cassette that is not there.
     """
     options = options or VerifyOptions()
     root = Path(path)
     try:
         bundle = bundles.read(root)
-        golden, plan, _ = bundle.golden, bundle.plan, bundle.reference
+        held = _held(bundle, options.cassette)
+        _ = [(one.golden, one.plan, one.reference) for one in held]
     except NoBundle:
         raise
     except (BundleError, ModelFileError) as error:
         return VerifyReport(
             root, "", "", options.backend, (Check("integrity", FAIL, detail=str(error)),), origin=options.limits.origin
         )
-    model = Model(bundle, options.backend, "raise", False, options.trust)
+    model = Model(held[0], options.backend, "raise", False, options.trust)
     backend = model.backend
     checks = _integrity(bundle)
-    checks += _replayed(bundle, backend, golden, options.trust)
-    if backend != "reference" and "reference" in bundle.certificate.backends:
-        checks += _replayed(bundle, "reference", few(golden, bundle.manifest))
-    native = any(name.startswith("c99/") for name in bundle.manifest.files)
-    checks += check_errors(bundle.certificate, backend, options.limits, native)
-    checks += check_memory(plan, options.limits, library.triples(bundle.manifest.files))
+    for one in held:
+        checks += [_of(one, check) for check in _stated(one, backend, options)]
+    checks += check_memory(bundle.plan, options.limits, library.triples(bundle.manifest.files))
     checks += _unavailable(options.limits)
     if options.attack is not None:
-        checks += check_attack(bundle, backend, AttackOptions(options.attack, options.seed), options.trust)
+        share = AttackOptions(options.attack / len(held), options.seed)
+        checks += [_of(one, check) for one in held for check in check_attack(one, backend, share, options.trust)]
     batch = options.limits.batch
-    times = measure({backend: bound(bundle, backend, batch, options.trust)}, options.seconds)
-    checks += check_latency(times, backend, options.limits, rows_in_words(bundle, batch))
+    times = measure({backend: bound(held[0], backend, batch, options.trust)}, options.seconds)
+    checks += check_latency(times, backend, options.limits, rows_in_words(held[0], batch))
     figures = {name: latency.as_dict() for name, latency in times.items()}
     origin = options.limits.origin
     return VerifyReport(
@@ -139,9 +140,34 @@ def verify(path: str | os.PathLike[str], options: VerifyOptions | None = None) -
     )
 
 
+def _held(bundle: Bundle, cassette: str | None) -> list[Bundle]:
+    """What is verified: the bundle with each of its cassettes, or with the one asked for; itself without slots."""
+    if cassette is not None:
+        return [bundle.holding(cassette)]
+    if not bundle.manifest.slots:
+        return [bundle]
+    if not bundle.cassettes:
+        raise InputError(f"{bundle.root}: expected a cassette for the model's slots, there are none")
+    return [bundle.holding(name) for name in bundle.cassettes]
+
+
+def _stated(bundle: Bundle, backend: str, options: VerifyOptions) -> list[Check]:
+    """Golden data and errors, of a bundle or of one of its cassettes."""
+    checks = _replayed(bundle, backend, bundle.golden, options.trust)
+    if backend != "reference" and "reference" in bundle.certificate.backends:
+        checks += _replayed(bundle, "reference", few(bundle.golden, bundle.manifest))
+    native = any(name.startswith("c99/") for name in bundle.manifest.files)
+    return checks + check_errors(bundle.certificate, backend, options.limits, native)
+
+
+def _of(bundle: Bundle, check: Check) -> Check:
+    """The check with the name of its cassette."""
+    return check if bundle.cassette is None else replace(check, name=f"{bundle.cassette.name}: {check.name}")
+
+
 def _integrity(bundle: Bundle) -> list[Check]:
-    files = bundle.manifest.files
-    detail = f"{len(files) + 1} files, {render.size(bundle.size)} without c99/ and lib/, every hash as listed"
+    count = len(bundle.manifest.files) + 1 + (len(bundle.cassettes) + 1 if bundle.cassettes else 0)
+    detail = f"{count} files, {render.size(bundle.size)} without c99/ and lib/, every hash as listed"
     return [
         Check("integrity", PASS, detail=detail),
         Check(
