@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from _harness import say
@@ -19,6 +20,9 @@ from ._study import Plan
 RECIPE = "modno_16"
 HELD = "held"
 """Forward passes of cases that something is chosen by; no part of a training's own passes, as for the rivals."""
+LINEAR, SOLVES = 2, 6
+"""Passes of a case in closed form: a solve counts as forward and backward through a trunk. The linear part is one; the
+branch is gone through for the joint solve and, with its output layer, for each operator's own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,19 +42,29 @@ class Ours:
         return store.shared_numbers(self.loaded.shared.model)
 
     @property
+    def history(self) -> dict[str, Any]:
+        """What the run says of its training."""
+        found = self.loaded.run.spec["history"]
+        assert isinstance(found, dict)
+        return found
+
+    @property
     def passes(self) -> int:
-        """Forward and backward, of branch and trunks, all operators together; 0 where nothing was iterated."""
-        history = self.loaded.run.spec["history"]
-        assert isinstance(history, dict)
-        counts = history.get("passes") or {}
-        return sum(int(v) for k, v in counts.items() if k != HELD)
+        """Of branch and trunks, all operators together: those that were iterated, those of every solve."""
+        iterated = sum(int(v) for k, v in (self.history.get("passes") or {}).items() if k != HELD)
+        return iterated or sum(self._solved(name) for name in self.names)
+
+    def _solved(self, name: str) -> int:
+        """Of one operator in closed form, where the run counts none."""
+        found = self.history["operators"][name]
+        samples = int(self.loaded.shared.about[name]["samples"])
+        images = 1 + len(found.get("fit", {}).get("images", ()))
+        return LINEAR * samples + (SOLVES * samples * images if found["features_read"] else 0)
 
     @property
     def seconds(self) -> float:
         """Of the whole training by the clock."""
-        history = self.loaded.run.spec["history"]
-        assert isinstance(history, dict)
-        return float(history["offline_seconds"])
+        return float(self.history["offline_seconds"])
 
     def own(self, name: str) -> int:
         """Numbers of an operator's cassette."""

@@ -61,7 +61,7 @@ def plan(quick: bool, names: Sequence[str] | None = None) -> Plan:
         how = How(longest=40, check=20, patience=2, cuts=1)
         return Plan(few, SEEDS[:1], 60, 20, 20, 64, 12, 4000, how, 8000, how, 200, 32)
     return Plan(
-        tuple(names or operators.names()), SEEDS, 300, 100, 200, 256, 24, 160_000, How(), 320_000, JOINED, 3000, 100
+        tuple(names or operators.names()), SEEDS, 300, 100, 200, 256, 24, 180_000, How(), 400_000, JOINED, 3000, 100
     )
 
 

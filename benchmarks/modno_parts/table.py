@@ -64,7 +64,7 @@ def rows(quick: bool, runs: Path) -> list[Row]:
     """A row per operator and rival in the median over seeds, then goals."""
     made = _study.plan(quick)
     lines = [line for seed in made.seeds for line in table(runs, made, seed)]
-    found = [row for name in made.names for row in _operator(name, [one for one in lines if one.name == name])]
+    found = [row for name in made.names for row in _operator(name, [one for one in lines if one.name == name], quick)]
     return found + _goals(lines, made, quick)
 
 
@@ -104,7 +104,7 @@ def _line(data: Study, found: Mapping[str, NDArray[np.float64]], ours: Ours) -> 
     return Line(data.name, data.seed, errors, inner, without, *ours.features(data.name))
 
 
-def _operator(name: str, lines: Sequence[Line]) -> list[Row]:
+def _operator(name: str, lines: Sequence[Line], quick: bool) -> list[Row]:
     """Median over seeds of every rival, with least and largest."""
     made = []
     beyond = any(one.errors[OURS] != one.within[OURS] for one in lines)
@@ -114,7 +114,7 @@ def _operator(name: str, lines: Sequence[Line]) -> list[Row]:
             uses = sum(one.uses_branch for one in lines)
             note = f"{', '.join(one.verdict for one in lines)}; {lines[0].read} of {lines[0].features} features"
             note += f"; branch of use in {uses} of {len(lines)}"
-        target = _goal(name) if rival == OURS else None
+        target = _goal(name) if rival == OURS and not quick else None
         made.append(_median(name, rival, [one.errors[rival] for one in lines], note, target))
         if beyond:
             made.append(_median(f"{name}, up to the horizon", rival, [one.within[rival] for one in lines]))

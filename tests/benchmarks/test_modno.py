@@ -177,6 +177,6 @@ def test_the_table_counts_what_is_lost_and_what_does_without() -> None:
     assert "wave" in used.note
     won, used = table._goals([line(1.0, 1.0)], made, quick=False)
     assert (won.measured, used.measured) == (1, 1)
-    rows = table._operator("wave", [line(0.2, 1.0)])
+    rows = table._operator("wave", [line(0.2, 1.0)], quick=False)
     assert rows[0].target == table.GOALS["linear"]
     assert rows[0].met is False

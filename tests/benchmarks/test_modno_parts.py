@@ -1,0 +1,152 @@
+"""Numbers, passes, random fields and ablations of the study of many operators, on figures that are made up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from _harness import OURS, Row
+from modno_parts import _all, _grid, _ours, _study, ablation, out_of_distribution, parameters, passes
+
+from edgepde.modno.closed_form import fitting
+from edgepde.problems.operator_data import OperatorData
+
+X, TIMES = np.arange(8) / 4.0, np.linspace(0.0, 1.0, 3)
+MADE = _study.plan(True, ["wave", "kdv"])
+
+
+def data(name: str, count: int = 4) -> OperatorData:
+    field = 1.0 + np.random.default_rng(0).uniform(size=(count, len(TIMES), len(X)))
+    return OperatorData(name, field[:, 0], X, X, TIMES, field)
+
+
+@dataclass
+class Made:
+    """As a run of ours says it; errors: of its predictions."""
+
+    shared: int = 100
+    cassette: int = 20
+    passes: int = 10
+    error: float = 0.1
+    seconds: float = 1.0
+
+    @property
+    def total(self) -> int:
+        return self.shared + 2 * self.cassette
+
+    def own(self, _name: str) -> int:
+        return self.cassette
+
+    def numbers(self, _name: str) -> int:
+        return self.shared + self.cassette
+
+    def predicted(self, _name: str, given: OperatorData) -> np.ndarray:
+        return (1.0 + self.error) * np.asarray(given.field)
+
+
+def called(rows: list[Row], case: str, rival: str = OURS) -> Row:
+    (found,) = [row for row in rows if case in row.case and row.rival == rival]
+    return found
+
+
+@pytest.fixture
+def study(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_study, "plan", lambda quick: MADE)
+    monkeypatch.setattr(_study, "study", lambda runs, made, name, seed: SimpleNamespace(held=data(name)))
+
+
+@pytest.mark.usefixtures("study")
+def test_numbers_are_held_against_nets_of_equal_size(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(_ours, "obtain", lambda *_: Made())
+    rows = parameters.rows(False, tmp_path)
+    assert called(rows, "over nets of equal size").measured == 140 / 240
+    assert called(rows, "over nets of equal size").met is False
+    fair = called(rows, "over the largest", _all.SEPARATE)
+    assert fair.measured == MADE.shape.numbers / 120
+    assert fair.met is True
+    monkeypatch.setattr(_ours, "obtain", lambda *_: Made(shared=10**6))
+    assert called(parameters.rows(False, tmp_path), "over the largest", _all.SEPARATE).met is False
+
+
+@pytest.mark.usefixtures("study")
+@pytest.mark.parametrize(("error", "ratio"), [(0.1, 0.01), (0.3, None)])
+def test_passes_count_only_where_the_separate_nets_errors_are_reached(
+    error: float, ratio: float | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    net = SimpleNamespace(passes_to_best=500, history=[(1.0, 0.4), (2.0, 0.2)])
+    monkeypatch.setattr(_ours, "obtain", lambda *_: Made(error=error))
+    monkeypatch.setattr(_study, "separate", lambda *_: dict.fromkeys(MADE.names, net))
+    row = called(passes.rows(False, tmp_path), "ours over theirs")
+    assert row.measured == ratio
+    assert ("wave, kdv" in row.note) == (ratio is None)
+
+
+def test_passes_to_best_are_those_before_the_weights_that_are_kept() -> None:
+    from modno_parts._deeponets import Net, Shape
+
+    net = Net(Shape(4), [], 0.0, 1.0, 0.0, 1.0, [(1.0, 0.5), (2.0, 0.1), (4.0, 0.3)], passes=800)
+    assert net.passes_to_best == 400
+
+
+@pytest.mark.parametrize(("read", "images", "wanted"), [(0, 0, 600), (8, 0, 600 + 1800), (8, 1, 600 + 3600)])
+def test_solves_count_for_every_case_and_image(read: int, images: int, wanted: int) -> None:
+    entry: dict[str, Any] = {"features_read": read, "fit": {"images": ["odd"] * images}}
+    shared = SimpleNamespace(cassettes={"kdv": None}, about={"kdv": {"samples": 300}})
+    history = {"operators": {"kdv": entry}, "passes": {}}
+    loaded = SimpleNamespace(shared=shared, run=SimpleNamespace(spec={"history": history}))
+    ours = _ours.Ours(loaded)  # type: ignore[arg-type]
+    assert ours.passes == wanted
+    history["passes"] = {"branch_forward": 7, "trunk_forward": 5, "held": 1000}
+    assert ours.passes == 12
+
+
+@pytest.mark.usefixtures("study")
+def test_random_fields_say_where_ours_is_worse(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    worse = {"wave": 0.1, "kdv": 0.3}
+
+    class Contest:
+        def fields(self, name: str, given: OperatorData) -> dict[str, np.ndarray]:
+            u = np.asarray(given.field)
+            return {OURS: (1.0 + worse[name]) * u, **dict.fromkeys(_all.RIVALS, 1.2 * u)}
+
+    monkeypatch.setattr(out_of_distribution, "contest", lambda *_: Contest())
+    monkeypatch.setattr(_study, "obtained", lambda runs, made, name, seed, split, count: data(name, count))
+    rows = out_of_distribution.rows(False, tmp_path)
+    last = rows[-1]
+    assert last.measured == 1
+    assert "kdv" in last.note
+    assert "wave" not in last.note
+    assert called(rows, "kdv").measured == pytest.approx(30.0)
+
+
+def test_variants_take_away_what_they_say() -> None:
+    names = ("shift", "odd", "mirror")
+    kept = {variant: [n for n in names if keeps(n)] for variant, keeps in ablation.VARIANTS.items()}
+    assert list(kept.values()) == [list(names), ["shift"], ["odd", "mirror"], []]
+
+
+def test_a_variant_is_fitted_without_and_leaves_the_fit_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def fit(*_: object, **__: object) -> None:
+        seen.append(fitting.symmetries(np.zeros((1, 1)), np.zeros((1, 1, 1))))
+        raise InterruptedError
+
+    known = lambda *_: ("shift", "odd")  # noqa: E731
+    monkeypatch.setattr(fitting, "symmetries", known)
+    monkeypatch.setattr(fitting, "fit", fit)
+    one = SimpleNamespace(name="kdv", horizon=1.0, train=data("kdv"), held=data("kdv"), test=data("kdv"))
+    for keeps in ablation.VARIANTS.values():
+        with pytest.raises(InterruptedError):
+            ablation._fitted([one], keeps)  # type: ignore[list-item]
+    assert seen == [("shift", "odd"), ("shift",), ("odd",), ()]
+    assert fitting.symmetries is known
+
+
+def test_errors_are_means_over_cases_of_their_own_size() -> None:
+    exact = np.stack([np.ones((2, 3)), 100.0 * np.ones((2, 3))])
+    np.testing.assert_allclose(_grid.relative(exact * np.array([1.1, 1.3])[:, None, None], exact), [0.1, 0.3])
