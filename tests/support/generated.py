@@ -27,6 +27,7 @@ from support.kernel_libraries import needs_processor
 
 Array = NDArray[Any]
 DTYPES = {"f32": np.float32, "f64": np.float64, "i64": np.int64, "i32": np.int32, "u8": np.bool_}
+DTYPES["f16"] = np.float16
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-pedantic", "-Wshadow", "-Wno-unused-parameter")
 GUARD = 256
 
