@@ -16,7 +16,7 @@ from edgepde.errors import DataError
 from . import operators
 from .operator_checks import check_cases, check_period, check_places, check_times
 from .operator_inputs import KINDS
-from .operators._fourier import Complex, at, grid
+from .operators._fourier import at, grid
 from .operators._operator import Operator
 
 Real = NDArray[np.float64]
@@ -133,7 +133,7 @@ def generate(
     even = grid(points or (256 if split == "train" else 128), how.period, 0.0 if split == "train" else SHIFT)
     where = even if x is None else np.asarray(x, dtype=np.float64)
     when = _times(how, split, seed, times)
-    field = np.concatenate([_field(how, inputs[i : i + TOGETHER], when, where) for i in range(0, count, TOGETHER)])
+    field = np.concatenate([how.fields(inputs[i : i + TOGETHER], when, where) for i in range(0, count, TOGETHER)])
     sensor_x = grid(sensors, how.period)
     return OperatorData(name, at(inputs, sensor_x, how.period), sensor_x, where, when, field, how.period, how.unit)
 
@@ -149,10 +149,6 @@ def _check(count: int, seed: int, split: str, points: int | None, times: Real | 
             raise DataError(f"{name}: expected at least {low}, got {value}")
     if count * (points or 256) > LIMIT_BYTES >> 6:
         raise DataError(f"count, points: expected at most {LIMIT_BYTES >> 6} values per time, got {count} x {points}")
-
-
-def _field(how: Operator, inputs: Complex, times: Real, x: Real) -> Real:
-    return at(how.evolve(how.initial(inputs), times), x, how.period)
 
 
 def _entropy(seed: int, *words: str) -> list[int]:

@@ -30,6 +30,11 @@ class Filled:
     flags: NDArray[np.bool_]
     expected: Floats
 
+    @property
+    def refused(self) -> NDArray[np.bool_]:
+        """Rows [N] of which more than MOST_MISSING was missing, or `expected` is above LIMIT."""
+        return np.asarray((self.flags.mean(1) > MOST_MISSING) | (self.expected > LIMIT))
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -59,11 +64,16 @@ class Filling:
             raise InputError("filling: factor: expected inputs that differ, got zeros")
 
     def fill(self, sensors: ArrayLike, noise: float | None = None) -> Filled:
+        """As `tried`; InputError where rows are refused."""
+        found = self.tried(sensors, noise)
+        self._refuse(found)
+        return found
+
+    def tried(self, sensors: ArrayLike, noise: float | None = None) -> Filled:
         """NaN in [N, S] filled and flagged; what is there stays as it is, rows without NaN to the last bit.
 
         noise: standard deviation of every sensor, in its unit; where given, all sensors of all rows are replaced by
-        the conditional mean, which damps it. InputError for another shape, infinite values, and rows of which
-        more than MOST_MISSING is missing or `expected` is above LIMIT.
+        the conditional mean, which damps it. InputError for another shape and infinite values.
         """
         values = np.array(sensors, np.float64)
         if values.ndim != 2 or values.shape[1] != len(self.mean):
@@ -80,7 +90,6 @@ class Filling:
             rows = np.flatnonzero(which.reshape(-1) == i)
             if missing.any() or noise is not None:
                 values[rows], expected[rows] = self._row(values[rows], missing, noise)
-        self._refuse(flags, expected)
         return Filled(values, flags, expected)
 
     def _row(self, values: Floats, missing: NDArray[np.bool_], noise: float | None) -> tuple[Floats, Floats]:
@@ -104,21 +113,20 @@ class Filling:
         made = made if noise is not None else np.where(missing, made, values)
         return made, np.sqrt(doubt / (self.factor**2).sum())
 
-    def _refuse(self, flags: NDArray[np.bool_], expected: Floats) -> None:
-        share = flags.mean(1)
-        wrong = (share > MOST_MISSING) | (expected > LIMIT)
-        if not wrong.any():
+    def _refuse(self, found: Filled) -> None:
+        if not found.refused.any():
             return
-        row = int(np.argmax(wrong))
+        row = int(np.argmax(found.refused))
+        missing, expected = int(found.flags[row].sum()), float(found.expected[row])
         said = f"at most {100.0 * MOST_MISSING:g} % can be filled"
-        if share[row] <= MOST_MISSING:
+        if missing <= MOST_MISSING * len(self.mean):
             said = (
-                f"filling them is expected to change an input by {100.0 * min(expected[row], 1e6):.3g} %, at most "
+                f"filling them is expected to change an input by {100.0 * min(expected, 1e6):.3g} %, at most "
                 f"{100.0 * LIMIT:g} % is taken"
             )
         raise InputError(
-            f"sensors: row {row}: {int(flags[row].sum())} of {len(self.mean)} sensors are missing: {said} "
-            f"({int(wrong.sum())} such rows)"
+            f"sensors: row {row}: {missing} of {len(self.mean)} sensors are missing: {said} "
+            f"({int(found.refused.sum())} such rows)"
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:

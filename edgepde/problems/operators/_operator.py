@@ -43,6 +43,10 @@ class Operator(ABC):
         """Half spectra of u(0, .) from those of s; the same but for the porous medium."""
         return inputs
 
+    def fields(self, inputs: Complex, times: Real, x: Real) -> Real:
+        """u [N, T, n] at the times and any places x [n], from half spectra of s [N, m + 1]."""
+        return at(self.evolve(self.initial(inputs), times), x, self.period)
+
     def solve(self, initial: Real, times: Real) -> Real:
         """u [N, T, n] at the n points of u(0, .) [N, n] (equal steps from 0) and the increasing times [T] >= 0, in s.
 
