@@ -89,12 +89,13 @@ class Alone(Ranks):
 class Together(Ranks):
     """Several processes; every exchange is between pairs, so that the one that does not answer is known by name.
 
+    wait: how long that may take.
     Raises TrainingError naming a rank that has ended or is silent for so long, from every exchange.
     """
 
     def __init__(self, rank: int, size: int, wait: timedelta) -> None:
         super().__init__(rank, size)
-        self._wait = wait
+        self.wait = wait
 
     def sum(self, flat: Tensor) -> Tensor:
         """flat [P] summed over the ranks, in their order."""
@@ -125,7 +126,7 @@ class Together(Ranks):
         try:
             begun = [(r, work) for r in others for work in (dist.isend(mine, r), dist.irecv(parts[r], r))]
             for peer, work in begun:  # noqa: B007 - the error names it
-                work.wait()  # type: ignore[union-attr]
+                work.wait(self.wait)  # type: ignore[union-attr]
         except RuntimeError as error:
             raise TrainingError(self._told(peer, error)) from error
         return parts
@@ -141,7 +142,7 @@ class Together(Ranks):
     def _told(self, peer: int, error: RuntimeError) -> str:
         text = str(error)
         late = "imed out" in text or "imeout" in text
-        why = f"has not answered for {self._wait.total_seconds():g} s ({TIMEOUT}=)" if late else "has ended"
+        why = f"has not answered for {self.wait.total_seconds():g} s ({TIMEOUT})" if late else "has ended"
         return f"rank {peer} {why}: exchange {self.exchanges} of rank {self.rank} failed: {_first_line(error)}; {KEPT}"
 
 
