@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import Protocol, final
 
 import numpy as np
 import torch
 
+from ..branches._branch import Branch
 from ..branches.gaussian import Gaussian
 from . import kernels
 from .kernels import Floats
@@ -45,6 +46,20 @@ class Units:
         return self.plain(x) @ self.whitening
 
 
+class Shared(Protocol):
+    """What all operators read: features of inputs, in numpy and as a module."""
+
+    @property
+    def width(self) -> int:
+        """K."""
+
+    def __call__(self, x: Floats) -> Floats:
+        """[N, I] to [N, K]."""
+
+    def branch(self) -> Branch:
+        """The same as a module, in float32."""
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Output:
@@ -52,6 +67,11 @@ class Output:
 
     units: Units
     output: Floats
+
+    @property
+    def width(self) -> int:
+        """K."""
+        return self.output.shape[1]
 
     def __call__(self, x: Floats) -> Floats:
         """[N, I] to [N, K]."""

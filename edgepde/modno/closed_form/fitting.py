@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
@@ -16,7 +16,7 @@ from ..sizes import encoding_of, input_modes, output_sizes
 from ..spectral import Spectral
 from ..symmetry import TRANSFORMS, symmetries
 from . import kernels
-from .features import Output, Units, appended, shared_output, unappended
+from .features import Output, Shared, Units, appended, shared_output, unappended
 from .kernels import Floats
 from .member import Member, held
 from .ridge import Ridge
@@ -52,10 +52,12 @@ def fit(
     validation: Sequence[OperatorData],
     settings: Closed | None = None,
     horizons: Mapping[str, float] | None = None,
+    learn: Callable[[Sequence[Member]], Shared] | None = None,
 ) -> Fitted:
     """One shared branch and a cassette per operator; validation: further cases of each, in the same order.
 
-    horizons: last times, those of the data where not given. InputError where sensors differ between operators.
+    horizons: last times, those of the data where not given. learn: another way to the branch, for the operators that are
+    not linear. InputError where sensors differ between operators.
     """
     how = settings or Closed()
     encoding = encoding_of(datas, max(input_modes(data) for data in datas))
@@ -65,7 +67,7 @@ def fit(
     ]
     linear = {m.name: m.held.error(np.zeros_like(m.held.rest)) for m in members}
     curved = [m for m in members if linear[m.name] > how.exact]
-    output = _branch(curved or members, how)
+    output = _branch(curved or members, how) if learn is None or not curved else learn(curved)
     cassettes, figures = {}, {}
     for member, data in zip(members, datas, strict=True):
         mixing, basis, found = _operator(member, output, linear[member.name], how)
@@ -109,11 +111,11 @@ def _solved(member: Member, features: Floats, held_features: Floats) -> Wanted:
     return Wanted(unappended(best, x.shape[1], size), error, penalty)
 
 
-def _operator(member: Member, output: Output, linear: float, how: Closed) -> tuple[Floats, Floats, dict[str, Any]]:
+def _operator(member: Member, output: Shared, linear: float, how: Closed) -> tuple[Floats, Floats, dict[str, Any]]:
     """mixing, basis and figures of one operator."""
     x, _, _ = member.cases
     norm, inputs = member.prepared.norm, x.shape[1]
-    width = output.output.shape[1] + inputs + 1
+    width = output.width + inputs + 1
     empty = np.zeros((width, 0)), np.zeros((0, norm.terms, 2 * norm.modes + 1))
     if linear <= how.exact:
         return *empty, {"linear": linear, "chosen": "linear", "error": linear}
@@ -157,7 +159,7 @@ def _cassette(fitted: Prepared, data: OperatorData, mixing: Floats, basis: Float
     )
 
 
-def _model(encoding: Encoding, output: Output, held_by: Sequence[Cassette]) -> SharedModel:
+def _model(encoding: Encoding, output: Shared, held_by: Sequence[Cassette]) -> SharedModel:
     """With room for all of them."""
     terms, modes, rank, linear = (
         max(sizes) for sizes in zip(*((c.terms, c.width // 2, c.rank, c.linear_terms) for c in held_by), strict=True)

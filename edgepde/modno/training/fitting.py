@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+import torch
 from torch import Tensor
 
 from edgepde.train.progress import progress
@@ -15,7 +16,7 @@ from edgepde.train.run_folder import Run
 from ..branches._branch import Branch
 from .passes import Passes
 from .settings import Fit
-from .task import Task
+from .task import Part, Task
 from .trainer import Trainer
 from .trunks.spectral import SpectralTrunk
 
@@ -41,13 +42,27 @@ class Trained:
 @final
 @dataclass(frozen=True)
 class Fitted:
-    """A trained branch and its operators, the passes that ran, and one entry of history per check."""
+    """A trained branch and its operators, the passes that ran, one entry of history per check, the step that is kept.
+
+    appended: features end with the coefficients and a one. columns: features of the branch that an operator reads.
+    """
 
     branch: Branch
     operators: Mapping[str, Trained]
     passes: Passes
     history: Sequence[Mapping[str, Any]]
     step: int
+    appended: bool
+    columns: Mapping[str, slice]
+
+    def error_on(self, name: str, cases: Part) -> float:
+        """Mean relative L2 error of an operator on other cases, in the units of its task."""
+        made, x = self.operators[name], cases.inputs
+        with torch.no_grad():
+            features = self.branch(x, *(made.delta or ()))[:, self.columns[name]]
+            if self.appended:
+                features = torch.cat([features, x, torch.ones_like(x[:, :1])], 1)
+            return cases.error(features @ made.basis)
 
     def passes_to(self, name: str, error: float) -> int | None:
         """Passes until the operator's held error was first at most `error`; None if it never was."""
@@ -131,4 +146,8 @@ def finish(trainer: Trainer) -> Fitted:
             error,
             (own, int(step)),
         )
-    return Fitted(trainer.branch, found, trainer.passes, trainer.course.history, trainer.course.best_step)
+    columns = {member.name: trainer.columns(member) for member in trainer.members}
+    course = trainer.course
+    return Fitted(
+        trainer.branch, found, trainer.passes, course.history, course.best_step, trainer.how.appended, columns
+    )

@@ -119,6 +119,14 @@ class Trainer:
             self.keep()
         return self.course.over(self.how)
 
+    def columns(self, member: Member) -> slice:
+        """Which features of the whole branch an operator reads."""
+        if isinstance(self.branch, Grouped):
+            for place in range(len(self.branch.parts)):
+                if self.branch.part(place) is member.branch:
+                    return self.branch.columns(place)
+        return slice(0, self.branch.width)
+
     def keep(self) -> None:
         """Note branch, trunks and deltas as the best so far."""
         self.best = copied(self.branch.state_dict(), "branch.")
