@@ -219,39 +219,6 @@ class Dense(Operation):
 
 @final
 @dataclass(eq=False)
-class Products(Operation):
-    """y[b, p, n] = sum_k x[b, p, k] w[b, k, n] where the right factor varies, or both; any strides."""
-
-    batch: Axis
-    rows: int
-    terms: int
-    columns: int
-
-    def write(self, code: Code, functions: Functions) -> None:
-        """One sum of products over lanes per element."""
-        x, w = self.inputs
-        name = functions.included("products", "products.h", self.output.code)
-        count, (xb, wb, yb) = self.batch
-        loops = [(i, n) for i, n in (("b", count), ("p", self.rows), ("n", self.columns)) if n > 1]
-        names = {i for i, _ in loops}
-
-        def move(value: Value, steps: list[tuple[str, int]]) -> str:
-            return at(pointer(value), [(i, s) for i, s in steps if i in names], lanes=value.varying)
-
-        source = move(x, [("b", xb), ("p", self.terms)])
-        weights = move(w, [("b", wb), ("n", 1)])
-        target = move(self.output, [("b", yb), ("p", self.columns), ("n", 1)])
-        lanes = "L" if self.varying else "1"
-        with code.loops(loops):
-            xs = ("L", 1) if x.varying else ("1", 0)
-            ws = (f"{self.columns} * L", 1) if w.varying else (f"{self.columns}", 0)
-            code.line(
-                f"{name}({lanes}, {self.terms}, {source}, {xs[0]}, {xs[1]}, {weights}, {ws[0]}, {ws[1]}, {target});"
-            )
-
-
-@final
-@dataclass(eq=False)
 class Sum(Operation):
     """y[o, i] = (sum_j x[o, j, i]) / divisor."""
 

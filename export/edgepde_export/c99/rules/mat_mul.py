@@ -7,7 +7,8 @@ from edgepde_runtime.errors import UnsupportedModel
 from .. import packed
 from ..building import FLOATS, Builder, Call, refuse_sizes, viewed
 from ..dims import features, spelled, symbols
-from ..operations import Dense, Products
+from ..operations import Dense
+from ..products import Products
 from ..readout import Readout
 from ..value import Value, broadcast
 
