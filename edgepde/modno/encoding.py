@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Array = TypeVar("Array", NDArray[np.float64], "Tensor")
-LEAST = 1e-3
-"""Share of the leading mode in an input (without its mean), at and below which it is not rotated."""
+LEAST, OF_MEAN = 1e-3, 1e-2
+"""An input is not rotated where |mode 1| is LEAST of all its modes at most, of which the mean counts OF_MEAN."""
 
 
 @final
@@ -79,15 +79,15 @@ def frame(coefficients: Array, modes: int, turned: Any = 1.0) -> Frame[Array]:
     """The shift that leaves mode 1 a cosine with a positive factor; none where that mode is too small.
 
     coefficients [N, 2m+1] of inputs; modes: how many powers of the phase are wanted; turned: 1, or 0 for no shift at
-    all. With z = a_1 + i b_1, e = z / |z| where |z| > LEAST |all modes but the mean|, else 1,
+    all. With z = a_1 + i b_1, e = z / |z| where |z|^2 > LEAST^2 (OF_MEAN^2 mean^2 + all modes^2), else 1,
       cos k phi + i sin k phi = e^k, by doubling: e^(j + k) = e^j e^k.
     """
     xp = _namespace(coefficients)
     c: Any = coefficients
     m = c.shape[-1] // 2
-    a, b, rest = c[:, 1:2], c[:, m + 1 : m + 2], c[:, 1:]
+    a, b, mean, rest = c[:, 1:2], c[:, m + 1 : m + 2], OF_MEAN * c[:, :1], c[:, 1:]
     own = a * a + b * b
-    clear = own > LEAST**2 * (rest * rest).sum(-1, keepdims=True)
+    clear = own > LEAST**2 * (mean * mean + (rest * rest).sum(-1, keepdims=True))
     size = xp.sqrt(xp.where(clear, own, 1.0))
     cos, sin = xp.where(clear, a / size, 1.0), xp.where(clear, b / size, 0.0)
     cos, sin = cos * turned + (1.0 - turned), sin * turned

@@ -108,6 +108,11 @@ class TestFrame:
         rest[0, 3] = share * LEAST * 5.0
         assert (np.abs(canonical(rest) - rest).max() > 1e-2) == turned
 
+    def test_a_mean_counts_a_hundredth(self) -> None:
+        for mean, turned in ((9e4, True), (1.1e5, False)):
+            found = frame(np.array([[mean, 0.0, 1.0]]), 1)
+            assert found.cos[0, 0] == pytest.approx(0.0 if turned else 1.0)
+
     def test_an_operator_without_shifts_is_not_turned(self) -> None:
         made = inputs(3, 5)
         assert (rotate(made, frame(made, 5, 0.0)) == made).all()
