@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast, final
 
@@ -16,6 +16,7 @@ from edgepde.train.run_folder import Run
 from . import branches, distributed, linear_part
 from .branches._branch import Branch
 from .branches.gaussian import Gaussian
+from .branches.grouped import Grouped
 from .cases import Cases
 from .cassette import Cassette
 from .closed_form import Closed, fit
@@ -25,10 +26,13 @@ from .settings import BY_GRADIENTS, Settings
 from .sizes import output_sizes
 from .spectral import Spectral
 from .symmetry import symmetries
+from .training.fitting import Fitted
 from .training.settings import Fit
 from .training.task import Part, Task
 
 FEATURES, UNITS, RANK = 64, 256, 32
+SOLVES = 2
+"""In closed form every case goes through the branch for the joint solve and for its operator's own."""
 CHECKS = 40
 """Validations in a whole training by gradients."""
 ROOM = 0.2
@@ -48,13 +52,22 @@ class Made:
 
 
 def make(
-    cases: Sequence[Cases], encoding: Encoding, how: Settings, ranks: Ranks, run: Run, device: torch.device
+    cases: Sequence[Cases],
+    encoding: Encoding,
+    how: Settings,
+    ranks: Ranks,
+    run: Run,
+    device: torch.device,
+    part: str = "modno",
 ) -> Made:
-    """The branch of all ranks and the cassettes of these operators; SettingError for schemes of one process alone."""
+    """The branch of all ranks and the cassettes of these operators; SettingError for schemes of one process alone.
+
+    part: the name of the checkpoint, where one is written.
+    """
     if ranks.size > 1 and not how.by_gradients:
         raise SettingError(f"scheme: {how.scheme} runs in one process; on several: {', '.join(BY_GRADIENTS)}")
     if how.by_gradients:
-        return trained(cases, encoding, how, ranks, run, device)
+        return trained(cases, encoding, how, ranks, run, device, part)
     if how.scheme == "linear":
         return linear(cases, encoding, how, run.seed)
     return closed(cases, how)
@@ -67,7 +80,11 @@ def closed(cases: Sequence[Cases], how: Settings) -> Made:
         [one.train for one in cases], [one.validation for one in cases], Closed(**sizes),
         {one.name: one.horizon for one in cases},
     )  # fmt: skip
-    return Made(found.model.branch, found.cassettes, found=found.figures)
+    rows = {n: len(one.train) * (1 + len(found.figures[n]["images"])) for one in cases for n in [one.name]}
+    read = sum(count for n, count in rows.items() if found.cassettes[n].rank)
+    solved = sum(len(one.train) for one in cases) + SOLVES * read
+    passes = {"branch_forward": SOLVES * read, "trunk_forward": solved, "trunk_backward": solved}
+    return Made(found.model.branch, found.cassettes, passes, found=found.figures)
 
 
 def linear(cases: Sequence[Cases], encoding: Encoding, how: Settings, seed: int) -> Made:
@@ -82,21 +99,40 @@ def linear(cases: Sequence[Cases], encoding: Encoding, how: Settings, seed: int)
 
 
 def trained(
-    cases: Sequence[Cases], encoding: Encoding, how: Settings, ranks: Ranks, run: Run, device: torch.device
+    cases: Sequence[Cases],
+    encoding: Encoding,
+    how: Settings,
+    ranks: Ranks,
+    run: Run,
+    device: torch.device,
+    part: str = "modno",
+    apart: Callable[[Branch, int], Grouped] | None = None,
 ) -> Made:
-    """By gradients on what the linear parts leave."""
+    """By gradients on what the linear parts leave; apart: makes a branch with a part per operator of one branch."""
     fitted = {one.name: _prepared(one, encoding) for one in cases}
     spread = _spread(list(fitted.values()), encoding, ranks)
     branch = _branch(encoding, how, run.seed, spread).to(device)
+    groups = None
+    if apart is not None:
+        branch, groups = apart(branch, len(cases)), {one.name: place for place, one in enumerate(cases)}
     tasks = [_task(one, fitted[one.name], encoding, device) for one in cases]
-    found = distributed.fit(branch, tasks, fit_settings(how), ranks, run, seed=run.seed)
+    found = distributed.fit(branch, tasks, fit_settings(how), ranks, run, part, run.seed, groups)
     made = {}
     for one in cases:
-        weights = found.operators[one.name].basis.double().cpu().numpy()
+        weights = _widened(found, one.name)
         factors = factored(weights, fitted[one.name].norm, RANK if how.rank is None else how.rank)
         made[one.name] = cassette(one, fitted[one.name], *factors)
     history = {"checks": list(found.history), "best_step": found.step}
     return Made(branch.cpu(), made, found.passes.counts(), history)
+
+
+def _widened(found: Fitted, name: str) -> Floats:
+    """Weights [K', P] of all features of the branch, 0 for those of other operators' parts."""
+    own = found.operators[name].basis.double().cpu().numpy()
+    columns = found.columns[name]
+    made = np.zeros((found.branch.width + len(own) - (columns.stop - columns.start), own.shape[1]))
+    made[columns], made[found.branch.width :] = np.split(own, [columns.stop - columns.start])
+    return made
 
 
 def fit_settings(how: Settings) -> Fit:
