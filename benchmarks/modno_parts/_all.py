@@ -1,10 +1,13 @@
-"""The shared model and all rivals of one seed, asked for fields of any cases."""
+"""The shared model and all rivals of one seed, asked for their errors on any cases."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from _harness import OURS
@@ -12,49 +15,102 @@ from numpy.typing import NDArray
 
 from edgepde.problems.operator_data import OperatorData
 
-from . import _ours, _rivals, _study
+from . import _grid, _ours, _rivals, _study
 from ._deeponets import Net
 from ._ours import Ours
-from ._study import Joined, Plan, Study
+from ._study import Joined, Plan, Study, digest
 
 SEPARATE, JOINED = "DeepONet of its own", "one DeepONet, operator as input"
 POD, SKIP, KERNEL, LINEAR = "POD + MLP", "least squares, POD + MLP", "kernel ridge, data stored", "least squares"
 RIVALS = SEPARATE, JOINED, POD, SKIP, KERNEL, LINEAR
 
 
+class Errors(NamedTuple):
+    """Relative L2 errors of cases [N]: over all times, and over those up to the horizon."""
+
+    whole: NDArray[np.float64]
+    within: NDArray[np.float64]
+
+
 @dataclass(frozen=True, eq=False)
 class Contest:
-    """All that is trained for one seed."""
+    """All that is trained for one seed; rivals only where their errors were not taken before."""
 
     runs: Path
     made: Plan
     seed: int
-    ours: Ours
-    nets: dict[str, Net]
-    joined: Joined
+
+    @cached_property
+    def ours(self) -> Ours:
+        """The run of this seed."""
+        return _ours.obtain(self.runs, self.made, self.seed)
+
+    @cached_property
+    def nets(self) -> dict[str, Net]:
+        """One DeepONet per operator."""
+        return _study.separate(self.runs, self.made, self.seed)
+
+    @cached_property
+    def joined(self) -> Joined:
+        """One DeepONet for all."""
+        return _study.joined(self.runs, self.made, self.seed)
 
     def study(self, name: str) -> Study:
         """An operator's data."""
         return _study.study(self.runs, self.made, name, self.seed)
 
-    def fields(self, name: str, data: OperatorData) -> dict[str, NDArray[np.float64]]:
-        """u [N, T, n] of the data's sensors at its times and points, by every rival."""
+    def errors(self, name: str, data: OperatorData) -> dict[str, Errors]:
+        """Of ours and of every rival on the data's cases, those of rivals read where they were taken before."""
         own = self.study(name)
-        times = data.times / own.horizon
-        found = {
-            OURS: self.ours.predicted(name, data),
-            SEPARATE: self.nets[name](data.sensors, times, data.x),
-            JOINED: self.joined(name, data.sensors, times, data.x),
-        }
+        stated = {**asdict(self.made), "seeds": (), "data": digest(own.train, own.held, data)}
+        path, _ = _study.kept(self.runs, f"errors-{name}-{self.seed}", stated)
+        if not path.exists():
+            taken = {rival: _errors(u, data, own) for rival, u in self._fields(name, data).items()}
+            path.write_text(json.dumps({k: [v.tolist() for v in pair] for k, pair in taken.items()}), encoding="utf-8")
+        known = json.loads(path.read_text(encoding="utf-8"))
+        rivals = {rival: Errors(*(np.array(v) for v in known[rival])) for rival in RIVALS}
+        return {OURS: _errors(self.ours.predicted(name, data), data, own), **rivals}
+
+    def _fields(self, name: str, data: OperatorData) -> dict[str, NDArray[np.float64]]:
+        """u [N, T, n] by every rival."""
+        own, net, joined = self.study(name), self.nets[name], self.joined
         fits = closed(self.runs, self.made, name, self.seed)
-        return found | {rival: own.on_grid(fit.predict(data.sensors), data) for rival, fit in fits.items()}
+        return {
+            SEPARATE: _better(net, own, data),
+            JOINED: _better(lambda *given: joined(name, *given), own, data),
+            **{rival: own.on_grid(fit.predict(data.sensors), data) for rival, fit in fits.items()},
+        }
+
+
+def _better(net: Callable[..., NDArray[np.float64]], own: Study, data: OperatorData) -> NDArray[np.float64]:
+    """A net's fields; where times are beyond the horizon, the better of the net there and its fields continued.
+
+    Which of the two is seen from the answer: the doubt is the net's gain.
+    """
+    found = net(data.sensors, data.times / own.horizon, data.x)
+    beyond = ~inside(data, own)
+    if not beyond.any():
+        return found
+    continued = own.on_grid(net(data.sensors, own.train.times / own.horizon, own.train.x), data)
+    other = found.copy()
+    other[:, beyond] = continued[:, beyond]
+    return min(found, other, key=lambda u: float(_grid.relative(u, data.field).mean()))
+
+
+def inside(data: OperatorData, own: Study) -> NDArray[np.bool_]:
+    """Times up to the horizon."""
+    return np.asarray(data.times <= own.horizon * (1.0 + 1e-9))
+
+
+def _errors(found: NDArray[np.float64], data: OperatorData, own: Study) -> Errors:
+    within = inside(data, own)
+    return Errors(_grid.relative(found, data.field), _grid.relative(found[:, within], data.field[:, within]))
 
 
 @cache
 def contest(runs: Path, made: Plan, seed: int) -> Contest:
-    """Everything trained or read."""
-    nets, joined = _study.separate(runs, made, seed), _study.joined(runs, made, seed)
-    return Contest(runs, made, seed, _ours.obtain(runs, made, seed), nets, joined)
+    """That of a seed."""
+    return Contest(runs, made, seed)
 
 
 @cache

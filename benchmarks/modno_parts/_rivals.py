@@ -73,7 +73,7 @@ def _of_kernel(train: Cases, held: Cases, read: Reader, kernels: list[tuple[Kern
         seen = kernel(held.inputs, train.inputs) @ vectors
         for ridge in RIDGES:
             dual = (seen / (np.maximum(values, 0.0) + ridge * values[-1])) @ vectors.T
-            off = np.einsum("ij,jk,ik->i", dual, gram, dual) - 2.0 * np.einsum("ij,ji->i", dual, cross) + square
+            off = (dual @ gram * dual).sum(1) - 2.0 * (dual * cross.T).sum(1) + square
             error = float((np.sqrt(np.maximum(off, 0.0)) / norms).mean())
             if error < best[0]:
                 best = (error, kernel, ridge, f"{name}, ridge {ridge:g}".strip(", "))

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -85,19 +85,10 @@ class Study:
         """As nets take them."""
         return Cases(data.sensors, data.field, data.times / self.horizon, data.x)
 
-    @cached_property
-    def digest(self) -> str:
-        """Of the cases that are trained on and chosen by: the operator, the inputs, where and when fields are read."""
-        made = hashlib.sha256(self.name.encode())
-        for data in (self.train, self.held):
-            for values in (data.sensors, data.times, data.x):
-                made.update(np.ascontiguousarray(values, np.float32).tobytes())
-        return made.hexdigest()
-
     @property
-    def within(self) -> NDArray[np.bool_]:
-        """Test times up to the horizon."""
-        return np.asarray(self.test.times <= self.horizon * (1.0 + 1e-9))
+    def digest(self) -> str:
+        """Of the cases that are trained on and chosen by."""
+        return digest(self.train, self.held)
 
     def on_grid(self, fields: Floats, data: OperatorData | None = None) -> NDArray[np.float64]:
         """Fields [N, T n] of the training grid at the points and times of other data, the test's unless told."""
@@ -106,6 +97,15 @@ class Study:
         degree = _grid.continuation(self.train.field, self.train.times, self.horizon)
         time = _grid.time_matrix(self.train.times, wanted.times, self.horizon, degree)
         return np.asarray(time @ shaped @ _grid.space_matrix(self.train.x, wanted.x, self.train.period))
+
+
+def digest(first: OperatorData, *others: OperatorData) -> str:
+    """Of cases of one operator: its name, the inputs, where and when fields are read."""
+    made = hashlib.sha256(first.name.encode())
+    for data in (first, *others):
+        for values in (data.sensors, data.times, data.x):
+            made.update(np.ascontiguousarray(values, np.float32).tobytes())
+    return made.hexdigest()
 
 
 @cache

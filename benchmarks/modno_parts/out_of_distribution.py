@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from _harness import OURS, Row, say
 
-from modno_parts import _grid, _study
+from modno_parts import _study
 from modno_parts._all import RIVALS, SEPARATE, contest
 
 UNIT = "%"
@@ -26,7 +26,7 @@ def rows(quick: bool, runs: Path) -> list[Row]:
     for name in made.names:
         say(f"  {name}")
         data = _study.obtained(runs, made, name, seed, "grf", made.test)
-        errors = {rival: 100.0 * _grid.relative(u, data.field) for rival, u in all_of.fields(name, data).items()}
+        errors = {rival: 100.0 * one.whole for rival, one in all_of.errors(name, data).items()}
         for rival in (OURS, *RIVALS):
             quartiles = np.quantile(errors[rival], [0.25, 0.75])
             spread = (float(quartiles[0]), float(quartiles[1]))

@@ -15,11 +15,10 @@ from pathlib import Path
 import numpy as np
 from _harness import OURS, Row, say
 from edgepde_runtime import render
-from numpy.typing import NDArray
 
 from edgepde.problems import operators
-from modno_parts import _grid, _study
-from modno_parts._all import RIVALS, SEPARATE, contest
+from modno_parts import _study
+from modno_parts._all import RIVALS, SEPARATE, Errors, contest
 from modno_parts._ours import Ours
 from modno_parts._study import Plan, Study
 
@@ -75,7 +74,7 @@ def table(runs: Path, made: Plan, seed: int) -> list[Line]:
     for name in made.names:
         say(f"  {name}, seed {seed}")
         data = all_of.study(name)
-        lines.append(_line(data, all_of.fields(name, data.test), all_of.ours))
+        lines.append(_line(data, all_of.errors(name, data.test), all_of.ours))
     say(f"\nseed {seed}: relative L2 errors in %\n{said(lines)}\n")
     return lines
 
@@ -96,12 +95,10 @@ def said(lines: Sequence[Line]) -> str:
     return render.table(body, header, right=tuple(range(1, len(RIVALS) + 2)))
 
 
-def _line(data: Study, found: Mapping[str, NDArray[np.float64]], ours: Ours) -> Line:
-    exact, within = data.test.field, data.within
-    errors = {rival: 100.0 * float(_grid.relative(u, exact).mean()) for rival, u in found.items()}
-    inner = {rival: 100.0 * float(_grid.relative(u[:, within], exact[:, within]).mean()) for rival, u in found.items()}
+def _line(data: Study, found: Mapping[str, Errors], ours: Ours) -> Line:
+    whole, within = ({rival: 100.0 * float(part[k].mean()) for rival, part in found.items()} for k in range(2))
     without = 100.0 * ours.without_branch(data.name, data.test)
-    return Line(data.name, data.seed, errors, inner, without, *ours.features(data.name))
+    return Line(data.name, data.seed, whole, within, without, *ours.features(data.name))
 
 
 def _operator(name: str, lines: Sequence[Line], quick: bool) -> list[Row]:

@@ -109,9 +109,9 @@ def test_random_fields_say_where_ours_is_worse(monkeypatch: pytest.MonkeyPatch, 
     worse = {"wave": 0.1, "kdv": 0.3}
 
     class Contest:
-        def fields(self, name: str, given: OperatorData) -> dict[str, np.ndarray]:
-            u = np.asarray(given.field)
-            return {OURS: (1.0 + worse[name]) * u, **dict.fromkeys(_all.RIVALS, 1.2 * u)}
+        def errors(self, name: str, given: OperatorData) -> dict[str, _all.Errors]:
+            ours, other = (_all.Errors(*2 * [np.full(len(given), value)]) for value in (worse[name], 0.2))
+            return {OURS: ours, **dict.fromkeys(_all.RIVALS, other)}
 
     monkeypatch.setattr(out_of_distribution, "contest", lambda *_: Contest())
     monkeypatch.setattr(_study, "obtained", lambda runs, made, name, seed, split, count: data(name, count))
@@ -150,3 +150,35 @@ def test_a_variant_is_fitted_without_and_leaves_the_fit_as_it_was(monkeypatch: p
 def test_errors_are_means_over_cases_of_their_own_size() -> None:
     exact = np.stack([np.ones((2, 3)), 100.0 * np.ones((2, 3))])
     np.testing.assert_allclose(_grid.relative(exact * np.array([1.1, 1.3])[:, None, None], exact), [0.1, 0.3])
+
+
+def test_errors_of_rivals_are_taken_once_and_ours_every_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    own = SimpleNamespace(train=data("kdv"), held=data("kdv"), horizon=0.5)
+    taken = []
+
+    def fields(_: _all.Contest, name: str, given: OperatorData) -> dict[str, np.ndarray]:
+        taken.append(name)
+        return {rival: 1.2 * np.asarray(given.field) for rival in _all.RIVALS}
+
+    monkeypatch.setattr(_all.Contest, "study", lambda *_: own)
+    monkeypatch.setattr(_all.Contest, "_fields", fields)
+    for error in (0.1, 0.3):
+        made = _all.Contest(tmp_path, MADE, 0)
+        made.__dict__["ours"] = Made(error=error)
+        found = made.errors("kdv", data("kdv"))
+        assert found[OURS].whole.mean() == pytest.approx(error)
+        assert found[_all.SEPARATE].within.mean() == pytest.approx(0.2)
+    assert taken == ["kdv"]
+
+
+@pytest.mark.parametrize(("value", "wanted"), [(9.0, 1.0), (2.0, 2.0)])
+def test_beyond_the_horizon_a_net_gets_the_better_of_two(value: float, wanted: float) -> None:
+    given = data("kdv")
+    own: Any = SimpleNamespace(train=given, horizon=0.5, on_grid=lambda fields, data: np.ones_like(fields))
+    late = (given.times > 0.5)[:, None]
+
+    def net(inputs: np.ndarray, times: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return np.asarray(np.where(late, value, 7.0) * np.ones((len(inputs), len(times), len(x))))
+
+    exact = OperatorData("kdv", given.sensors, X, X, TIMES, np.where(late, wanted, 7.0) * np.ones_like(given.field))
+    assert np.allclose(_all._better(net, own, exact), exact.field)
