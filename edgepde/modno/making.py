@@ -21,7 +21,7 @@ from .cases import Cases
 from .cassette import Cassette
 from .closed_form import Closed, fit
 from .encoding import Encoding
-from .prepared import Floats, Prepared, factored, held, prepare
+from .prepared import Floats, Prepared, cassette, factored, held, prepare
 from .settings import BY_GRADIENTS, Settings
 from .sizes import output_sizes
 from .spectral import Spectral
@@ -35,15 +35,17 @@ SOLVES = 2
 """In closed form every case goes through the branch for the joint solve and for its operator's own."""
 CHECKS = 40
 """Validations in a whole training by gradients."""
-ROOM = 0.2
-"""Sensors may leave the range seen in training by so much of it."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Made:
-    """A branch, cassettes and passes of this rank's operators; history of the training; found: by operator."""
+    """A branch, cassettes and passes of this rank's operators; history of the training; found: by operator.
 
+    encoding: what the branch reads.
+    """
+
+    encoding: Encoding
     branch: Branch
     cassettes: Mapping[str, Cassette]
     passes: Mapping[str, int] = field(default_factory=dict)
@@ -84,7 +86,7 @@ def closed(cases: Sequence[Cases], how: Settings) -> Made:
     read = sum(count for n, count in rows.items() if found.cassettes[n].rank)
     solved = sum(len(one.train) for one in cases) + SOLVES * read
     passes = {"branch_forward": SOLVES * read, "trunk_forward": solved, "trunk_backward": solved}
-    return Made(found.model.branch, found.cassettes, passes, found=found.figures)
+    return Made(found.model.encoding, found.model.branch, found.cassettes, passes, found=found.figures)
 
 
 def linear(cases: Sequence[Cases], encoding: Encoding, how: Settings, seed: int) -> Made:
@@ -94,8 +96,8 @@ def linear(cases: Sequence[Cases], encoding: Encoding, how: Settings, seed: int)
     for one in cases:
         fitted = _prepared(one, encoding)
         nothing = np.zeros((branch.width + encoding.width + 1, 0)), np.zeros((0, *fitted.outputs.shape[1:]))
-        made[one.name] = cassette(one, fitted, *nothing)
-    return Made(branch, made)
+        made[one.name] = cassette(fitted, one.train.sensors, *nothing)
+    return Made(encoding, branch, made)
 
 
 def trained(
@@ -121,9 +123,9 @@ def trained(
     for one in cases:
         weights = _widened(found, one.name)
         factors = factored(weights, fitted[one.name].norm, RANK if how.rank is None else how.rank)
-        made[one.name] = cassette(one, fitted[one.name], *factors)
+        made[one.name] = cassette(fitted[one.name], one.train.sensors, *factors)
     history = {"checks": list(found.history), "best_step": found.step}
-    return Made(branch.cpu(), made, found.passes.counts(), history)
+    return Made(encoding, branch.cpu(), made, found.passes.counts(), history)
 
 
 def _widened(found: Fitted, name: str) -> Floats:
@@ -143,24 +145,6 @@ def fit_settings(how: Settings) -> Fit:
         rate=how.rate, branch_rate=how.rate, check=every,
         patience=CHECKS,
     )  # fmt: skip
-
-
-def cassette(one: Cases, fitted: Prepared, mixing: Floats, basis: Floats) -> Cassette:
-    """What an operator adds, in float32: mixing [K', R], basis [R, q, 2m+1], its linear part, the box of sensors."""
-    sensors = one.train.sensors
-    low, high = sensors.min(0), sensors.max(0)
-    room = ROOM * (high - low).max()
-    return Cassette(
-        name=one.name,
-        frame=fitted.turned,
-        multiplier=(fitted.multiplier / fitted.scale).astype(np.float32),
-        mixing=mixing.astype(np.float32),
-        basis=basis.reshape(len(basis), *fitted.outputs.shape[1:]).astype(np.float32),
-        scale=float(np.float32(fitted.scale)),
-        horizon=fitted.horizon,
-        low=low - room,
-        high=high + room,
-    )
 
 
 def _task(one: Cases, fitted: Prepared, encoding: Encoding, device: torch.device) -> Task:

@@ -24,6 +24,7 @@ class Settings:
     features: of the shared branch at most; units: Gaussian ones in it; rank: rows of an operator's basis at most; none
     is the scheme's own. branch (mlp of hidden layers of these widths, or gaussian), steps, batch, q, rate: of
     schemes with gradients, see edgepde/modno/training/settings.py. own_inputs: every operator draws inputs of its own.
+    bases: features and rank that --sweep basis compares.
     """
 
     operators: tuple[str, ...] = ()
@@ -42,11 +43,14 @@ class Settings:
     q: float = 1.0
     rate: float = 2e-3
     own_inputs: bool = False
+    bases: tuple[int, ...] = (8, 16, 32, 64, 128)
 
     def __post_init__(self) -> None:
         for name, least in LEAST.items():
             if getattr(self, name) is not None and getattr(self, name) < least:
                 raise SettingError(f"{name}: expected at least {least}, got {getattr(self, name)}")
+        if not self.bases or min(self.bases) < 1:
+            raise SettingError(f"bases: expected numbers of at least 1, got {list(self.bases)}")
         if len(set(self.operators)) != len(self.operators):
             raise SettingError(f"operators: expected names that differ, got {', '.join(self.operators)}")
         self.named()
@@ -65,5 +69,5 @@ class Settings:
         names = self.operators or operators.names()
         return replace(
             self, operators=names[:2], samples=32, validation=8, test=8, sensors=12, features=8, units=16, rank=6,
-            widths=(16,), steps=20,
+            widths=(16,), steps=20, bases=(4, 8),
         )  # fmt: skip

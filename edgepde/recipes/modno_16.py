@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from edgepde.modno.own_data import read_data
 from edgepde.modno.settings import Settings
+from edgepde.modno.sweeping import SWEEPS, sweep
 from edgepde.modno.training_run import train
 
-__all__ = ["IN_RANKS", "Config", "read_data", "train"]
+__all__ = ["IN_RANKS", "SWEEPS", "Config", "read_data", "sweep", "train"]
 IN_RANKS = True
 
 
