@@ -18,6 +18,7 @@ from edgepde_runtime.manifest import Column, InputSpec, OutputSpec, SlotSpec
 from numpy.typing import NDArray
 
 from edgepde.modno.cassette import SLOTS, Cassette
+from edgepde.modno.filling import kept
 from edgepde.modno.model import Deployed
 from edgepde.modno.store import Loaded, Shared, load, shared_numbers
 from edgepde.train.threads import one_thread
@@ -25,6 +26,7 @@ from edgepde.train.threads import one_thread
 from ..bundle import BundleContent
 from ..card import Notes
 from ..passes.clean import serialize
+from . import readouts
 from .graph import to_onnx
 from .measured import load_backends
 from .modno_certificate import Compared, certify, whole
@@ -40,7 +42,8 @@ ANY_GRID = True
 FAILURES = (
     "Inputs of another kind than an operator was trained on (more modes, steps, other sizes) have no promise; rows "
     "outside its box of sensors are refused, others are not noticed.",
-    "Missing sensors (NaN) are refused: the device fills nothing in.",
+    "Missing sensors (NaN) are refused unless they are filled first (run --fill, Model.fill); the stated errors are of "
+    "complete inputs.",
     "With a probability of 1 % each, a fresh draw leaves the stated error of its operator.",
 )
 PRECISIONS = ("f32", "f16w")
@@ -88,7 +91,9 @@ def content(loaded: Loaded, options: Options) -> BundleContent:
     inputs, output = _inputs(shared), OutputSpec(FIELD, "float32", (ROWS, len(at.times), len(at.x)), _unit(shared))
     specs = tuple(SlotSpec(n, a.dtype.name, a.shape) for n, a in next(iter(slots.values())).items())
     networks = Networks.of(shared, at)
-    model = prepare(_graph(networks.narrow, inputs, next(iter(slots.values()))), options.log)
+    graph = prepare(_graph(networks.narrow, inputs, next(iter(slots.values()))), options.log)
+    read = readouts.chosen(graph, c99=options.c99, log=options.log)
+    model = read.model
     signature = ((inputs,), (output,))
     backends = load_backends(serialize(model), options.log, signature if options.c99 else None, specs)
     made, compared = [], {}
@@ -96,7 +101,8 @@ def content(loaded: Loaded, options: Options) -> BundleContent:
         found = _compared(networks, shared.cassettes[name], slots[name], drawn(loaded, name, at, options.seed))
         fed = {kind: backend.fed(slots[name]) for kind, backend in backends.items()}
         certificate = certify((_narrowed(inputs, shipped[name]), output), fed, found)
-        made.append(Shipped(name, slots[name], certificate, _golden(found)))
+        filling = kept(loaded.run.path, name, len(inputs.columns))
+        made.append(Shipped(name, slots[name], certificate, _golden(found), filling))
         compared[name] = found
         options.log(f"{name}: {found.words}")
     return BundleContent(
@@ -109,6 +115,7 @@ def content(loaded: Loaded, options: Options) -> BundleContent:
         certificate=whole((inputs, output), [one.certificate for one in made]),
         golden={f"input/{SENSORS}": np.concatenate([one.golden.inputs[SENSORS] for one in made])},
         card=Notes(_words(loaded, at), failures=FAILURES, tables=(table(shipped, made, compared),)),
+        ledger={"readouts": [dict(row) for row in read.ledger]} if read.ledger else None,
         report=report_arrays(compared),
     )
 
