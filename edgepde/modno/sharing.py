@@ -39,7 +39,7 @@ def shared(
 
 
 def numbers(made: Made) -> int:
-    """What is stored: a tensor of several parts of the branch counts once, rows of mixing that read no feature never."""
+    """What is stored: a tensor of several parts of the branch once, rows of mixing that read no feature never."""
     branch = made.branch
     held = {t.data_ptr(): t.numel() for t in branch.state_dict().values()}
     parts = len(branch.parts) if isinstance(branch, Grouped) else 1

@@ -23,6 +23,7 @@ from .cases import Cases, cases, names
 from .encoding import Encoding
 from .figures import errors
 from .making import Made
+from .model import model_for
 from .settings import Settings
 from .sharing import ALL, DEPTHS, shared
 from .training_run import common_encoding
@@ -123,10 +124,8 @@ def _point(
     how = replace(config, features=basis, rank=basis)
     made, numbers = shared(drawn, encoding, how, depth, run, device, f"{name}-part")
     found = {n: e for one in made for n, e in _errors(one, drawn).items()}
-    passes = [
-        sum(v for one in made for k, v in one.passes.items() if k.endswith(way)) for way in ("forward", "backward")
-    ]
-    point = Point(depth, basis, numbers, *passes, {one.name: found[one.name] for one in drawn})
+    in_order = {one.name: found[one.name] for one in drawn}
+    point = Point(depth, basis, numbers, _passes(made, "forward"), _passes(made, "backward"), in_order)
     run.save(name, {"numbers": torch.tensor(numbers)}, {"point": asdict(point)})
     return point
 
@@ -136,7 +135,7 @@ def _passes(made: Sequence[Made], way: str) -> int:
 
 
 def _errors(made: Made, drawn: Sequence[Cases]) -> dict[str, float]:
-    model = model_for(made.encoding, made.branch, list(made.cassettes.values()))
+    model = model_for(made.encoding, made.branch, made.cassettes.values())
     return {
         one.name: errors(model, made.cassettes[one.name], one.validation).mean
         for one in drawn
