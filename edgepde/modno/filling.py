@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+from edgepde_runtime import npz
 from edgepde_runtime.filling import Filled, Filling
 from numpy.typing import ArrayLike
 
-__all__ = ["Filled", "Filling", "filling"]
+from edgepde.errors import RunError
+from edgepde.train import atomic
+
+__all__ = ["Filled", "Filling", "filling", "keep", "kept"]
+FOLDER = Path("checkpoint") / "filling"
+LARGEST = 1 << 26
 TAIL = 1e-3
 """What the directions may leave out, relative to the root mean square of the inputs."""
 SMALLEST = 1e-7
@@ -26,3 +34,22 @@ def filling(sensors: ArrayLike) -> Filling:
     scale = np.linalg.norm(sizes) / np.sqrt(inputs.shape[1])
     floor = max(float(left[rank - 1]) / np.sqrt(inputs.shape[1]), SMALLEST * float(scale))
     return Filling(mean, directions[:rank].T * sizes[:rank], floor or 1.0)
+
+
+def keep(run: Path, name: str, made: Filling) -> None:
+    """Write what fills an operator's sensors into a run. RunError where the system refuses."""
+    atomic.make_folder(run / FOLDER)
+    atomic.write_file(run / FOLDER / f"{name}.npz", npz.written(made.arrays()))
+
+
+def kept(run: Path, name: str, sensors: int) -> Filling | None:
+    """What a run holds for an operator of so many sensors, or None. RunError naming file and member."""
+    path = run / FOLDER / f"{name}.npz"
+    if not path.is_file():
+        return None
+    members = ("mean", "factor", "floor")
+    arrays, _ = npz.read_file(path, LARGEST, RunError, dtypes=npz.FLOATS, members=members)
+    made = Filling.from_arrays(arrays, str(path), RunError)
+    if len(made.mean) != sensors:
+        raise RunError(f"{path}: member mean: expected [{sensors}], one per sensor, got [{len(made.mean)}]")
+    return made

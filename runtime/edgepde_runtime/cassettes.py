@@ -19,6 +19,7 @@ from .atomic import write_bytes
 from .certificate import BoxEntry, Certificate
 from .errors import BundleError, InputError
 from .fields import HASH, Fields, short, words
+from .filling import Filling
 from .golden import Golden
 from .manifest import CASSETTES, FileEntry, InputSpec, Manifest
 
@@ -32,6 +33,7 @@ LARGEST_INDEX, LARGEST_STATEMENT, LARGEST_GOLDEN = 1 << 20, 1 << 22, 1 << 25
 # What a zip adds to its arrays, per member.
 _AROUND = 1 << 13
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_FILLING = tuple(f"filling/{name}" for name in ("mean", "factor", "floor"))
 _TYPES = tuple(np.dtype(name) for name in ("<f2", "<f4", "<f8", "u1"))
 Slots = Mapping[str, NDArray[np.floating]]
 
@@ -42,13 +44,15 @@ class Cassette:
     """One operator of a shared model.
 
     slots: an array for every slot of the manifest, in its dtype and shape. certificate: what holds for this operator,
-    in its own box, which lies in the manifest's. golden: inputs and the reference network's outputs for them.
+    in its own box, which lies in the manifest's. golden: inputs and the reference network's outputs for them. filling:
+    what fills missing numbers of the model's only input, None where nothing does.
     """
 
     name: str
     slots: Slots
     certificate: Certificate
     golden: Golden
+    filling: Filling | None = None
 
     @property
     def bytes(self) -> int:
@@ -127,12 +131,14 @@ def scan(root: Path, manifest: Manifest, files: Iterable[str]) -> Index:
 
 def largest(manifest: Manifest) -> int:
     """The most bytes a cassette of this model can have as a file."""
-    members = len(manifest.slots) + len(manifest.inputs) + len(manifest.outputs) + 1
+    members = len(manifest.slots) + len(manifest.inputs) + len(manifest.outputs) + 1 + len(_FILLING)
     return _largest_arrays(manifest) + members * _AROUND
 
 
 def _largest_arrays(manifest: Manifest) -> int:
-    return sum(slot.bytes for slot in manifest.slots) + LARGEST_GOLDEN + LARGEST_STATEMENT
+    columns = max((len(spec.columns) for spec in manifest.inputs), default=0)
+    filling = 4 * (columns * columns + columns + 1)
+    return sum(slot.bytes for slot in manifest.slots) + LARGEST_GOLDEN + LARGEST_STATEMENT + filling
 
 
 def read(root: Path, manifest: Manifest, index: Index, name: str) -> Cassette:
@@ -152,7 +158,9 @@ def from_bytes(name: str, data: bytes, manifest: Manifest, where: str) -> Casset
     slots = [f"slot/{spec.name}" for spec in manifest.slots]
     golden = [f"{kind}/{s.name}" for kind, specs in _tested(manifest) for s in specs]
     expected = ["certificate", *slots, *golden]
-    arrays = npz.read(data, where, _largest_arrays(manifest), BundleError, dtypes=_TYPES, members=expected)
+    arrays = npz.read(data, where, _largest_arrays(manifest), BundleError, dtypes=_TYPES)
+    if set(arrays) != {*expected} and set(arrays) != {*expected, *_FILLING}:
+        raise BundleError(f"{where}: expected members {npz.listed(expected)}, got {npz.listed(arrays)}")
     statement = arrays.pop("certificate")
     if statement.dtype != np.uint8 or statement.ndim != 1:
         got = f"{statement.dtype} {list(statement.shape)}"
@@ -166,6 +174,7 @@ def from_bytes(name: str, data: bytes, manifest: Manifest, where: str) -> Casset
         Golden.from_arrays(
             {member: arrays[member] for member in golden}, _narrowed(manifest, certificate.box, at), where
         ),
+        _filling(arrays, where),
     )
     check(made, manifest, where)
     return made
@@ -182,6 +191,8 @@ def to_bytes(cassette: Cassette, manifest: Manifest) -> bytes:
     arrays: dict[str, NDArray[Any]] = {f"slot/{spec.name}": bound.slots[spec.name] for spec in manifest.slots}
     arrays |= {f"input/{name}": array for name, array in bound.golden.inputs.items()}
     arrays |= {f"output/{name}": array for name, array in bound.golden.outputs.items()}
+    if bound.filling is not None:
+        arrays |= {f"filling/{name}": array for name, array in bound.filling.arrays().items()}
     return npz.written({**arrays, "certificate": statement})
 
 
@@ -233,6 +244,20 @@ def check(cassette: Cassette, manifest: Manifest, where: str) -> None:
             raise BundleError(f"{at}: expected {expected}, got {got}")
         npz.check_finite(array, at, BundleError)
     certificate_agrees(cassette.certificate, _narrowed(manifest, cassette.certificate.box, where), where)
+    if cassette.filling is not None:
+        widths, filled = [len(spec.columns) for spec in manifest.inputs], len(cassette.filling.mean)
+        if widths != [filled]:
+            raise BundleError(f"{where}: member filling/mean expected {widths}, got [{filled}]")
+
+
+def _filling(arrays: Mapping[str, NDArray[Any]], where: str) -> Filling | None:
+    if _FILLING[0] not in arrays:
+        return None
+    held = {name.partition("/")[2]: arrays[name] for name in _FILLING}
+    for name, values in held.items():
+        if values.dtype != np.float32:
+            raise BundleError(f"{where}: member filling/{name} expected float32, got {values.dtype}")
+    return Filling.from_arrays(held, where, BundleError)
 
 
 def _tested(manifest: Manifest) -> tuple[tuple[str, tuple[Any, ...]], ...]:

@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 LIMIT = 0.05
 """Relative root mean square error of an input, expected from what is filled, beyond which it is refused: it is no
 larger than the noise that operators are tested with."""
-MOST_MISSING = 0.3
+MOST_MISSING = 1.0 / 3.0
 """Share of the sensors of a row that may be missing: with more, too few are left to tell noise from signal, and the
 error that is expected is no longer that which is made (benchmarks/modno.py prints both)."""
 MOST_SENSORS = 1 << 16
@@ -118,8 +118,9 @@ class Filling:
             return
         row = int(np.argmax(found.refused))
         missing, expected = int(found.flags[row].sum()), float(found.expected[row])
-        said = f"at most {100.0 * MOST_MISSING:g} % can be filled"
-        if missing <= MOST_MISSING * len(self.mean):
+        most = int(MOST_MISSING * len(self.mean))
+        said = f"at most {most} can be filled"
+        if missing <= most:
             said = (
                 f"filling them is expected to change an input by {100.0 * min(expected, 1e6):.3g} %, at most "
                 f"{100.0 * LIMIT:g} % is taken"

@@ -7,7 +7,7 @@ import warnings
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, final
 
@@ -23,6 +23,7 @@ from .choose import choose
 from .diagnostics import blank, finite_flags, residual_flags, row_flags
 from .errorbound import UNCOVERED, error_bounds, outsiders
 from .errors import BackendError, InputError, NotConverged
+from .filling import Filled
 from .inputs import (
     ABOVE_THRESHOLD,
     NOT_CONVERGED,
@@ -30,6 +31,7 @@ from .inputs import (
     POLICIES,
     ROUNDED,
     Prepared,
+    as_floats,
     complete,
     prepare,
     same_rows,
@@ -133,6 +135,23 @@ class Model:
         if self.bundle.cassette is None:
             raise InputError(f"expected {ASKED}=NAME for the model's slots, got none; {self._known()}")
         return self
+
+    def fill(self, values: object, *, cassette: str | None = None, noise: float | None = None) -> Filled:
+        """NaN in the only input [N, S] filled by what the cassette knows of its inputs, and flagged; see Filling.
+
+        noise: standard deviation of what is measured; where given, it is damped. Raises InputError where no cassette
+        is held, it fills nothing, or too much is missing.
+        """
+        held = (self.bundle if cassette is None else self.holding(cassette).bundle).cassette
+        if held is None or held.filling is None:
+            of = f"cassette {held.name}" if held else f"a model that holds no cassette; {self._known()}"
+            raise InputError(f"fill: nothing is known of the inputs of {of}")
+        spec = self.manifest.inputs[0]
+        given = as_floats(spec, values)
+        found = held.filling.fill(given, noise)
+        made = found.sensors.astype(given.dtype)
+        new = found.flags if noise is None else np.ones_like(found.flags)
+        return replace(found, sensors=np.where(new, made.astype(spec.dtype), made))
 
     def _known(self) -> str:
         there = f"loaded are {', '.join(self._held) or 'none'}"

@@ -90,8 +90,8 @@ def test_noise_that_is_known_is_damped() -> None:
 def test_too_much_missing_is_refused_with_row_and_share() -> None:
     how = made(0)
     inputs = draws(how, 3, 1)
-    inputs[1, :8] = np.nan
-    with pytest.raises(InputError, match=r"row 1: 8 of 24 sensors are missing: at most 30 % can be filled \(1 such"):
+    inputs[1, :9] = np.nan
+    with pytest.raises(InputError, match=r"row 1: 9 of 24 sensors are missing: at most 8 can be filled \(1 such"):
         how.fill(inputs)
     with pytest.raises(InputError, match=r"row 0: 24 of 24 sensors are missing"):
         how.fill(np.full((1, 24), np.nan))
@@ -152,4 +152,4 @@ def test_it_is_kept_in_float32() -> None:
 
 
 def test_limits_are_those_stated() -> None:
-    assert (module.LIMIT, module.MOST_MISSING) == (0.05, 0.3)
+    assert (module.LIMIT, module.MOST_MISSING) == (0.05, 1.0 / 3.0)

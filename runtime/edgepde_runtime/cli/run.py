@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..errors import InputError
 from ..inputs import NOT_CONVERGED, POLICIES
 from ..verbs.rollout import RolloutReport, rollout
 from ..verbs.run import run
@@ -21,7 +22,10 @@ A model of frames, whose outputs feed its inputs, is fed with its own by --steps
 kept as error_growth.
 
 Where any flag is set, out.npz also has a member flags/<input> for each input: an int32 per row, the sum of
-1 out of box, 2 not converged, 4 residual above threshold, 8 input rounded to the graph's dtype."""
+1 out of box, 2 not converged, 4 residual above threshold, 8 input rounded to the graph's dtype.
+
+With --fill, numbers that are NaN are filled, as far as a cassette knows its inputs and enough others are there; a
+member filled/<input> says which."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strict", action="store_true", help="refuse inputs that the graph's dtype would round")
     parser.add_argument("--steps", type=int, metavar="N", help="feed the model its own frames, N times")
     add_cassette(parser)
+    parser.add_argument("--fill", action="store_true", help="fill NaN by what the cassette knows of its inputs")
     add_backend(parser)
 
 
@@ -45,10 +50,12 @@ def execute(args: argparse.Namespace) -> int:
     """Evaluates, writes and prints what came out; 1 where a row did not converge."""
     how = {"backend": args.backend, "out_of_box": args.out_of_box, "strict": args.strict, "trust": args.trust}
     how["cassette"] = args.cassette
+    if args.steps is not None and args.fill:
+        raise InputError("--fill expected without --steps: frames are not filled")
     if args.steps is not None:
         made: RolloutReport = rollout(args.bundle, args.input, args.output, args.steps, **how)
         print(made.table())
         return EXIT_PASS
-    report = run(args.bundle, args.input, args.output, **how)
+    report = run(args.bundle, args.input, args.output, fill=args.fill, **how)
     print(report.table())
     return EXIT_FAIL if report.result.flags & NOT_CONVERGED else EXIT_PASS

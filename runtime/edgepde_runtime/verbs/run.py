@@ -31,7 +31,8 @@ class RunReport:
     """What was computed: outputs by name, flags, error bounds, and the file it went to.
 
     rounded: inputs that were rounded, with the dtype that would not be, e.g. "points as float32".
-    note: why the backend is not the one "auto" would have taken of a trusted bundle.
+    note: why the backend is not the one "auto" would have taken of a trusted bundle. filled: how many missing numbers
+    were filled, None where that was not asked.
     """
 
     output: Path
@@ -39,6 +40,7 @@ class RunReport:
     result: Result
     rounded: tuple[str, ...] = ()
     note: str = ""
+    filled: int | None = None
 
     def table(self) -> str:
         """The outputs in words, flags and residuals included."""
@@ -50,6 +52,8 @@ class RunReport:
             lines.append("    of each row: members flags/<input> of the output")
         if self.rounded:
             lines.append(f"    save {', '.join(self.rounded)}, or use strict=True (--strict) to refuse")
+        if self.filled is not None:
+            lines.append(f"  filled: {self.filled} missing numbers (members filled/<input> of the output)")
         for name, bound in self.result.error_bound.items():
             value = bound["value"]
             words = f"{upward(value)}, {bound['class']}" if isinstance(value, float) else "not verified"
@@ -92,20 +96,28 @@ def run(
     strict: bool = False,
     trust: bool = False,
     cassette: str | None = None,
+    fill: bool = False,
 ) -> RunReport:
     """Evaluates the arrays of `source` and writes the outputs to `target` in one step.
 
     cassette: the one that fills the model's slots; None: the only one there is, or none where it has no slots.
+    fill: numbers of the only input that are NaN are filled, see Model.fill; member filled/<input> says which.
     Rows that did not converge are NaN. Where a flag is set, members flags/<input> hold the flags of each row.
     Raises BundleError, InputError, OutOfBox, BackendError, and OSError on writing.
     """
     model = Model(chosen(bundles.read(path), cassette), backend, out_of_box, strict, trust)
     specs = model.manifest.inputs
     inputs = read_inputs(source, specs)
+    filled: dict[str, NDArray[np.bool_]] = {}
+    if fill:
+        name = specs[0].name
+        found = model.fill(inputs[name])
+        inputs, filled = {**inputs, name: found.sensors}, {f"filled/{name}": found.flags}
     result = model.call(**inputs)
     flags = flags_of_rows(model, inputs, result) if result.flags else {}
     buffer = io.BytesIO()
-    np.savez(buffer, **result.outputs, **{f"flags/{name}": rows for name, rows in flags.items()})  # type: ignore[arg-type]
+    np.savez(buffer, **result.outputs, **{f"flags/{name}": rows for name, rows in flags.items()}, **filled)  # type: ignore[arg-type]
     write_bytes(target, buffer.getvalue())
     rounded = tuple(f"{s.name} as {s.dtype}" for s in specs if s.name in flags and (flags[s.name] & ROUNDED).any())
-    return RunReport(Path(target), model.backend, result, rounded, model.note)
+    count = sum(int(flags.sum()) for flags in filled.values())
+    return RunReport(Path(target), model.backend, result, rounded, model.note, count if fill else None)
