@@ -53,14 +53,12 @@ def polish(
 
 def task_of(member: Member) -> Task:
     """A member's cases and images as a task: columns are the modes of its targets."""
-    x, _, weights = member.cases
-    targets, rows = member.modes
     held = member.held
-    lifted = held.lift(rows)
+    lifted = held.lift(member.rows)
     turn, rest = np.linalg.qr(lifted.T)
     inside = held.rest @ turn
     lost = held.lost + np.maximum((held.rest**2).sum(1) - (inside**2).sum(1), 0.0)
-    train = Part(_tensor(x), _tensor(targets), _tensor(1.0 / weights))
+    train = Part(_tensor(member.inputs), _tensor(member.targets), _tensor(1.0 / member.weights))
     return Task(member.name, train, Part(*(_tensor(a) for a in (held.inputs, inside, held.norms, rest.T, lost))))
 
 
