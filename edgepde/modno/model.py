@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import final
 
 import numpy as np
@@ -101,6 +102,15 @@ class SharedModel(nn.Module):
         rest = (0, self.sizes.modes - m)
         parts = [c[..., :1] * multiplier[:1, :, :1], pad(p * a + r * b, rest), pad(p * b - r * a, rest)]
         return torch.concatenate(parts, -1)
+
+
+def model_for(encoding: Encoding, branch: Branch, cassettes: Iterable[Cassette]) -> SharedModel:
+    """A float32 model with room for all of them."""
+    terms, modes, rank, delta, linear = (
+        max(sizes)
+        for sizes in zip(*((c.terms, c.modes, c.rank, c.delta, c.linear_terms) for c in cassettes), strict=True)
+    )
+    return SharedModel(encoding, branch.float(), terms, modes, rank, delta, linear).eval()
 
 
 @final

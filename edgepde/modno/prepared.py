@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import linear_part
+from .cassette import Cassette
 from .encoding import Encoding, frame, rotate
 from .spectral import Spectral, most_terms, narrowed
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from edgepde.problems.operator_data import OperatorData
 
 Floats = NDArray[np.float64]
+ROOM = 0.2
+"""Sensors may leave the range seen in training by so much of it."""
 
 
 @final
@@ -116,6 +119,26 @@ def in_frame(data: OperatorData, encoding: Encoding, form: Spectral, turned: boo
     terms = max(form.terms, most_terms(data.times, form.horizon))
     outputs = replace(form, degree=terms - 1).coefficients(data.field, data.times, data.x)
     return rotate(given, turn), rotate(outputs, turn)
+
+
+def cassette(fitted: Prepared, sensors: Floats, mixing: Floats, basis: Floats) -> Cassette:
+    """What an operator adds, in float32: mixing [K', R], basis [R, q, 2m+1], its linear part, the box of its sensors.
+
+    sensors [N, S]: of training; others may leave their range by ROOM of its width.
+    """
+    low, high = sensors.min(0), sensors.max(0)
+    room = ROOM * (high - low).max()
+    return Cassette(
+        name=fitted.name,
+        frame=fitted.turned,
+        multiplier=(fitted.multiplier / fitted.scale).astype(np.float32),
+        mixing=mixing.astype(np.float32),
+        basis=basis.reshape(len(basis), *fitted.outputs.shape[1:]).astype(np.float32),
+        scale=float(np.float32(fitted.scale)),
+        horizon=fitted.horizon,
+        low=low - room,
+        high=high + room,
+    )
 
 
 def factored(weights: Floats, norm: Norm, rank: int) -> tuple[Floats, Floats]:

@@ -18,12 +18,12 @@ from edgepde.train.threads import one_thread
 
 from . import held_out, store
 from .cases import Cases, cases, names
-from .cassette import Cassette
 from .distributed import cassettes, everyones
 from .encoding import Encoding
 from .figures import against_exact, figures, table
+from .filling import filling, keep
 from .making import make
-from .model import SharedModel
+from .model import model_for
 from .settings import Settings
 from .sizes import encoding_of, input_modes
 
@@ -47,7 +47,7 @@ def _train(config: Settings, run: Run, device: torch.device, ranks: Ranks) -> No
     encoding = common_encoding(mine, ranks)
     made = make(mine, encoding, config, ranks, run, device)
     held = cassettes(ranks, made.cassettes)
-    model = model_for(encoding, made.branch, list(held.values()))
+    model = model_for(encoding, made.branch, held.values())
     found = everyones(
         ranks,
         {
@@ -60,6 +60,7 @@ def _train(config: Settings, run: Run, device: torch.device, ranks: Ranks) -> No
     )
     about = everyones(ranks, {one.name: described(one) for one in mine})
     for one in mine:
+        keep(run.path, one.name, filling(one.train.sensors))
         if one.own:
             held_out.keep(run.path, one.test)
     passes = summed(ranks, made.passes)
@@ -90,14 +91,6 @@ def common_encoding(cases: Sequence[Cases], ranks: Ranks) -> Encoding:
     encoding = encoding_of([one.train for one in cases], max(modes.values()))
     ranks.agree("sensors", encoding.sensor_x.tobytes())
     return encoding
-
-
-def model_for(encoding: Encoding, branch: Any, held: Sequence[Cassette]) -> SharedModel:
-    """A float32 model with room for all of them."""
-    terms, modes, rank, delta, linear = (
-        max(sizes) for sizes in zip(*((c.terms, c.modes, c.rank, c.delta, c.linear_terms) for c in held), strict=True)
-    )
-    return SharedModel(encoding, branch.float(), terms, modes, rank, delta, linear).eval()
 
 
 def described(one: Cases) -> dict[str, Any]:
