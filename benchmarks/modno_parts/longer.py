@@ -32,7 +32,7 @@ def rows(quick: bool, runs: Path) -> list[Row]:
         own = all_of.study(name)
         short = all_of.nets[name]
         error = _grid.relative(net(own.test.sensors, own.test.times / own.horizon, own.test.x), own.test.field)
-        note = f"{net.passes / short.passes:.1f} x the passes; validation {_best(net):.4g} %, before {_best(short):.4g} %"
+        note = f"{net.passes / short.passes:.1f} x the passes; held {_best(net):.4g} %, before {_best(short):.4g} %"
         measured = all_of.errors(name, own.test)
         case = f"{name}, trained for longer"
         found += [
