@@ -1,5 +1,7 @@
 """Cosines between operators on the branch, and the groups that come of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgepde.errors import SettingError
+from edgepde.modno.training.control import with_deltas
+from edgepde.modno.training.fitting import fit
 from edgepde.modno.training.grouping import clusters, fresh, separated
 from edgepde.modno.training.interference import Cosines, cosines, measure, slopes
 from edgepde.modno.training.task import Part, Task
@@ -88,3 +92,42 @@ def test_parts_of_a_grouped_branch_are_apart() -> None:
 def test_part_checks_are_of_the_task() -> None:
     held = task("a").held
     assert Part(held.inputs, held.targets, held.norms).error(held.targets) == 0.0
+
+
+def test_a_delta_is_taken_where_it_helps_and_the_branch_is_held() -> None:
+    how, both = replace(HOWS["varpro"], steps=12, rate=0.05), tasks("ab")
+    made = branch()
+    found = fit(made, both, how)
+    held = [p.detach().clone() for p in made.parameters()]
+    passes = found.passes.total
+    changed, changes = with_deltas(found, both, how, 2, helps=0.0)
+    assert all(torch.equal(p, q) for p, q in zip(made.parameters(), held, strict=True))
+    assert changed.passes.total > passes
+    assert [c.name for c in changes] == ["a", "b"]
+    assert any(c.taken for c in changes)
+    for change in changes:
+        before, after = found.operators[change.name], changed.operators[change.name]
+        assert change.taken == (change.after < change.before)
+        assert after.error == (change.after if change.taken else before.error)
+        assert (after.delta is not None) == change.taken
+        assert change.numbers == 2 * 2 * 3
+        assert after.error == pytest.approx(changed.error_on(change.name, task(change.name).held), rel=1e-6)
+    assert "held cases" in changes[0].line()
+
+
+def test_a_delta_that_does_not_save_enough_is_not_taken() -> None:
+    both = tasks("ab")
+    found = fit(branch(), both, HOWS["varpro"])
+    changed, changes = with_deltas(found, both, HOWS["varpro"], 1, helps=0.999)
+    assert not any(c.taken for c in changes)
+    assert all(changed.operators[n] is found.operators[n] for n in "ab")
+    assert "not taken" in changes[0].line()
+    with pytest.raises(SettingError, match="rank"):
+        with_deltas(found, both, HOWS["varpro"], 0)
+
+
+def test_an_operator_of_a_group_is_read_from_its_columns() -> None:
+    found = fit(branch("grouped"), tasks("ab"), HOWS["varpro"], groups={"a": 1, "b": 0})
+    for name in "ab":
+        assert found.error_on(name, task(name).held) == pytest.approx(found.operators[name].error, rel=1e-6)
+    assert found.columns == {"a": slice(4, 8), "b": slice(0, 4)}
