@@ -17,6 +17,7 @@ from edgepde.train.run_folder import NAME
 MOST_OPERATORS = 256
 FEWEST_CASES = 12
 FEWEST_TIMES, WIDEST_GAP = 4, 0.4
+WIDEST_STEP = 4.0
 SEAM, FEWEST_PLACES = 3.0, 8
 """A field is periodic unless it is SEAM times as steep across the seam as anywhere else, in most cases."""
 
@@ -87,6 +88,7 @@ def checked(data: OperatorData) -> OperatorData:
     _check_times(data.times, where)
     _check_fields(data)
     for name, x, values in (("sensors", data.sensor_x, data.sensors[:, None]), ("field", data.x, data.field)):
+        _check_around(x, data.period, f"{where}: {'x' if name == 'field' else 'sensor_x'}")
         _check_periodic(values, x, data.period, f"{where}: {name}")
     return data
 
@@ -117,6 +119,16 @@ def _check_fields(data: OperatorData) -> None:
         first = seen.setdefault(row.tobytes(), case)
         if first != case and np.array_equal(data.field[first], data.field[case]):
             raise DataError(f"{data.source}: case {case} is case {first} again: it could be both trained on and tested")
+
+
+def _check_around(x: NDArray[np.float64], period: float, where: str) -> None:
+    steps = np.diff(x, append=x[0] + period)
+    widest = int(np.argmax(steps))
+    if steps[widest] > WIDEST_STEP * np.median(steps):
+        raise DataError(
+            f"{where}: expected places all around the period of {period:g}: there is none between {x[widest]:g} and "
+            f"{x[widest] + steps[widest]:g}, others are {np.median(steps):.3g} apart"
+        )
 
 
 def _check_periodic(values: NDArray[np.floating], x: NDArray[np.float64], period: float, where: str) -> None:
