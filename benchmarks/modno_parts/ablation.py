@@ -1,4 +1,4 @@
-"""What do the canonical frame and the mirror images of cases change, on operators that are not linear?
+"""What do the canonical frame, mirror images of cases and cases from an equation change where operators are not linear?
 
 The same fit in closed form with and without them, the same cases, everything else chosen anew on validation cases. With
 no frame the linear part and the branch read inputs as they come.
@@ -7,28 +7,25 @@ no frame the linear part and the branch read inputs as they come.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 from _harness import OURS, Row, say
 
 from edgepde.modno import figures
-from edgepde.modno.closed_form import fitting
+from edgepde.modno.closed_form import Closed, fit
 from edgepde.problems import operators
 from modno_parts import _study
 from modno_parts._study import Study
 
 UNIT = "%"
-FRAME = "shift"
-"""The symmetry that the canonical frame rests on; the others are images of cases."""
-Keeps = Callable[[str], bool]
-VARIANTS: dict[str, Keeps] = {
-    OURS: lambda name: True,
-    "no mirror images": lambda name: name == FRAME,
-    "no canonical frame": lambda name: name != FRAME,
-    "neither": lambda name: False,
+VARIANTS = {
+    OURS: Closed(),
+    "no cases from an equation": Closed(more=0),
+    "no mirror images": Closed(images=False),
+    "no canonical frame": Closed(frame=False),
+    "none of them": Closed(frame=False, images=False, more=0),
 }
 
 
@@ -64,14 +61,6 @@ def errors(runs: Path, studies: Sequence[Study], variant: str) -> dict[str, floa
     return kept
 
 
-def _fitted(studies: Sequence[Study], keeps: Keeps) -> dict[str, float]:
-    known = fitting.symmetries
-
-    def some(*given: object) -> tuple[str, ...]:
-        return tuple(name for name in known(*given) if keeps(name))  # type: ignore[arg-type]
-
-    with patch.object(fitting, "symmetries", some):
-        made = fitting.fit(
-            [s.train for s in studies], [s.held for s in studies], horizons={s.name: s.horizon for s in studies}
-        )
+def _fitted(studies: Sequence[Study], how: Closed) -> dict[str, float]:
+    made = fit([s.train for s in studies], [s.held for s in studies], how, {s.name: s.horizon for s in studies})
     return {s.name: figures.errors(made.model, made.cassettes[s.name], s.test).mean for s in studies}

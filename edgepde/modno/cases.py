@@ -9,7 +9,7 @@ import numpy as np
 
 from edgepde.errors import DataError, SettingError
 from edgepde.problems import operators
-from edgepde.problems.operator_data import OperatorData, generate
+from edgepde.problems.operator_data import BEYOND, OperatorData, generate
 
 from .own_data import FEWEST_CASES, OwnOperators
 from .settings import Settings
@@ -26,7 +26,7 @@ HELD = 5
 class Cases:
     """One operator's data; horizon: the last time it was trained for; linear: known to be so, None where nobody knows.
 
-    own: given by a user, not one of the known ones.
+    own: given by a user, not one of the known ones. reach: up to how many horizons it is wanted.
     """
 
     train: OperatorData
@@ -37,6 +37,7 @@ class Cases:
     unit: str
     linear: bool | None = None
     own: bool = False
+    reach: float = 1.0
 
     @property
     def name(self) -> str:
@@ -91,4 +92,5 @@ def drawn(name: str, how: Settings, seed: int) -> Cases:
         points=len(train.x) if how.by_gradients else None, times=train.times if how.by_gradients else None,
     )  # fmt: skip
     test = generate(name, how.test, seed, split="test", sensors=how.sensors, own_inputs=how.own_inputs)
-    return Cases(train, validation, test, known.horizon, known.statement, known.unit, known.is_linear)
+    reach = BEYOND if known.inputs == "mixture" else 1.0
+    return Cases(train, validation, test, known.horizon, known.statement, known.unit, known.is_linear, reach=reach)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -19,8 +18,10 @@ if TYPE_CHECKING:
     from edgepde.problems.operator_data import OperatorData
 
 Floats = NDArray[np.float64]
-KEPT = 1e-6
+KEPT = 1e-5
 """Singular values of targets below this share of the largest are left out."""
+FAINT = 1e-3
+"""Cases below this share of the largest norm weigh no more for being small."""
 
 
 @final
@@ -53,41 +54,46 @@ class Held:
 @final
 @dataclass(frozen=True, eq=False)
 class Member:
-    """prepared: its cases; held: those to choose by; images: transforms of TRANSFORMS that are taken with them."""
+    """One operator: inputs [N, I] of cases and their images, targets [N, r] with rest = targets @ rows [r, P], weights
+    [N] (1 / norm, mean square 1); fitted: its linear part, scale and norm; held: cases to choose by."""
 
-    prepared: Prepared
+    fitted: Prepared
     held: Held
+    inputs: Floats
+    targets: Floats
+    rows: Floats
+    weights: Floats
     images: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """The operator's."""
-        return self.prepared.name
+        return self.fitted.name
 
-    def with_images(self, images: tuple[str, ...]) -> Member:
-        """The same operator with other images."""
-        return replace(self, images=images)
 
-    @cached_property
-    def cases(self) -> tuple[Floats, Floats, Floats]:
-        """Inputs [N', I], flat rest [N', P] and weights [N'] (1 / norm, mean square 1) of the cases and their images."""
-        p = self.prepared
-        pairs = [(p.inputs, p.outputs)]
-        for name in self.images:
-            c, u = TRANSFORMS[name](p.inputs, p.outputs, np.random.default_rng(0))
-            turn = frame(c, max(c.shape[-1], u.shape[-1]) // 2, float(p.turned))
-            pairs.append((rotate(c, turn), rotate(u, turn)))
-        inputs, outputs = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-        whole = replace(p, inputs=inputs, outputs=outputs)
-        weights = 1.0 / np.maximum(whole.norms, 1e-3 * whole.norms.max())
-        return inputs, whole.rest, weights / np.sqrt((weights**2).mean())
-
-    @cached_property
-    def modes(self) -> tuple[Floats, Floats]:
-        """Targets [N', r] and their orthonormal rows [r, P]: rest = targets @ rows but for a share KEPT."""
-        left, sizes, rows = np.linalg.svd(self.cases[1], full_matrices=False)
-        count = max(1, int((sizes > KEPT * sizes[0]).sum()))
-        return left[:, :count] * sizes[:count], rows[:count]
+def member(fitted: Prepared, others: Held, images: tuple[str, ...], most: int) -> Member:
+    """With images of the cases under these TRANSFORMS, as many as make `most` rows at most."""
+    pairs = [(fitted.inputs, fitted.outputs)]
+    for name in images[: max(0, most // len(fitted.inputs) - 1)]:
+        c, u = TRANSFORMS[name](fitted.inputs, fitted.outputs, np.random.default_rng(0))
+        turn = frame(c, max(c.shape[-1], u.shape[-1]) // 2, float(fitted.turned))
+        pairs.append((rotate(c, turn), rotate(u, turn)))
+    parts = [replace(fitted, inputs=c, outputs=u) for c, u in pairs]
+    rests = [part.rest for part in parts]
+    some = np.concatenate([rest[:: max(1, len(pairs))] for rest in rests])
+    _, sizes, rows = np.linalg.svd(some, full_matrices=False)
+    rows = rows[: max(1, int((sizes > KEPT * sizes[0]).sum()))]
+    norms = np.concatenate([part.norms for part in parts])
+    weights = 1.0 / np.maximum(norms, FAINT * norms.max())
+    return Member(
+        replace(fitted, inputs=fitted.inputs[:0], outputs=fitted.outputs[:0]),
+        others,
+        np.concatenate([c for c, _ in pairs]),
+        np.concatenate([rest @ rows.T for rest in rests]),
+        rows,
+        weights / np.sqrt((weights**2).mean()),
+        images,
+    )
 
 
 def held(data: OperatorData, encoding: Encoding, fitted: Prepared) -> Held:

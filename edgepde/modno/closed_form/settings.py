@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgepde.errors import SettingError
 
-LEAST = {"units": 1, "features": 1, "rank": 1}
+LEAST = {"units": 1, "features": 1, "rank": 1, "more": 0, "pool": 1}
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,8 @@ class Closed:
     All three are upper limits. slack: a basis is cut where the validation error grows by this share of itself at most.
     exact: relative validation error at which a linear part alone is good enough. widths: of the Gaussians, in root mean
     square sizes of the inputs, one of which is chosen. numbers: that an operator may store at most, None for any.
+    more: cases that are made by the equation which an operator's cases obey, 0 for none. pool: inputs that centres are
+    chosen from. frame, images: whether the canonical frame and mirror images of cases are used where data allow them.
     """
 
     units: int = 768
@@ -26,6 +28,11 @@ class Closed:
     exact: float = 2e-4
     widths: tuple[float, ...] = (0.5, 0.7, 1.0, 1.4)
     numbers: int | None = None
+    more: int = 600
+    pool: int = 4000
+    seed: int = 0
+    frame: bool = True
+    images: bool = True
 
     def __post_init__(self) -> None:
         for name, least in LEAST.items():

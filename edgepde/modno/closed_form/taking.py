@@ -1,0 +1,99 @@
+"""What a fit makes of an operator's data: its linear part, the equation it obeys, its symmetries, more cases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from .. import symmetry
+from ..encoding import Encoding
+from ..prepared import Prepared, prepare
+from ..sizes import output_sizes
+from ..spectral import Spectral
+from ..symmetry import TRANSFORMS
+from . import more
+from .kernels import Floats
+from .member import Member, held, member
+from .more import Law
+from .settings import Closed
+
+if TYPE_CHECKING:
+    from edgepde.problems.operator_data import OperatorData
+
+SYMMETRIC = 2e-3
+"""Relative difference of an equation's solutions from images of others at which an image is as good as a case."""
+TESTED = 24
+ROWS = 3600
+"""Cases and images of an operator at most."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Cases:
+    """An operator's data, what it is chosen by, its last time and up to how many of that it is wanted."""
+
+    data: OperatorData
+    others: OperatorData
+    horizon: float
+    reach: float = 1.0
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """member: ready to be fitted; linear: validation error of the linear part alone; figures: what was found."""
+
+    member: Member
+    linear: float
+    figures: dict[str, Any]
+
+
+def taken_in(cases: Cases, encoding: Encoding, how: Closed) -> Taken:
+    """An operator's linear part; where that is not enough, or later times are wanted, its equation and more cases."""
+    data, horizon = cases.data, cases.horizon
+    sizes = output_sizes(data, horizon)
+    form = Spectral(encoding.period, sizes.modes, horizon, sizes.terms - 1)
+    inputs = encoding.coefficients(data.sensors)
+    has = symmetry.symmetries(inputs, form.coefficients(data.field, data.times, data.x))
+    turned = how.frame and "shift" in has
+    fitted = prepare(data, encoding, *sizes, turned, horizon)
+    others = held(cases.others, encoding, fitted)
+    linear = others.error(np.zeros_like(others.rest))
+    images = tuple(name for name in TRANSFORMS if how.images and name in has and name != "shift")
+    if linear <= how.exact and cases.reach == 1.0:
+        return Taken(member(fitted, others, (), ROWS), linear, {"linear": linear, "equation": None, "images": []})
+    law = more.law(data, cases.others, encoding, horizon) if turned and (how.more or cases.reach > 1.0) else None
+    if law is not None:
+        images = tuple(name for name in images if _has_image(cases.others, law, encoding, name))
+        fitted = _with_more(cases, law, encoding, how, linear)
+        others = held(cases.others, encoding, fitted)
+        linear = others.error(np.zeros_like(others.rest))
+    figures = {"linear": linear, "equation": law.flow.statement if law else None, "images": list(images)}
+    figures |= {"equation_error": law.flow.error} if law else {}
+    return Taken(member(fitted, others, images, ROWS), linear, figures)
+
+
+def _with_more(cases: Cases, law: Law, encoding: Encoding, how: Closed, linear: float) -> Prepared:
+    count = how.more if linear > how.exact else 0
+    sensors = more.inputs(cases.data, encoding, count, how.seed)
+    full = more.with_more(cases.data, law, sensors, cases.reach, cases.horizon)
+    horizon = cases.reach * cases.horizon
+    sizes = output_sizes(full.take(slice(0, len(cases.data))), horizon)
+    return prepare(full, encoding, *sizes, True, horizon)
+
+
+def _has_image(others: OperatorData, law: Law, encoding: Encoding, name: str) -> bool:
+    """Whether solutions from images of inputs are the images of solutions."""
+    some = others.take(slice(0, TESTED))
+    modes = min((len(some.x) - 1) // 2, law.flow.factors.shape[1] - 1)
+    space = Spectral(some.period, modes, 1.0, 0).space_matrix(some.x)
+    outputs = np.asarray(some.field, np.float64) @ np.linalg.pinv(space)
+    given = encoding.coefficients(some.sensors)
+    changed, wanted = TRANSFORMS[name](given, outputs, np.random.default_rng(0))
+    found: Floats = more.solved(some, law, changed @ np.linalg.pinv(encoding.analysis), some.times)
+    if not np.isfinite(found).all():
+        return False
+    images = wanted @ space
+    return bool(np.linalg.norm(found - images) <= (SYMMETRIC + 2.0 * law.flow.error) * np.linalg.norm(images))
