@@ -17,6 +17,7 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from edgepde.problems.operator_data import OperatorData
 from edgepde.train import tensor_file
 from edgepde.train.ranks import Ranks
 from edgepde.train.run_folder import Run
@@ -30,6 +31,7 @@ from .training.trainer import Trainer
 
 OWN = ("operator.", "best.operator.")
 """How the names of tensors begin that are one operator's alone."""
+DATA = ("sensors", "sensor_x", "x", "times", "field")
 State = tuple[dict[str, Tensor], dict[str, Any]]
 
 
@@ -135,8 +137,25 @@ def cassettes(ranks: Ranks, own: Mapping[str, Cassette]) -> dict[str, Cassette]:
         held = {field.name: getattr(cassette, field.name) for field in fields(cassette)}
         arrays |= {f"{name}/{n}": torch.from_numpy(v) for n, v in held.items() if isinstance(v, np.ndarray)}
         texts[name] = {n: v for n, v in held.items() if not isinstance(v, np.ndarray)}
+    return {name: Cassette(**held) for name, held in _with_arrays(ranks, arrays, texts).items()}
+
+
+def operator_data(ranks: Ranks, own: Mapping[str, OperatorData]) -> dict[str, OperatorData]:
+    """The data of all ranks by name, on every rank; its file is not known any more."""
+    if ranks.size == 1:
+        return dict(own)
+    arrays: dict[str, Tensor] = {}
+    texts: dict[str, Any] = {}
+    for name, data in own.items():
+        arrays |= {f"{name}/{n}": torch.from_numpy(np.ascontiguousarray(getattr(data, n))) for n in DATA}
+        texts[name] = {"name": name, "period": data.period, "unit": data.unit}
+    return {name: OperatorData(**held) for name, held in _with_arrays(ranks, arrays, texts).items()}
+
+
+def _with_arrays(ranks: Ranks, arrays: Mapping[str, Tensor], texts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The entries of all ranks by name, sorted, with the arrays "name/member" in them."""
     tensors, known = everything(ranks, arrays), everyones(ranks, texts)
     for key, tensor in tensors.items():
         name, _, member = key.rpartition("/")
         known[name][member] = tensor.numpy()
-    return {name: Cassette(**known[name]) for name in sorted(known)}
+    return dict(sorted(known.items()))

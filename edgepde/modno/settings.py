@@ -9,7 +9,18 @@ from edgepde.errors import SettingError
 from edgepde.problems import operators
 
 Scheme = Literal["auto", "closed", "varpro", "joint", "alternating", "linear"]
-LEAST = {"samples": 2, "validation": 1, "test": 1, "sensors": 3, "features": 1, "units": 1, "rank": 1, "steps": 1}
+LEAST = {
+    "samples": 2,
+    "validation": 1,
+    "test": 1,
+    "sensors": 3,
+    "features": 1,
+    "units": 1,
+    "rank": 1,
+    "steps": 1,
+    "groups": 0,
+    "delta": 0,
+}
 BY_GRADIENTS = ("varpro", "joint", "alternating")
 
 
@@ -23,7 +34,9 @@ class Settings:
     sensors: of an input, on one period.
     features: of the shared branch at most; units: Gaussian ones in it; rank: rows of an operator's basis at most; none
     is the scheme's own. branch (mlp of hidden layers of these widths, or gaussian), steps, batch, q, rate: of
-    schemes with gradients, see edgepde/modno/training/settings.py. own_inputs: every operator draws inputs of its own.
+    schemes with gradients, see edgepde/modno/training/settings.py. groups: branches at most, one per cluster of
+    operators that pull it the same way, 0 for one. delta: rank of each operator's own change of the branch, taken where
+    it helps on validation cases. own_inputs: every operator draws inputs of its own.
     bases: features and rank that --sweep basis compares.
     """
 
@@ -42,6 +55,8 @@ class Settings:
     batch: int = 0
     q: float = 1.0
     rate: float = 2e-3
+    groups: int = 0
+    delta: int = 0
     own_inputs: bool = False
     bases: tuple[int, ...] = (8, 16, 32, 64, 128)
 

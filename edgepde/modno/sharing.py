@@ -14,9 +14,10 @@ from .branches._branch import Branch
 from .branches.gaussian import Gaussian
 from .branches.grouped import Grouped
 from .branches.mlp import Mlp
+from .by_gradients import learned
 from .cases import Cases
 from .encoding import Encoding
-from .making import Made, make, trained
+from .making import Made, make
 from .settings import Settings
 
 NOTHING, FIRST, ALL = "nothing", "first layer", "all"
@@ -30,7 +31,8 @@ def shared(
     if depth == NOTHING:
         made = [make([one], encoding, how, Alone(), run, device, f"{part}-{one.name}") for one in cases]
     elif depth == FIRST and how.by_gradients:
-        made = [trained(cases, encoding, how, Alone(), run, device, part, apart)]
+        found = learned(cases, encoding, how, Alone(), run, device, part, apart)
+        made = [Made(encoding, found.branch, found.cassettes, found.passes, found.history)]
     elif depth == FIRST:
         made = [make(cases, encoding, _own_outputs(how), Alone(), run, device, part)]
     else:

@@ -18,7 +18,7 @@ from edgepde.train.threads import one_thread
 
 from . import held_out, store
 from .cases import Cases, cases, names
-from .distributed import cassettes, everyones
+from .distributed import cassettes, everyones, operator_data
 from .encoding import Encoding
 from .figures import against_exact, figures, table
 from .filling import filling, keep
@@ -59,14 +59,16 @@ def _train(config: Settings, run: Run, device: torch.device, ranks: Ranks) -> No
         },
     )
     about = everyones(ranks, {one.name: described(one) for one in mine})
-    for one in mine:
-        keep(run.path, one.name, filling(one.train.sensors))
-        if one.own:
-            held_out.keep(run.path, one.test)
+    learned_from = operator_data(ranks, {one.name: one.train for one in mine})
+    measured_on = operator_data(ranks, {one.name: one.test for one in mine if one.own})
     passes = summed(ranks, made.passes)
     if not ranks.is_first:
         run.finished = True
         return
+    for name, data in learned_from.items():
+        keep(run.path, name, filling(data.sensors))
+    for data in measured_on.values():
+        held_out.keep(run.path, data)
     order = [name for name in wanted if name in found]
     history = {
         "operators": found,
@@ -78,6 +80,8 @@ def _train(config: Settings, run: Run, device: torch.device, ranks: Ranks) -> No
     }
     shared = store.Shared(model, {name: held[name] for name in order}, about)
     store.save(run, shared, {"name": f"modno_{len(order)}", "operators": order}, history)
+    for line in made.history.get("interference", ()):
+        print(line, file=sys.stderr)
     print(table({name: found[name] for name in order}, store.shared_numbers(model), passes), file=sys.stderr)
     if ranks.size > 1:
         print(f"{ranks.size} ranks: {ranks.largest} bytes per step and rank, the branch's slope", file=sys.stderr)
