@@ -71,14 +71,14 @@ def find(factors: Complex, seen: NDArray[np.bool_], horizon: float, period: floa
     return best if best is not None and best.error <= LEAST else None
 
 
-def extended(factors: Complex, seen: NDArray[np.bool_], law: Law, horizon: float, reach: float) -> Complex:
-    """Chebyshev coefficients [q', l+1] on [0, reach] with the law's factors for modes that were not seen.
+def extended(factors: Complex, seen: NDArray[np.bool_], law: Law, horizon: float) -> Complex:
+    """Chebyshev coefficients [q', l+1] with the law's factors for modes that were not seen.
 
-    Where reach is not the horizon, the law gives all of them. Unseen modes that would outgrow every seen one stay 0.
+    Those that would outgrow every seen one stay 0.
     """
     k = np.arange(factors.shape[1])
     nodes = np.cos(np.pi * (np.arange(2 * MOST_TERMS) + 0.5) / (2 * MOST_TERMS))
-    times = 0.5 * reach * (nodes + 1.0)
+    times = 0.5 * horizon * (nodes + 1.0)
     values = law.factors(times, k)
     top = GROWTH * np.abs(values[:, seen]).max()
     with np.errstate(invalid="ignore"):
@@ -87,8 +87,6 @@ def extended(factors: Complex, seen: NDArray[np.bool_], law: Law, horizon: float
     made = np.asarray(chebyshev.chebfit(nodes, values, MOST_TERMS - 1), np.complex128)
     size = np.abs(made).max(1)
     terms = int(np.flatnonzero(size > max(RESOLVED, 0.1 * law.error) * size.max())[-1]) + 1
-    if reach != horizon:
-        return made[:terms]
     terms = max(terms, len(factors))
     own = np.pad(factors, ((0, terms - len(factors)), (0, 0)))
     return np.where(seen, own, made[:terms])

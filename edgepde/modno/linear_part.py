@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from edgepde_runtime.errors import InputError
 from numpy.typing import NDArray
 
 from . import linear_law
@@ -21,13 +20,12 @@ SEEN = 1e-8
 @final
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """multiplier [2, q, l+1] on [0, horizon]; seen [l+1]: modes that training inputs have; law: of the others, or None.
+    """multiplier [2, q, l+1]; seen [l+1]: modes that training inputs have; law: of the others, or None.
 
     Modes that were not seen are multiplied by 0 where no law was found.
     """
 
     multiplier: Floats
-    horizon: float
     seen: NDArray[np.bool_]
     law: Law | None
 
@@ -36,11 +34,10 @@ class Linear:
         return apply(self.multiplier, inputs, width)
 
 
-def fit(inputs: Floats, outputs: Floats, horizon: float, period: float, reach: float = 1.0) -> Linear:
+def fit(inputs: Floats, outputs: Floats, horizon: float, period: float) -> Linear:
     """Factors of every mode by least squares, and of unseen modes by the law that they obey, where there is one.
 
-    inputs [N, 2m_in+1], outputs [N, q, 2m+1] in the same frame (any). reach: times wanted up to reach * horizon;
-    where it is not 1, InputError unless a law tells what happens there.
+    inputs [N, 2m_in+1], outputs [N, q, 2m+1] in the same frame (any); q falls to the degrees that matter.
     """
     found = multiplier(inputs, outputs)
     size = np.abs(found).max((0, 2))
@@ -49,11 +46,9 @@ def fit(inputs: Floats, outputs: Floats, horizon: float, period: float, reach: f
     factors: Complex = found[0] + 1j * found[1]
     law = linear_law.find(factors, had, horizon, period) if had.any() else None
     if law is None:
-        if reach != 1.0:
-            raise InputError(f"linear part: reach: expected 1 where modes obey no law, got {reach}")
-        return Linear(found, horizon, had, None)
-    more = linear_law.extended(factors, had, law, horizon, reach * horizon)
-    return Linear(np.stack([more.real, more.imag]), reach * horizon, had, law)
+        return Linear(found, had, None)
+    more = linear_law.extended(factors, had, law, horizon)
+    return Linear(np.stack([more.real, more.imag]), had, law)
 
 
 def multiplier(inputs: Floats, outputs: Floats) -> Floats:

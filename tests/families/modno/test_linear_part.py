@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from edgepde_runtime.errors import InputError
 from families.modno.periodic_fields import PERIOD, inputs
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,11 +35,10 @@ LAWLESS: dict[str, Symbol] = {
 }
 
 
-def factors(symbol: Symbol, horizon: float = HORIZON, terms: int = TERMS) -> np.ndarray:
+def factors(symbol: Symbol) -> np.ndarray:
     """Multiplier [2, q, l+1] of a symbol."""
-    times = NODES * horizon / HORIZON
-    matrix = Spectral(PERIOD, 0, horizon, terms - 1).time_matrix(times)
-    found = np.linalg.lstsq(matrix, symbol(K, times[:, None]), rcond=None)[0]
+    matrix = Spectral(PERIOD, 0, HORIZON, TERMS - 1).time_matrix(NODES)
+    found = np.linalg.lstsq(matrix, symbol(K, NODES[:, None]), rcond=None)[0]
     return np.stack([found.real, found.imag])
 
 
@@ -104,17 +102,6 @@ class TestUnseen:
         found = linear_part.fit(*pairs(factors(lambda k, t: np.exp(0.01 * k**2 * t)), SEEN), HORIZON, PERIOD)
         assert found.law is not None
         assert (found.multiplier[:, :, SEEN + 1 :] == 0).all()
-
-    @pytest.mark.parametrize("name", LAWS)
-    def test_times_beyond_the_horizon_follow_the_law(self, name: str) -> None:
-        found = linear_part.fit(*pairs(factors(LAWS[name]), SEEN), HORIZON, PERIOD, reach=1.25)
-        wanted = factors(LAWS[name], 1.25 * HORIZON, found.multiplier.shape[1])
-        assert found.horizon == pytest.approx(1.25 * HORIZON)
-        assert np.abs(found.multiplier - wanted).max() < 2e-4
-
-    def test_beyond_the_horizon_a_law_is_needed(self) -> None:
-        with pytest.raises(InputError, match=r"reach: expected 1 where modes obey no law, got 1\.25"):
-            linear_part.fit(*pairs(factors(LAWLESS["steps"]), SEEN), HORIZON, PERIOD, reach=1.25)
 
     def test_inputs_that_are_all_zero_give_zero(self) -> None:
         zero = np.zeros((4, 2 * MODES + 1))
