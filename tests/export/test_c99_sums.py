@@ -60,25 +60,30 @@ LEFT, RIGHT, W, BIAS = numbers(0, ROWS, TERMS), numbers(1, ROWS, TERMS), numbers
 SMALL = np.abs(LEFT) < 1 << 24, np.abs(RIGHT) < 1 << 24  # rows whose products nothing drowns
 LEFT[20:], RIGHT[20:] = np.where(SMALL[0], LEFT, 1)[20:], np.where(SMALL[1], RIGHT, 3)[20:]
 LEFT[0], LEFT[1, ::2], LEFT[1, 1::2] = -0.0, 1 << 24, 1
+TIMES, STACK = numbers(4, 3, TERMS), numbers(5, ROWS, TERMS, COLUMNS)
 
 
 def encoded() -> bytes:
-    """All sums of one batch of rows: a Gemm, a MatMul of two inputs, a sum and a mean over the terms."""
+    """All sums of one batch of rows: a Gemm, a MatMul of two inputs, one of a constant and matrices, a sum, a mean."""
     nodes = [
         node("Gemm", ["x", "w", "b"], ["dense"]),
         node("MatMul", ["left", "right"], ["products"]),
+        node("MatMul", ["times", "stack"], ["stacked"]),
         node("ReduceSum", ["x", "axes"], ["sum"]),
         node("ReduceMean", ["x", "axes"], ["mean"]),
     ]
-    shapes = {"x": (TERMS,), "left": (1, TERMS), "right": (TERMS, 1)}
-    made = {"dense": (COLUMNS,), "products": (1, 1), "sum": (1,), "mean": (1,)}
+    shapes = {"x": (TERMS,), "left": (1, TERMS), "right": (TERMS, 1), "stack": (TERMS, COLUMNS)}
+    made = {"dense": (COLUMNS,), "products": (1, 1), "stacked": (len(TIMES), COLUMNS), "sum": (1,), "mean": (1,)}
     given = [value_info(n, np.float32, ["M", *s]) for n, s in shapes.items()]
     outputs = [value_info(n, np.float32, ["M", *s]) for n, s in made.items()]
-    return model(graph(nodes, given, outputs, {"w": W, "b": BIAS, "axes": np.array([1])}))
+    return model(graph(nodes, given, outputs, {"w": W, "b": BIAS, "times": TIMES, "axes": np.array([1])}))
 
 
 def each(form: Form, name: str) -> Array:
     """What `form` makes of every sum of an output, float32 [ROWS, sums]."""
+    if name == "stacked":
+        stacks = [[[form(whole(t), whole(c), 0) for c in one.T] for t in TIMES] for one in STACK]
+        return np.array(stacks, np.float32)
     one = [1] * TERMS
     right = [whole(r) for r in RIGHT]
     factors = {"dense": [(w, int(b)) for w, b in zip(map(whole, W.T), BIAS, strict=True)]}.get(name)
@@ -106,15 +111,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Generated:
 def test_every_sum_has_its_order(made: Generated, isa: str, rows: int) -> None:
     for first in range(0, ROWS - rows + 1, max(rows, 4)):
         at = slice(first, first + rows)
-        inputs = {"x": LEFT[at], "left": LEFT[at][:, None], "right": RIGHT[at][..., None]}
+        inputs = {"x": LEFT[at], "left": LEFT[at][:, None], "right": RIGHT[at][..., None], "stack": STACK[at]}
         for name, got in made.on(isa)["sums"](inputs).items():
             expected = each(chunks, name)[at]
             assert got.tobytes() == expected.tobytes(), f"{name}, rows from {first}: {got.ravel()}, not {expected}"
 
 
-@pytest.mark.parametrize("name", ["dense", "products", "sum", "mean"])
+@pytest.mark.parametrize("name", ["dense", "products", "stacked", "sum", "mean"])
 def test_these_numbers_tell_the_forms_apart(name: str) -> None:
-    others = {**OTHERS, **({"unfused": UNFUSED} if name in ("dense", "products") else {})}
+    others = {**OTHERS, **({"unfused": UNFUSED} if name in ("dense", "products", "stacked") else {})}
     others |= {"bias last": BIAS_LAST} if name == "dense" else {}
     right = each(chunks, name)
     same = [other for other, form in others.items() if np.array_equal(each(form, name), right)]
