@@ -11,8 +11,9 @@ import pytest
 
 from edgepde.errors import DataError, ProblemError, SettingError
 from edgepde.modno.cases import cases, names, split
-from edgepde.modno.own_data import OwnOperators, read_data
+from edgepde.modno.own_data import OwnOperators, between_times, read_data
 from edgepde.modno.settings import Settings
+from edgepde.modno.spectral import Spectral, fitting_terms
 from edgepde.problems.operator_data import OperatorData, generate
 from edgepde.train.recipe import load_recipe
 
@@ -43,6 +44,22 @@ def test_a_folder_is_one_operator_a_file(tmp_path: Path) -> None:
     assert found.names == ("first", "second")
     (tmp_path / "second.npz").rename(tmp_path / "third.npz")
     assert read_data(tmp_path)[1] != digest, "the names are part of it"
+
+
+def test_what_is_known_between_times_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drift().save(tmp_path / "drift.npz")
+    read_data(tmp_path)
+    said = capsys.readouterr().err
+    assert "drift: 20 cases, 16 sensors, 9 times, 32 places; a time left out is predicted by the others" in said
+    few, many = (drift(times=np.linspace(0.0, 2.0, n)) for n in (9, 33))
+    assert between_times(few) > 0.01
+    assert between_times(many) < 1e-4
+    gaps = 0.5 * (few.times[1:] + few.times[:-1])
+    truth = drift(times=gaps).field
+    terms = fitting_terms(few.field, few.times, 2.0)
+    form = Spectral(2.0, 0, 2.0, terms - 1)
+    guess = np.einsum("ij,njx->nix", form.time_matrix(gaps) @ np.linalg.pinv(form.time_matrix(few.times)), few.field)
+    assert np.linalg.norm(guess - truth) / np.linalg.norm(truth) < between_times(few)
 
 
 def test_both_recipes_read_it() -> None:
