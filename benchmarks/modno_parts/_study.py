@@ -90,6 +90,11 @@ class Study:
         """Of the cases that are trained on and chosen by."""
         return digest(self.train, self.held)
 
+    @property
+    def reach(self) -> float:
+        """How far tests go, in horizons."""
+        return max(1.0, float(self.test.times[-1]) / self.horizon)
+
     def on_grid(self, fields: Floats, data: OperatorData | None = None) -> NDArray[np.float64]:
         """Fields [N, T n] of the training grid at the points and times of other data, the test's unless told."""
         wanted = data or self.test

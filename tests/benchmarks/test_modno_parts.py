@@ -12,6 +12,7 @@ import pytest
 from _harness import OURS, Row
 from modno_parts import _all, _grid, _ours, _study, ablation, out_of_distribution, parameters, passes
 
+from edgepde.modno.closed_form import Closed
 from edgepde.problems.operator_data import OperatorData
 
 X, TIMES = np.arange(8) / 4.0, np.linspace(0.0, 1.0, 3)
@@ -122,11 +123,22 @@ def test_random_fields_say_where_ours_is_worse(monkeypatch: pytest.MonkeyPatch, 
     assert called(rows, "kdv").measured == pytest.approx(30.0)
 
 
-def test_variants_take_away_what_they_say() -> None:
-    said = {variant: (how.frame, how.images, how.more > 0) for variant, how in ablation.VARIANTS.items()}
-    assert list(said.values()) == [
-        (True, True, True), (True, True, False), (True, False, True), (False, True, True), (False, False, False)
-    ]  # fmt: skip
+def test_variants_take_away_what_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def fit(*given: Any) -> None:
+        how, horizons, reaches = given[2:]
+        assert (horizons, reaches) == ({"kdv": 1.0}, {"kdv": 1.25})
+        seen.append((how.more > 0, how.images, how.frame))
+        raise InterruptedError
+
+    monkeypatch.setattr(ablation, "fit", fit)
+    one: Any = SimpleNamespace(name="kdv", horizon=1.0, reach=1.25, train=None, held=None, test=None)
+    for settings in ablation.VARIANTS.values():
+        with pytest.raises(InterruptedError):
+            ablation._fitted([one], Closed(**settings))
+    no = False
+    assert seen == [(True, True, True), (no, True, True), (no, no, True), (no, True, no), (no, no, no)]
 
 
 def test_errors_are_means_over_cases_of_their_own_size() -> None:
