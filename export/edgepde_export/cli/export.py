@@ -117,8 +117,8 @@ GridText = Annotated[
     typer.Option(
         "--grid",
         metavar="t=0:1*32,y=0:1*32,x=0:1*32",
-        help="Where the values of a module's field are, slowest axis first, units in brackets behind: x=0:1*32[m]; of a "
-        "run of many operators where its field is wanted, t as fractions of a horizon: t=0.1:1*10,x=0:2*128.",
+        help="Where the values of a module's field are, slowest axis first, units in brackets behind: x=0:1*32[m]; of "
+        "a run of many operators where its field is wanted, t as fractions of a horizon: t=0.1:1*10,x=0:1.98*100.",
     ),
 ]
 Form = Annotated[
