@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from edgepde.errors import ProblemError
 from edgepde.problems import operators
 from edgepde.problems.operator_inputs import KINDS
+from edgepde.problems.operators import __main__ as table
 from edgepde.problems.operators import _etdrk4
 from edgepde.problems.operators._exact import Exact
 from edgepde.problems.operators._fourier import Complex, Real, at, grid, on_grid, resized, spectrum, wavenumbers
@@ -302,3 +303,18 @@ def test_spectra_are_read_at_any_place(points: int, shift: float, seed: int) -> 
 
 def test_exact_ones_need_no_steps() -> None:
     assert {n for n in operators.names() if isinstance(operators.operator(n), Exact)} == set(LINEAR)
+
+
+def test_the_table_of_references_has_errors_of_every_operator(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "names", lambda: ("wave", "mix_sine_gordon"))
+    monkeypatch.setattr("sys.argv", ["operators", "--cases", "2"])
+    table.main()
+    said = capsys.readouterr().out.splitlines()
+    assert "exact" in next(line for line in said if line.startswith("wave"))
+    assert "u_tt = u_xx - sin u" in next(line for line in said if line.startswith("mix_sine_gordon"))
+    how = operators.operator("mix_sine_gordon")
+    assert isinstance(how, Semilinear)
+    assert table.differences(how, 2, 0)[0].max() < 1e-6
+    assert table.differences(replace(how, step=0.5), 2, 0)[0].max() > 30.0 * table.differences(how, 2, 0)[0].max()
