@@ -27,7 +27,7 @@ SEEDS = (0, 1, 2)
 SENSORS, WAVES, TERMS = 32, 8, 100
 TOGETHER = 4
 """Nets trained side by side; what was finished is kept, so a study that was stopped goes on with the next ones."""
-JOINED = How(cases=200, rate=3e-3, check=200)
+JOINED = How(cases=200, rate=3e-3, check=200, longest=800)
 
 
 @dataclass(frozen=True)

@@ -81,18 +81,19 @@ def table(runs: Path, made: Plan, seed: int) -> list[Line]:
 
 def said(lines: Sequence[Line]) -> str:
     """Sixteen rows as people read them."""
-    header = ("operator", OURS, *RIVALS, "", "without branch", "features read")
+    known = [rival for rival in (OURS, *RIVALS) if rival in lines[0].errors]
+    header = ("operator", *known, "", "without branch", "features read")
     body = [
         (
             one.name,
-            *(render.number(one.errors[rival]) for rival in (OURS, *RIVALS)),
+            *(render.number(one.errors[rival]) for rival in known),
             one.verdict,
             render.number(one.branchless),
             f"{one.read} of {one.features}{'' if one.uses_branch else ', no use'}",
         )
         for one in lines
     ]
-    return render.table(body, header, right=tuple(range(1, len(RIVALS) + 2)))
+    return render.table(body, header, right=tuple(range(1, len(known) + 1)))
 
 
 def _line(data: Study, found: Mapping[str, Errors], ours: Ours) -> Line:
@@ -112,9 +113,10 @@ def _operator(name: str, lines: Sequence[Line], quick: bool) -> list[Row]:
             note = f"{', '.join(one.verdict for one in lines)}; {lines[0].read} of {lines[0].features} features"
             note += f"; branch of use in {uses} of {len(lines)}"
         target = _goal(name) if rival == OURS and not quick else None
-        made.append(_median(name, rival, [one.errors[rival] for one in lines], note, target))
+        some = [one for one in lines if rival in one.errors]
+        made.append(_median(name, rival, [one.errors[rival] for one in some], note, target))
         if beyond:
-            made.append(_median(f"{name}, up to the horizon", rival, [one.within[rival] for one in lines]))
+            made.append(_median(f"{name}, up to the horizon", rival, [one.within[rival] for one in some]))
     return made
 
 
