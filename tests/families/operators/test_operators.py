@@ -317,4 +317,4 @@ def test_the_table_of_references_has_errors_of_every_operator(
     how = operators.operator("mix_sine_gordon")
     assert isinstance(how, Semilinear)
     assert table.differences(how, 2, 0)[0].max() < 1e-6
-    assert table.differences(replace(how, step=0.5), 2, 0)[0].max() > 30.0 * table.differences(how, 2, 0)[0].max()
+    assert table.differences(replace(how, step=0.125), 2, 0)[0].max() > 30.0 * table.differences(how, 2, 0)[0].max()
