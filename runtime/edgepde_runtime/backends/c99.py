@@ -9,7 +9,7 @@ import contextlib
 import ctypes
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +139,17 @@ class C99Backend:
         at = (ctypes.addressof(sizes), *map(ctypes.addressof, addresses), aligned, int(refuse_out_of_box))
         kept = (sizes, addresses, given, made, scratch)
         return Prebuilt(self._library.edgepde_model_call, ctypes.byref(_Call(*at)), kept)
+
+    def bind(self, inputs: Arrays, outputs: Arrays) -> Callable[[], None]:
+        """A call on these arrays, which keep their layout; it computes outside the box too, and raises as `run`."""
+        made = self.prebuilt(inputs, outputs, False)
+
+        def call() -> None:
+            result = made.function(made.argument)
+            if result < 0:
+                raise self.refusal(result, self._sizes(inputs))
+
+        return call
 
     @staticmethod
     def refusal(result: int, sizes: Mapping[str, int]) -> InputError | BackendError:
