@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from _harness import say
 
-from edgepde.modno.branches._branch import Branch
+from edgepde.modno.branches._branch import Branch, reading
 from edgepde.modno.branches.mlp import Mlp
 from edgepde.modno.prepared import Prepared, held, prepare
 from edgepde.modno.sizes import encoding_of, input_modes, output_sizes
@@ -94,8 +94,7 @@ def branch(what: Size, tasks: Sequence[Task], seed: int) -> Branch:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         made = Mlp(inputs.shape[1], what.features, what.widths).to(inputs.dtype)
-    spread = inputs.square().mean(0).sqrt()
-    made.scale.copy_(1.0 / spread.clamp(min=0.01 * float(spread.max())))
+    made.scale.copy_(reading(inputs.square().mean(0)))
     return made
 
 

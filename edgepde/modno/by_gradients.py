@@ -13,8 +13,8 @@ from edgepde.errors import SettingError
 from edgepde.train.ranks import Ranks
 from edgepde.train.run_folder import Run
 
-from . import branches, distributed, linear_part
-from .branches._branch import Branch
+from . import branches, distributed
+from .branches._branch import Branch, reading
 from .branches.gaussian import Gaussian
 from .branches.grouped import Grouped
 from .cases import Cases
@@ -29,8 +29,9 @@ from .training.control import with_deltas
 from .training.fitting import Fitted
 from .training.grouping import clusters, fresh
 from .training.interference import measure
+from .training.preparing import spectral_task
 from .training.settings import Fit
-from .training.task import Part, Task
+from .training.task import Task
 
 FEATURES, UNITS, RANK = 64, 256, 32
 CHECKS = 40
@@ -61,7 +62,7 @@ def learned(
 ) -> Learned:
     """A branch for all ranks; apart: makes one with a part for every operator. SettingError for groups over ranks."""
     fitted = {one.name: prepared(one, encoding) for one in cases}
-    branch = fresh_branch(encoding, how, run.seed, _spread(list(fitted.values()), encoding, ranks)).to(device)
+    branch = fresh_branch(encoding, how, run.seed, _scale(list(fitted.values()), encoding, ranks)).to(device)
     tasks = [_task(one, fitted[one.name], encoding, device) for one in cases]
     groups: dict[str, int] | None = None
     said: list[str] = []
@@ -122,13 +123,8 @@ def fit_settings(how: Settings) -> Fit:
 
 
 def _task(one: Cases, fitted: Prepared, encoding: Encoding, device: torch.device) -> Task:
-    chosen = held(one.validation, encoding, fitted)
-    return Task(one.name, _part(fitted, device), _part(chosen, device))
-
-
-def _part(data: Prepared, device: torch.device) -> Part:
-    tensors = (torch.from_numpy(values).float().to(device) for values in (data.inputs, data.rest, data.norms))
-    return Part(*tensors)
+    made = spectral_task(fitted, held(one.validation, encoding, fitted), torch.float32)
+    return replace(made, train=made.train.to(device), held=made.held.to(device))
 
 
 def prepared(one: Cases, encoding: Encoding) -> Prepared:
@@ -140,26 +136,20 @@ def prepared(one: Cases, encoding: Encoding) -> Prepared:
     return prepare(one.train, encoding, *sizes, turned, one.horizon)
 
 
-def _spread(fitted: Sequence[Prepared], encoding: Encoding, ranks: Ranks) -> torch.Tensor:
-    """Root mean square [I] of every coefficient over the inputs of all ranks, a hundredth of the largest at least.
-
-    Infinite where no input has the mode: the branch does not read it.
-    """
+def _scale(fitted: Sequence[Prepared], encoding: Encoding, ranks: Ranks) -> torch.Tensor:
+    """How the inputs [I] of all ranks are read."""
     rows = np.concatenate([p.inputs for p in fitted]) if fitted else np.zeros((0, encoding.width))
     total = ranks.sum(torch.tensor([*(rows**2).sum(0), len(rows)], dtype=torch.float64))
-    had = total[:-1] > linear_part.SEEN * total[:-1].sum()
-    size = (total[:-1] / total[-1]).sqrt()
-    return torch.where(had, size.clamp(min=0.01 * float(size.max())), torch.inf)
+    return reading(total[:-1] / total[-1])
 
 
-def fresh_branch(encoding: Encoding, how: Settings, seed: int, spread: torch.Tensor) -> Branch:
-    """A fresh one, the same on every rank, that reads coefficients over their spread."""
+def fresh_branch(encoding: Encoding, how: Settings, seed: int, scale: torch.Tensor) -> Branch:
+    """A fresh one, the same on every rank, that reads coefficients times their scale [I]."""
     sizes = {"widths": list(how.widths)} if how.branch == "mlp" else {"units": how.units or UNITS}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         features = how.features or FEATURES
         made = branches.build({"kind": how.branch, "inputs": encoding.width, "features": features, **sizes})
-    wide = spread * (encoding.width**0.5 if isinstance(made, Gaussian) else 1.0)
     with torch.no_grad():
-        made.scale.copy_(1.0 / wide)  # type: ignore[operator]
+        made.scale.copy_(scale / (encoding.width**0.5 if isinstance(made, Gaussian) else 1.0))  # type: ignore[operator]
     return made

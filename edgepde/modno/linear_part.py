@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 SEEN = 1e-8
 """Share of a mode in the inputs' energy below which it counts as never excited."""
+RIDGE = 1e-12
 
 
 @final
@@ -82,22 +83,20 @@ def apply(factors: Floats, inputs: Floats, width: int) -> Floats:
     return out
 
 
-def full(inputs: Floats, outputs: Floats, rank: int, ridge: float = 1e-12) -> tuple[Floats, Floats]:
-    """The affine map of a rank at most, for operators that do not commute with shifts: outputs ~ [inputs, 1] @ A @ B.
+def full(inputs: Floats, outputs: Floats, rank: int, least: float = 0.0) -> tuple[Floats, Floats]:
+    """The affine map of a rank at most that operators without shifts may have: outputs ~ [inputs, 1] @ A @ B.
 
-    inputs [N, I], outputs [N, q, 2m+1]; A [I+1, R], B [R, q, 2m+1]. Least squares with a ridge relative to the largest
-    eigenvalue, then the best rank on the inputs themselves; inputs that never vary are given no say.
+    inputs [N, I], outputs [N, P]; A [I+1, R], B [R, P]: least squares with a slight ridge, then the best rank on the
+    inputs themselves, without what adds `least` at most to the outputs' norm. Inputs that never vary have no say.
     """
     x = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
-    y = outputs.reshape(len(outputs), -1)
     u, size, v = np.linalg.svd(x, full_matrices=False)
     keep = size > SEEN**0.5 * size[0]
-    damped = size[keep] / (size[keep] ** 2 + ridge * size[0] ** 2)
-    given = u[:, keep].T @ y  # x @ map = u @ diag(size * damped) @ given
-    left, weight, right = np.linalg.svd((size[keep] * damped)[:, None] * given, full_matrices=False)
-    count = min(rank, len(weight))
-    mixing = (v[keep].T / size[keep]) @ left[:, :count] * weight[:count]
-    return mixing, right[:count].reshape(count, *outputs.shape[1:])
+    u, size, v = u[:, keep], size[keep], v[keep]
+    shrunk = size**2 / (size**2 + RIDGE * size[0] ** 2)
+    left, weight, right = np.linalg.svd(shrunk[:, None] * (u.T @ outputs), full_matrices=False)
+    count = min(rank, int(np.count_nonzero(weight > least)))
+    return (v.T / size) @ left[:, :count] * weight[:count], right[:count]
 
 
 def modes(coefficients: Floats) -> Complex:

@@ -14,12 +14,12 @@ from edgepde.train.ranks import Ranks
 from edgepde.train.run_folder import Run
 
 from .branches._branch import Branch
-from .by_gradients import fresh_branch, learned, prepared
+from .by_gradients import RANK, fresh_branch, learned, prepared
 from .cases import Cases
 from .cassette import Cassette
 from .closed_form import Closed, fit
 from .encoding import Encoding
-from .prepared import cassette
+from .prepared import affine, cassette
 from .settings import BY_GRADIENTS, Settings
 
 SOLVES = 2
@@ -86,6 +86,7 @@ def linear(cases: Sequence[Cases], encoding: Encoding, how: Settings, seed: int)
     made = {}
     for one in cases:
         fitted = prepared(one, encoding)
-        nothing = np.zeros((branch.width + encoding.width + 1, 0)), np.zeros((0, *fitted.outputs.shape[1:]))
-        made[one.name] = cassette(fitted, one.train.sensors, *nothing)
+        mixing, basis = affine(fitted, RANK if how.rank is None else how.rank)
+        unread = np.zeros((branch.width, len(basis)))
+        made[one.name] = cassette(fitted, one.train.sensors, np.concatenate([unread, mixing]), basis)
     return Made(encoding, branch, made)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from edgepde.problems.operator_data import OperatorData
 
 Floats = NDArray[np.float64]
+SLIGHT = 1e-5
+"""Share of the outputs for which an affine map gets no further rank."""
 ROOM = 0.2
 """Sensors may leave the range seen in training by so much of it."""
 
@@ -91,15 +93,18 @@ class Prepared:
 def prepare(data: OperatorData, encoding: Encoding, terms: int, modes: int, turned: bool, horizon: float) -> Prepared:
     """Training data of one operator, with the linear part fitted to it. InputError where the grid does not give q, m.
 
-    turned: whether it commutes with shifts, so that it is learned in the canonical frame. The linear part has all the
-    degrees in time and modes that the data determine, not q and m.
+    turned: whether it commutes with shifts, so that it is learned in the canonical frame. Its linear part then has all
+    the degrees in time and modes that the data determine, not q and m.
     """
     most = max(modes, encoding.modes)
     inputs, whole = in_frame(data, encoding, Spectral(encoding.period, most, horizon, terms - 1), turned)
     outputs = narrowed(whole[:, :terms], modes)
     norm = Norm(terms, modes)
     scale = float(np.sqrt(np.mean(np.sum(norm.flat(outputs) ** 2, axis=-1)))) or 1.0
-    factors = linear_part.fit(inputs, whole, horizon, encoding.period).multiplier
+    if turned:
+        factors = linear_part.fit(inputs, whole, horizon, encoding.period).multiplier
+    else:
+        factors = linear_part.multiplier(inputs, whole[:, :terms])
     return Prepared(data.name, turned, horizon, inputs, outputs, factors, scale, norm)
 
 
@@ -139,6 +144,12 @@ def cassette(fitted: Prepared, sensors: Floats, mixing: Floats, basis: Floats) -
         low=low - room,
         high=high + room,
     )
+
+
+def affine(fitted: Prepared, rank: int) -> tuple[Floats, Floats]:
+    """What is affine in what multipliers leave: mixing [I+1, R] of [inputs, 1] and basis [R, q, 2m+1], R <= rank."""
+    mixing, rows = linear_part.full(fitted.inputs, fitted.rest, rank, SLIGHT * float(np.linalg.norm(fitted.norms)))
+    return mixing, fitted.norm.back(rows)
 
 
 def factored(weights: Floats, norm: Norm, rank: int) -> tuple[Floats, Floats]:

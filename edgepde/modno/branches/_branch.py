@@ -6,10 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import torch
 from edgepde_runtime.errors import InputError
 from torch import Tensor, nn
 
+from ..linear_part import SEEN
+
 LARGEST = 65536
+FAINT = 0.01
 
 
 class Branch(nn.Module, ABC):
@@ -58,3 +62,13 @@ def whole(where: str, **sizes: int) -> None:
     for name, size in sizes.items():
         if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= LARGEST:
             raise InputError(f"{where}: {name}: expected a whole number from 1 to {LARGEST}, got {size!r}")
+
+
+def reading(squares: Tensor) -> Tensor:
+    """What to multiply coefficients [I] by whose mean squares are known: one over their spread.
+
+    That is a hundredth of the largest at least. 0 for what no input has: the branch must not read it.
+    """
+    spread = squares.sqrt()
+    scale = 1.0 / spread.clamp(min=FAINT * float(spread.max()))
+    return torch.where(squares > SEEN * squares.sum(), scale, torch.zeros_like(scale))

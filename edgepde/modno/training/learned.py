@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgepde.train.run_folder import Run
 
-from ..branches._branch import Branch
+from ..branches._branch import Branch, reading
 from ..branches.mlp import Mlp
 from ..closed_form.member import Member
 from .fitting import Fitted, fit
@@ -68,7 +68,6 @@ class Learner:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             made = Mlp(inputs.shape[1], self.features, self.widths).double()
-        spread = inputs.square().mean(0).sqrt()
-        made.scale.copy_(1.0 / spread.clamp(min=0.01 * float(spread.max())))
+        made.scale.copy_(reading(inputs.square().mean(0)))
         self.fitted = fit(made, tasks, self.how, self.run, "branch", self.seed)
         return Learned(made.float().double())

@@ -50,6 +50,11 @@ class Part:
         """Of predictions: P' or P."""
         return (self.targets if self.lift is None else self.lift.T).shape[1]
 
+    def to(self, device: torch.device) -> Part:
+        """The same on a device."""
+        lift, lost = (None if t is None else t.to(device) for t in (self.lift, self.lost))
+        return Part(self.inputs.to(device), self.targets.to(device), self.norms.to(device), lift, lost)
+
     def scaled(self, factor: float) -> Part:
         """Targets, norms and what is lost, times a factor above 0."""
         lost = None if self.lost is None else self.lost * factor**2
