@@ -55,7 +55,7 @@ class Norm:
 
     def back(self, flat: Floats) -> Floats:
         """[.., q (2m+1)] to [.., q, 2m+1]."""
-        shaped = flat.reshape(*flat.shape[:-1], self.terms, -1) / self.space
+        shaped = flat.reshape(*flat.shape[:-1], self.terms, 2 * self.modes + 1) / self.space
         return np.asarray(np.linalg.solve(self.time.T, shaped))
 
 
