@@ -9,8 +9,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from _harness import OURS, Row
-from modno_parts import _all, _grid, _ours, _study, ablation, out_of_distribution, parameters, passes
+from modno_parts import (
+    _all,
+    _deeponets,
+    _grid,
+    _ours,
+    _study,
+    ablation,
+    helped,
+    out_of_distribution,
+    parameters,
+    passes,
+)
+from modno_parts._deeponets import Net, Shape
 
 from edgepde.modno.closed_form import Closed
 from edgepde.problems.operator_data import OperatorData
@@ -86,8 +99,6 @@ def test_passes_count_only_where_the_separate_nets_errors_are_reached(
 
 
 def test_passes_to_best_are_those_before_the_weights_that_are_kept() -> None:
-    from modno_parts._deeponets import Net, Shape
-
     net = Net(Shape(4), [], 0.0, 1.0, 0.0, 1.0, [(1.0, 0.5), (2.0, 0.1), (4.0, 0.3)], passes=800)
     assert net.passes_to_best == 400
 
@@ -176,3 +187,25 @@ def test_beyond_the_horizon_a_net_gets_the_better_of_two(value: float, wanted: f
 
     exact = OperatorData("kdv", given.sensors, X, X, TIMES, np.where(late, wanted, 7.0) * np.ones_like(given.field))
     assert np.allclose(_all._better(net, own, exact), exact.field)
+
+
+def test_nets_are_given_the_equations_cases_where_there_is_one_and_trained_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen = []
+
+    def study(*given: Any) -> Any:
+        return SimpleNamespace(name=given[2], digest=given[2], held="held", cases=lambda part: part)
+
+    def train(shape: Shape, pairs: list[Any], *_: object) -> list[Net]:
+        seen.append(pairs)
+        return [Net(shape, [torch.zeros(1)], 0.0, 1.0, 0.0, 1.0, [(1.0, 0.5)], 8) for _ in pairs]
+
+    monkeypatch.setattr(_study, "study", study)
+    monkeypatch.setattr(_deeponets, "train", train)
+    monkeypatch.setattr(helped, "_with_more", lambda own: "cases" if own.name == "kdv" else None)
+    for _ in range(2):
+        found = helped.richer(tmp_path, MADE, 0, ("wave", "kdv"))
+        assert list(found) == ["kdv"]
+        assert found["kdv"].passes == 8
+    assert seen == [[("cases", "held")]]
