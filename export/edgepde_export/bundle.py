@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 import onnx
 from edgepde_runtime import bundle as reader
-from edgepde_runtime import cassettes as shelf
-from edgepde_runtime import trust
+from edgepde_runtime import shelf, trust
 from edgepde_runtime.agreement import facts
-from edgepde_runtime.cassettes import Cassette
+from edgepde_runtime.cassettes import Cassette, file_of
 from edgepde_runtime.certificate import Certificate
 from edgepde_runtime.errors import BundleError, EdgePDEError
 from edgepde_runtime.manifest import FORMAT_VERSION, FileEntry, InputSpec, Manifest, OutputSpec, SlotSpec
@@ -122,7 +121,7 @@ def _shelved(target: Path) -> set[str]:
         index = shelf.Index.from_json((target / shelf.INDEX).read_text(encoding="utf-8"))
     except (OSError, ValueError, BundleError):
         return set()
-    return {shelf.INDEX, *map(shelf.file_of, index.entries)}
+    return {shelf.INDEX, *map(file_of, index.entries)}
 
 
 def _files(content: BundleContent) -> dict[str, bytes]:

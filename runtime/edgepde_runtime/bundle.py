@@ -14,12 +14,12 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from . import cassettes, folder, npz
+from . import folder, npz, shelf
 from .agreement import certificate_agrees, model_agrees, reference_agrees
 from .cassettes import Cassette
 from .certificate import Certificate
 from .errors import BundleError, InputError, NoBundle
-from .fields import short
+from .fields import short, text
 from .golden import Golden
 from .manifest import CASSETTES, FileEntry, Manifest
 from .monitor import NAME as MONITOR
@@ -60,7 +60,7 @@ class Bundle:
     id: str
     manifest: Manifest
     certificate: Certificate
-    index: cassettes.Index = cassettes.NONE
+    index: shelf.Index = shelf.NONE
     cassette: Cassette | None = None
     whole: Bundle | None = None
 
@@ -77,7 +77,7 @@ class Bundle:
         if not self.manifest.slots:
             raise InputError(f"cassette {name!a}: the model of {self.root} has no slots")
         whole = self.whole or self
-        found = cassettes.read(self.root, whole.manifest, self.index, name)
+        found = shelf.read(self.root, whole.manifest, self.index, name)
         manifest = found.narrowed(whole.manifest)
         return replace(whole, manifest=manifest, certificate=found.certificate, cassette=found, whole=whole)
 
@@ -96,7 +96,7 @@ class Bundle:
     @cached_property
     def card(self) -> str:
         """The text of card.md."""
-        return _text(self.content("card.md"), self.root / "card.md")
+        return text(self.content("card.md"), self.root / "card.md")
 
     @cached_property
     def golden(self) -> Golden:
@@ -142,7 +142,7 @@ class Bundle:
         if PLAN not in self.manifest.files:
             return None
         where = str(self.root / PLAN)
-        plan = Plan.from_json(_text(self.content(PLAN), self.root / PLAN), where)
+        plan = Plan.from_json(text(self.content(PLAN), self.root / PLAN), where)
         check_hash(plan, self.manifest.model_hash, where)
         return plan
 
@@ -152,18 +152,18 @@ class Bundle:
         if MONITOR not in self.manifest.files:
             return None
         where = str(self.root / MONITOR)
-        monitor = Monitor.from_json(_text(self.content(MONITOR), self.root / MONITOR), where)
+        monitor = Monitor.from_json(text(self.content(MONITOR), self.root / MONITOR), where)
         monitor.agrees(self.manifest, where)
         return monitor
 
     @property
     def size(self) -> int:
         """Bytes of all files but those of c99/ and lib/, the indices and cassettes included."""
-        shelf = [entry.bytes for entry in self.index.entries.values()]
-        if shelf:
-            shelf.append(os.path.getsize(self.root / cassettes.INDEX))
+        held = [entry.bytes for entry in self.index.entries.values()]
+        if held:
+            held.append(os.path.getsize(self.root / shelf.INDEX))
         counted = [e.bytes for n, e in self.manifest.files.items() if not n.startswith(("c99/", "lib/"))]
-        return sum([*counted, *shelf]) + os.path.getsize(self.root / INDEX)
+        return sum([*counted, *held]) + os.path.getsize(self.root / INDEX)
 
 
 def read(path: str | os.PathLike[str]) -> Bundle:
@@ -198,8 +198,8 @@ def _read(root: Path) -> Bundle:
     if INDEX not in files:
         raise BundleError(f"{root}: expected {INDEX}, got {', '.join(sorted(files)[:5]) or 'an empty folder'}")
     index = folder.read(root, INDEX, None, LARGEST[INDEX])
-    manifest = Manifest.from_json(_text(index, root / INDEX), str(root / INDEX))
-    shelf = cassettes.scan(root, manifest, files)
+    manifest = Manifest.from_json(text(index, root / INDEX), str(root / INDEX))
+    held = shelf.scan(root, manifest, files)
     own = {name for name in files if manifest.slots and name.startswith(f"{CASSETTES}/")}
     _check_listed(root, manifest, files - own - {INDEX}, folders - {CASSETTES} if own else folders)
     for name, entry in manifest.files.items():
@@ -208,11 +208,11 @@ def _read(root: Path) -> Bundle:
             raise _altered(root / name, entry.sha256, got)
     where = root / "certificate.json"
     data = _content(root, "certificate.json", manifest.files["certificate.json"])
-    certificate = Certificate.from_json(_text(data, where), str(where))
+    certificate = Certificate.from_json(text(data, where), str(where))
     certificate_agrees(certificate, manifest, str(where))
     model = _content(root, "model.onnx", manifest.files["model.onnx"])
     model_agrees(model, manifest, certificate, str(root / "model.onnx"))
-    bundle = Bundle(root, hashlib.sha256(index).hexdigest(), manifest, certificate, shelf)
+    bundle = Bundle(root, hashlib.sha256(index).hexdigest(), manifest, certificate, held)
     _ = bundle.monitor
     return bundle
 
@@ -242,10 +242,3 @@ def _content(root: Path, name: str, entry: FileEntry) -> bytes:
 
 def _altered(file: Path, expected: str, got: str) -> BundleError:
     return BundleError(f"{file}: altered: expected sha256 {short(expected)}, got {short(got)}")
-
-
-def _text(data: bytes, where: Path) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise BundleError(f"{where}: expected UTF-8 text, got {error.reason} at byte {error.start}") from None

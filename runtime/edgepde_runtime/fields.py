@@ -34,6 +34,14 @@ def document(text: str, where: str) -> object:
     return value
 
 
+def text(data: bytes, where: object) -> str:
+    """The text of a file; raises BundleError naming `where` where it is not UTF-8."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{where}: expected UTF-8 text, got {error.reason} at byte {error.start}") from None
+
+
 def kind(value: object) -> str:
     """What a JSON value is, in a reader's words."""
     names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}

@@ -10,9 +10,9 @@ import pytest
 from edgepde_export import native
 from edgepde_export.c99 import generate
 from edgepde_runtime import bundle as bundles
-from edgepde_runtime import cassettes, load, trust
+from edgepde_runtime import load, shelf, trust
 from edgepde_runtime.backends.c99 import C99Backend
-from edgepde_runtime.cassettes import Cassette
+from edgepde_runtime.cassettes import Cassette, file_of
 from edgepde_runtime.errors import BackendError
 from edgepde_runtime.manifest import FileEntry
 from support import cassette_bundles as made
@@ -117,7 +117,7 @@ def test_a_bundle_with_c_runs_every_cassette(
     with pytest.raises(Exception, match="s0"):
         model.bind(np.full((1, 3), 1.5, np.float32), cassette="kdv")()
     before = bundles.read(root).id
-    cassettes.write(root, held[:1], bundles.read(root).manifest)
-    (root / cassettes.file_of("kdv")).unlink()
+    shelf.write(root, held[:1], bundles.read(root).manifest)
+    (root / file_of("kdv")).unlink()
     assert bundles.read(root).id == before
     assert isinstance(bundles.read(root).index.entries["wave"], FileEntry)

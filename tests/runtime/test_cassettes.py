@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 from edgepde_runtime import bundle as bundles
-from edgepde_runtime import cassettes, load, npz
-from edgepde_runtime.cassettes import INDEX, Index, file_of
+from edgepde_runtime import cassettes, load, npz, shelf
+from edgepde_runtime.cassettes import file_of
 from edgepde_runtime.errors import BundleError, InputError, OutOfBox
 from edgepde_runtime.manifest import FileEntry, Manifest
+from edgepde_runtime.shelf import INDEX, Index
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import cassette_bundles as made
@@ -90,13 +91,13 @@ def test_a_model_without_slots_takes_none(mlp: Path) -> None:
 
 
 def test_only_what_is_held_is_read(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read, seen = cassettes.from_bytes, []
+    read, seen = shelf.from_bytes, []
 
     def counted(name: str, *rest: Any) -> Any:
         seen.append(name)
         return read(name, *rest)
 
-    monkeypatch.setattr(cassettes, "from_bytes", counted)
+    monkeypatch.setattr(shelf, "from_bytes", counted)
     load(shared, "reference", cassettes=["wave"])
     assert seen == ["wave"]
 
@@ -106,7 +107,7 @@ def test_the_bundles_id_does_not_depend_on_its_cassettes(tmp_path: Path) -> None
     before, first = bundles.read(both), (both / file_of("wave")).read_bytes()
     sizes = [before.size]
     (both / file_of("kdv")).unlink()
-    cassettes.write(both, [made.cassette("wave", 1)], before.manifest)
+    shelf.write(both, [made.cassette("wave", 1)], before.manifest)
     after = bundles.read(both)
     assert (after.id, after.cassettes) == (before.id, ("wave",))
     assert (both / file_of("wave")).read_bytes() == first
@@ -299,7 +300,7 @@ def test_a_name_twice_in_the_index_is_refused() -> None:
         Index.from_json(text)
     manifest = made.manifest("a" * 64, {"model.onnx": b"", "certificate.json": b"", "golden.npz": b"", "card.md": b""})
     with pytest.raises(BundleError, match="distinct names, got 'wave' twice"):
-        cassettes.files([made.cassette("wave", 1), made.cassette("wave", 2)], manifest)
+        shelf.files([made.cassette("wave", 1), made.cassette("wave", 2)], manifest)
 
 
 def slots(change: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from edgepde_runtime import cassettes
+from edgepde_runtime import shelf
 from edgepde_runtime.cassettes import Cassette
 from edgepde_runtime.certificate import BoxEntry, Certificate, OutputCertificate, index
 from edgepde_runtime.golden import Golden
@@ -121,5 +121,5 @@ def shared_bundle(
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    cassettes.write(root, held, made)
+    shelf.write(root, held, made)
     return root

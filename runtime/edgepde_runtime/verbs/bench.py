@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from .. import bundle as bundles
 from .. import machine, render
 from ..bundle import Bundle
-from ..cassettes import chosen
 from ..choose import candidates
 from ..errors import BackendError, InputError, UnsupportedModel
 from ..latency import Call, Latency, measure
+from ..shelf import chosen
 from .timing import bound, rows_in_words
 
 SCHEMA_VERSION = 1

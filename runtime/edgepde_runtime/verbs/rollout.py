@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from .. import bundle as bundles
 from .. import npz
 from ..atomic import write_bytes
-from ..cassettes import chosen
 from ..errors import InputError
 from ..inputs import describe
 from ..model import Model
 from ..rollout import Rollout, error_growth, feed_of, roll
+from ..shelf import chosen
 from .run import LARGEST_INPUT
 
 REFERENCE, GROWTH = "reference", "error_growth"

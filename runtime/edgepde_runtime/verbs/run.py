@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from .. import bundle as bundles
 from .. import npz
 from ..atomic import write_bytes
-from ..cassettes import chosen
 from ..diagnostics import row_flags
 from ..errors import InputError
 from ..inputs import ROUNDED, describe
 from ..manifest import InputSpec
 from ..model import Array, Model, Result
+from ..shelf import chosen
 from ..term import upward
 
 LARGEST_INPUT = 1 << 30
