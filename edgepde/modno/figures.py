@@ -38,7 +38,7 @@ def predicted(model: SharedModel, cassette: Cassette, data: OperatorData) -> Flo
     """u [N, T, n] of the model on the data's grid, in the model's own precision."""
     deployed = Deployed(model, list(data.times / cassette.horizon), list(data.x))
     slots = model.slots(cassette)
-    sensors = torch.from_numpy(data.sensors).to(model.analysis)
+    sensors = torch.tensor(data.sensors).to(model.analysis)
     with torch.no_grad():
         parts = [deployed(rows, *slots) for rows in sensors.split(AT_ONCE)]
     return torch.cat(parts).double().cpu().numpy()
