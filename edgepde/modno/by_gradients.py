@@ -61,9 +61,7 @@ def learned(
     apart: Apart | None = None,
 ) -> Learned:
     """A branch for all ranks; apart: makes one with a part for every operator. SettingError for groups over ranks."""
-    fitted = {one.name: prepared(one, encoding) for one in cases}
-    branch = fresh_branch(encoding, how, run.seed, _scale(list(fitted.values()), encoding, ranks)).to(device)
-    tasks = [_task(one, fitted[one.name], encoding, device) for one in cases]
+    fitted, branch, tasks = begun(cases, encoding, how, ranks, run.seed, device)
     groups: dict[str, int] | None = None
     said: list[str] = []
     if apart is not None:
@@ -81,6 +79,15 @@ def learned(
         made[one.name] = _with_delta(own, found.operators[one.name].delta)
     history = {"checks": list(found.history), "best_step": found.step, "interference": said}
     return Learned(found.branch.cpu(), made, found.passes.counts(), history)
+
+
+def begun(
+    cases: Sequence[Cases], encoding: Encoding, how: Settings, ranks: Ranks, seed: int, device: torch.device
+) -> tuple[dict[str, Prepared], Branch, list[Task]]:
+    """Data of this rank's operators in their frames, a fresh branch that is the same on all ranks, what is to learn."""
+    fitted = {one.name: prepared(one, encoding) for one in cases}
+    branch = fresh_branch(encoding, how, seed, _scale(list(fitted.values()), encoding, ranks)).to(device)
+    return fitted, branch, [_task(one, fitted[one.name], encoding, device) for one in cases]
 
 
 def _grouped(
