@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +105,13 @@ def test_every_operator_has_a_statement_of_its_own(made: Path) -> None:
     for term in ("model", "quantisation", "rounding"):
         stated = [entry.terms[term].value or 0.0 for entry in entries.values()]
         assert held.certificate.outputs["u"].terms[term].value == max(stated)
+
+
+def test_the_ledger_says_where_and_when_the_field_is(made: Path) -> None:
+    ledger = json.loads(bundle.read(made).content("ledger.json"))
+    assert ledger["grid"] == {"t": [0.25, 0.5, 0.75, 1.0], "x": X.tolist()}
+    wave = operators.operator("wave")
+    assert ledger["operators"]["wave"] == {"horizon": wave.horizon, "statement": wave.statement, "unit": "1"}
 
 
 def test_the_card_has_a_row_per_operator(made: Path) -> None:

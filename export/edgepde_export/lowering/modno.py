@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import onnx
@@ -39,6 +39,7 @@ from .prepare import prepare
 SENSORS, FIELD, ROWS = "sensors", "u", "B"
 GOLDEN = 2
 ANY_GRID = True
+ABOUT = ("statement", "unit", "samples")
 FAILURES = (
     "Inputs of another kind than an operator was trained on (more modes, steps, other sizes) have no promise; rows "
     "outside its box of sensors are refused, others are not noticed.",
@@ -115,7 +116,7 @@ def content(loaded: Loaded, options: Options) -> BundleContent:
         certificate=whole((inputs, output), [one.certificate for one in made]),
         golden={f"input/{SENSORS}": np.concatenate([one.golden.inputs[SENSORS] for one in made])},
         card=Notes(_words(loaded, at), failures=FAILURES, tables=(table(shipped, made, compared),)),
-        ledger={"readouts": [dict(row) for row in read.ledger]} if read.ledger else None,
+        ledger={"readouts": [dict(row) for row in read.ledger], **_ledger(shared, at)},
         report=report_arrays(compared),
     )
 
@@ -202,6 +203,15 @@ def _golden(found: Compared) -> Golden:
     rows = slice(0, GOLDEN)
     values = found.stored[rows].astype(np.float32)
     return Golden({SENSORS: found.draws.sensors[rows]}, {FIELD: values}, {ROWS: len(values)})
+
+
+def _ledger(shared: Shared, at: Places) -> dict[str, Any]:
+    """Where the field is, and what is known of every operator; its times are t times its horizon."""
+    held = {
+        name: {"horizon": cassette.horizon, **{k: v for k, v in shared.about[name].items() if k in ABOUT}}
+        for name, cassette in shared.cassettes.items()
+    }
+    return {"grid": {"t": at.times.tolist(), "x": at.x.tolist()}, "operators": held}
 
 
 def _words(loaded: Loaded, at: Places) -> str:

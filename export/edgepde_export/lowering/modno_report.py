@@ -18,7 +18,18 @@ from .modno_certificate import Compared, in_words
 Floats = NDArray[np.floating]
 PREFIX = "operator"
 MOST_BYTES = 190_000
-HEAD = ("operator", "relative L2: mean", "median", "worst", "of cases", "frame", "numbers", "model term", "after model")
+HEAD = (
+    "operator",
+    "relative L2: mean",
+    "median",
+    "worst",
+    "of cases",
+    "horizon",
+    "frame",
+    "numbers",
+    "model term",
+    "after model",
+)
 # Bits that values and errors are kept to, relative to the largest, and the step between places; the first that fits.
 TRIES = ((10, 7, 1), (9, 6, 1), (9, 6, 2), (8, 5, 2), (8, 5, 4), (7, 4, 8))
 
@@ -37,7 +48,8 @@ def _row(cassette: Cassette, shipped: Shipped, found: Compared) -> tuple[str, ..
     after = in_words(type(entry.terms["model"])(entry.device_total, entry.device_class, ""))
     frame = "canonical" if cassette.frame else "as given"
     numbers = f"{cassette.numbers}"
-    return (cassette.name, *figures, f"{errors.size}", frame, numbers, in_words(entry.terms["model"]), after)
+    size, horizon = f"{errors.size}", f"{cassette.horizon:g}"
+    return (cassette.name, *figures, size, horizon, frame, numbers, in_words(entry.terms["model"]), after)
 
 
 def report_arrays(compared: Mapping[str, Compared]) -> dict[str, Floats] | None:
