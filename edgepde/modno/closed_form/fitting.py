@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from ..cassette import Cassette
 from ..model import SharedModel, model_for
@@ -53,6 +56,8 @@ def fit(
     cassettes, figures = {}, {}
     for one, data in zip(taken, datas, strict=True):
         mixing, basis, found = operator(one.member, output, one.linear, how)
-        cassettes[data.name] = cassette(one.member.fitted, data.sensors, mixing, basis)
+        empty = cassette(one.member.fitted, data.sensors, mixing[:, :0], basis[:0])
+        made = replace(empty, mixing=mixing.astype(np.float32), basis=basis.astype(np.float32))
+        cassettes[data.name] = made
         figures[data.name] = one.figures | found | {"numbers": cassettes[data.name].numbers}
     return Fitted(model_for(encoding, output.branch(), cassettes.values()), cassettes, figures)

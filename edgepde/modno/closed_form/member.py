@@ -42,8 +42,17 @@ class Held:
 
     def lift(self, flat: Floats) -> Floats:
         """[R, P] to [R, T (2m+1)]."""
-        made = np.einsum("td,rdk->rtk", self.time, self.norm.back(flat)) * self.norm.space
-        return np.asarray(made.reshape(len(flat), -1))
+        return self.lifted(self.norm.back(flat))
+
+    def lifted(self, basis: Floats) -> Floats:
+        """Coefficients [R, q', 2m'+1] of at most as many degrees and modes, to [R, T (2m+1)]."""
+        modes, rest = basis.shape[2] // 2, self.norm.modes - basis.shape[2] // 2
+        here = np.einsum("td,rdk->rtk", self.time[:, : basis.shape[1]], basis)
+        made = np.zeros((*here.shape[:2], 2 * self.norm.modes + 1))
+        made[..., : modes + 1], made[..., modes + 1 + rest : 2 * modes + 1 + rest] = np.split(
+            here, [modes + 1], axis=-1
+        )
+        return np.asarray((made * self.norm.space).reshape(len(basis), -1))
 
     def error(self, lifted: Floats) -> float:
         """Mean relative L2 error of what is found for the rest [N, T (2m+1)]."""
@@ -86,7 +95,7 @@ def member(fitted: Prepared, others: Held, images: tuple[str, ...], most: int) -
     norms = np.concatenate([part.norms for part in parts])
     weights = 1.0 / np.maximum(norms, FAINT * norms.max())
     return Member(
-        replace(fitted, inputs=fitted.inputs[:0], outputs=fitted.outputs[:0]),
+        replace(fitted, outputs=fitted.outputs[:0]),
         others,
         np.concatenate([c for c, _ in pairs]),
         np.concatenate([rest @ rows.T for rest in rests]),

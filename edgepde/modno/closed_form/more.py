@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LATER = 8
 """Times beyond the horizon."""
+SET_ASIDE, HIGHEST_DEGREE = 0.2, 4
+"""Of the times, to choose a degree by; the degrees that are tried."""
 
 
 @final
@@ -50,6 +52,36 @@ def with_more(data: OperatorData, known: Law, sensors: Floats, reach: float, hor
     if len(sensors):
         field = np.concatenate([field, solved(data, known, sensors, times)])
     return replace(data, sensors=np.concatenate([data.sensors, sensors]), times=times, field=field)
+
+
+def carried(data: OperatorData, reach: float, horizon: float) -> OperatorData:
+    """To reach * horizon without an equation: polynomials in time of the degree that serves the last times best.
+
+    The last fifth of the times is predicted from those before it; then the same degree goes on from all of them.
+    """
+    inside = data.times <= horizon
+    times, field = data.times[inside], np.asarray(data.field[:, inside], np.float64)
+    known = max(1, int(np.searchsorted(times, (1.0 - SET_ASIDE) * horizon)))
+    wrong = {
+        degree: float(
+            np.linalg.norm(_extended(times[:known], field[:, :known], times[known:], degree) - field[:, known:])
+        )
+        for degree in range(min(HIGHEST_DEGREE, known - 1) + 1)
+    }
+    late = horizon * np.linspace(1.0, reach, LATER + 1)[1:]
+    more = _extended(times, field, late, min(wrong, key=lambda degree: wrong[degree]))
+    return replace(data, times=np.r_[times, late], field=np.concatenate([field, more], axis=1))
+
+
+def _extended(times: Floats, field: Floats, late: Floats, degree: int) -> Floats:
+    """The polynomial through the last value that fits the last half of the times best: [N, late, n]."""
+    begun = min(len(times) // 2, max(0, len(times) - 1 - degree))
+    past, ahead = (
+        np.stack([(t - times[-1]) ** d for d in range(1, degree + 1)], -1).reshape(len(t), degree)
+        for t in (times[begun:], late)
+    )
+    last = field[:, -1:]
+    return np.asarray(last + (ahead @ np.linalg.pinv(past)) @ (field[:, begun:] - last))
 
 
 def solved(data: OperatorData, known: Law, sensors: Floats, times: Floats) -> Floats:

@@ -15,19 +15,18 @@ class Closed:
     """units: Gaussian centres of the branch; features: what its output layer makes of them; rank: rows of a basis.
 
     All three are upper limits. slack: a basis is cut where the validation error grows by this share of itself at most.
-    exact: relative validation error at which a linear part alone is good enough. widths: of the Gaussians, in root mean
-    square sizes of the inputs, one of which is chosen. numbers: that an operator may store at most, None for any.
-    more: cases that are made by the equation which an operator's cases obey, 0 for none. pool: inputs that centres are
-    chosen from. frame, images: whether the canonical frame and mirror images of cases are used where data allow them.
+    exact: relative validation error at which a linear part alone is good enough. width: of the Gaussians, in root mean
+    square sizes of the inputs. more: cases that are made by the equation which an operator's cases obey, 0 for none.
+    pool: inputs that centres are chosen from. frame, images: whether the canonical frame and mirror images of cases are
+    used where data allow them. seed: of new inputs and of the pool.
     """
 
     units: int = 768
-    features: int = 128
-    rank: int = 32
+    features: int = 160
+    rank: int = 48
     slack: float = 0.02
     exact: float = 2e-4
-    widths: tuple[float, ...] = (0.5, 0.7, 1.0, 1.4)
-    numbers: int | None = None
+    width: float = 1.0
     more: int = 600
     pool: int = 4000
     seed: int = 0
@@ -41,7 +40,5 @@ class Closed:
         for name in ("slack", "exact"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise SettingError(f"{name}: expected a number of at least 0, got {getattr(self, name)}")
-        if not self.widths or not all(math.isfinite(w) and w > 0 for w in self.widths):
-            raise SettingError(f"widths: expected numbers above 0, got {list(self.widths)}")
-        if self.numbers is not None and self.numbers < 1:
-            raise SettingError(f"numbers: expected at least 1 or none, got {self.numbers}")
+        if not (math.isfinite(self.width) and self.width > 0):
+            raise SettingError(f"width: expected a number above 0, got {self.width}")

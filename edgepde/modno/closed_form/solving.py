@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -15,8 +16,8 @@ from .member import Member
 from .ridge import Ridge
 from .settings import Closed
 
-SHARES = tuple(round(0.1 * k, 1) for k in range(1, 11))
-"""Of the highest rank, which are tried."""
+CUT = 0.04
+"""Share of an axis of a basis that is cut at once."""
 
 
 @final
@@ -33,7 +34,7 @@ def branch(members: Sequence[Member], how: Closed) -> Output:
     """Centres and width for all of them, then the output layer that loses least."""
     pool = kernels.distinct(np.concatenate([m.inputs for m in members]))
     size = kernels.size(pool)
-    width = size * how.widths[len(how.widths) // 2]
+    width = size * how.width
     pool = pool[np.random.default_rng(how.seed).permutation(len(pool))[: how.pool]]
     units = Units(pool[kernels.chosen(pool, width, how.units)], width)
     found = [solved(m, units(m.inputs), units(m.held.inputs)) for m in members]
@@ -55,27 +56,51 @@ def solved(member: Member, features: Floats, held_features: Floats) -> Wanted:
 
 
 def operator(member: Member, output: Shared, linear: float, how: Closed) -> tuple[Floats, Floats, dict[str, Any]]:
-    """mixing [K', R], basis [R, q, 2m+1] and figures of one operator."""
+    """mixing [K', R], basis [R, q, 2m+1] and figures of one operator, all as small as `slack` lets them be."""
     norm, inputs = member.fitted.norm, member.inputs.shape[1]
     empty = np.zeros((output.width + inputs + 1, 0)), np.zeros((0, norm.terms, 2 * norm.modes + 1))
     if linear <= how.exact:
-        return *empty, {"chosen": "linear", "error": linear}
+        why = f"the linear part is within {100 * how.exact:g} % of held cases"
+        return *empty, {"chosen": "linear", "error": linear, "why": why}
     features, others = output(member.inputs), output(member.held.inputs)
     found = solved(member, features, others)
-    right = np.linalg.svd(_read(features, member.inputs) @ found.weights, full_matrices=False)[2]
-    wide, top = _read(others, member.held.inputs), min(how.rank, len(right))
-    errors = {
-        rank: member.held.error(
-            (wide @ (found.weights @ right[:rank].T)) @ member.held.lift(right[:rank] @ member.rows)
-        )
-        for rank in sorted({max(1, round(top * share)) for share in SHARES})
-    }
-    rank = min(r for r, e in errors.items() if e <= (1.0 + how.slack) * min(errors.values()))
-    said = {"shared": found.error, "penalty": found.penalty, "rank": rank}
-    if errors[rank] >= linear:
-        return *empty, said | {"chosen": "linear", "error": linear}
-    basis = norm.back(right[:rank] @ member.rows)
-    return found.weights @ right[:rank].T, basis, said | {"chosen": "shared", "error": errors[rank]}
+    right = np.linalg.svd(_read(features, member.inputs) @ found.weights, full_matrices=False)[2][: how.rank]
+    mixing, basis = found.weights @ right.T, norm.back(right @ member.rows)
+    wide = _read(others, member.held.inputs) @ mixing
+
+    def error(basis: Floats) -> float:
+        return member.held.error(wide[:, : len(basis)] @ member.held.lifted(basis))
+
+    basis = smallest(basis, error, (1.0 + how.slack) * error(basis))
+    said = {"shared": found.error, "penalty": found.penalty, "rank": len(basis)}
+    why = f"held cases: {100 * error(basis):.3g} % with the shared features, {100 * linear:.3g} % without"
+    if error(basis) >= linear:
+        return *empty, said | {"chosen": "linear", "error": linear, "why": why}
+    return mixing[:, : len(basis)], basis, said | {"chosen": "shared", "error": error(basis), "why": why}
+
+
+def smallest(basis: Floats, error: Callable[[Floats], float], most: float) -> Floats:
+    """Fewer rows, degrees and modes of a basis [R, q, 2m+1]: what saves most numbers, as long as the error is `most`.
+
+    One axis after the other, a share CUT of it at a time, until none of them can be cut any more.
+    """
+    while True:
+        cuts = [cut for cut in _cuts(basis) if error(cut) <= most]
+        if not cuts:
+            return basis
+        basis = min(cuts, key=lambda cut: cut.size)
+
+
+def _cuts(basis: Floats) -> Iterator[Floats]:
+    rank, terms, width = basis.shape
+    modes = width // 2
+    if rank > 1:
+        yield basis[: rank - math.ceil(CUT * rank)]
+    if terms > 1:
+        yield basis[:, : terms - math.ceil(CUT * terms)]
+    if modes > 1:
+        fewer = modes - math.ceil(CUT * modes)
+        yield np.concatenate([basis[..., : fewer + 1], basis[..., modes + 1 : modes + 1 + fewer]], axis=-1)
 
 
 def _read(features: Floats, x: Floats) -> Floats:

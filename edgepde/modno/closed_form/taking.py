@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from .. import symmetry
 from ..encoding import Encoding
-from ..prepared import Prepared, prepare
+from ..prepared import prepare
 from ..sizes import output_sizes
 from ..spectral import Spectral
 from ..symmetry import TRANSFORMS
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 SYMMETRIC = 2e-3
 """Relative difference of an equation's solutions from images of others at which an image is as good as a case."""
-TESTED = 24
+TESTED, MEASURED = 24, 64
+"""Cases on which an image is tested; by which degrees and modes are counted."""
 ROWS = 3600
 """Cases and images of an operator at most."""
 
@@ -53,35 +54,35 @@ class Taken:
 def taken_in(cases: Cases, encoding: Encoding, how: Closed) -> Taken:
     """An operator's linear part; where that is not enough, or later times are wanted, its equation and more cases."""
     data, horizon = cases.data, cases.horizon
-    sizes = output_sizes(data, horizon)
-    form = Spectral(encoding.period, sizes.modes, horizon, sizes.terms - 1)
     inputs = encoding.coefficients(data.sensors)
+    sizes = output_sizes(data.take(slice(0, MEASURED)), horizon)
+    form = Spectral(encoding.period, sizes.modes, horizon, sizes.terms - 1)
     has = symmetry.symmetries(inputs, form.coefficients(data.field, data.times, data.x))
     turned = how.frame and "shift" in has
-    fitted = prepare(data, encoding, *sizes, turned, horizon)
-    others = held(cases.others, encoding, fitted)
-    linear = others.error(np.zeros_like(others.rest))
+    found = _fitted(data, cases, encoding, turned, horizon)
     images = tuple(name for name in TRANSFORMS if how.images and name in has and name != "shift")
-    if linear <= how.exact and cases.reach == 1.0:
-        return Taken(member(fitted, others, (), ROWS), linear, {"linear": linear, "equation": None, "images": []})
-    law = more.law(data, cases.others, encoding, horizon) if turned and (how.more or cases.reach > 1.0) else None
+    if found.linear <= how.exact and cases.reach == 1.0:
+        return replace(found, figures={"linear": found.linear, "equation": None, "images": []})
+    curved = found.linear > how.exact
+    law = more.law(data, cases.others, encoding, horizon) if "shift" in has and how.more else None
     if law is not None:
         images = tuple(name for name in images if _has_image(cases.others, law, encoding, name))
-        fitted = _with_more(cases, law, encoding, how, linear)
-        others = held(cases.others, encoding, fitted)
-        linear = others.error(np.zeros_like(others.rest))
-    figures = {"linear": linear, "equation": law.flow.statement if law else None, "images": list(images)}
-    figures |= {"equation_error": law.flow.error} if law else {}
-    return Taken(member(fitted, others, images, ROWS), linear, figures)
+        sensors = more.inputs(data, encoding, how.more if curved else 0, how.seed)
+        data = more.with_more(data, law, sensors, cases.reach, horizon)
+    elif cases.reach > 1.0:
+        data = more.carried(data, cases.reach, horizon)
+    found = _fitted(data, cases, encoding, turned, cases.reach * horizon, images)
+    figures = {"linear": found.linear, "equation": law.flow.statement if law else None, "images": list(images)}
+    return replace(found, figures=figures | ({"equation_error": law.flow.error} if law else {}))
 
 
-def _with_more(cases: Cases, law: Law, encoding: Encoding, how: Closed, linear: float) -> Prepared:
-    count = how.more if linear > how.exact else 0
-    sensors = more.inputs(cases.data, encoding, count, how.seed)
-    full = more.with_more(cases.data, law, sensors, cases.reach, cases.horizon)
-    horizon = cases.reach * cases.horizon
-    sizes = output_sizes(full.take(slice(0, len(cases.data))), horizon)
-    return prepare(full, encoding, *sizes, True, horizon)
+def _fitted(
+    data: OperatorData, cases: Cases, encoding: Encoding, turned: bool, horizon: float, images: tuple[str, ...] = ()
+) -> Taken:
+    sizes = output_sizes(data.take(slice(0, min(MEASURED, len(cases.data)))), horizon)
+    fitted = prepare(data, encoding, *sizes, turned, horizon)
+    others = held(cases.others, encoding, fitted)
+    return Taken(member(fitted, others, images, ROWS), others.error(np.zeros_like(others.rest)), {})
 
 
 def _has_image(others: OperatorData, law: Law, encoding: Encoding, name: str) -> bool:
