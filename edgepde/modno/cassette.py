@@ -11,7 +11,7 @@ from edgepde_runtime.errors import InputError
 from numpy.typing import NDArray
 
 Numbers = NDArray[Any]
-SLOTS = ("frame", "multiplier", "mixing", "basis", "scale", "left", "right")
+SLOTS = ("frame", "reads", "multiplier", "mixing", "basis", "scale", "left", "right")
 """In the order in which a model takes them; left and right only where it has room for a delta."""
 
 
@@ -43,7 +43,8 @@ class Cassette:
     """u = R^-1 [multiplier . R s + features(R s) @ mixing @ basis] * scale, as coefficients in time and space.
 
     frame: whether R is the canonical frame's rotation (else none); multiplier [2, q_l, l+1]: real and imaginary part of
-    the factor of modes 0 .. l, for every degree in time; mixing [K', R]; basis [R, q, 2m+1], or [R, q_l (2m+1)] which
+    the factor of modes 0 .. l, for every degree in time; reads [m_in+1]: 1 for modes that the operator's training
+    inputs have, 0 for those that features shall not see, None for all; mixing [K', R]; basis [R, q, 2m+1], or [R, q_l (2m+1)] which
     becomes that, float32, float64 or float16; left [I, r] and right [r, I] or None: the branch then reads
     c + c @ left @ right; horizon: where the fractions of time in which degrees are polynomials reach 1; low, high [S]:
     box of the sensors. InputError naming the field whose shape disagrees.
@@ -60,6 +61,7 @@ class Cassette:
     high: Numbers
     left: Numbers | None = None
     right: Numbers | None = None
+    reads: Numbers | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -121,7 +123,7 @@ class Cassette:
         return 4 + sum(values.nbytes for values in self._stored())
 
     def _stored(self) -> Iterator[Numbers]:
-        for values in (self.multiplier, self.mixing, self.basis, self.left, self.right):
+        for values in (self.multiplier, self.mixing, self.basis, self.left, self.right, self.reads):
             if values is not None:
                 yield values
 
@@ -144,9 +146,19 @@ class Cassette:
         if self.delta > sizes.delta:
             raise InputError(f"cassette {self.name}: left: expected at most rank {sizes.delta}, got {self.delta}")
         filled = {name: self._slot(name, shape).astype(dtype) for name, shape in shapes.items()}
+        filled["reads"] = self._read(sizes).astype(dtype)
         filled |= {"frame": np.array([float(self.frame)], dtype), "scale": np.array([self.scale], dtype)}
         filled["basis"] = basis if basis.dtype == np.float16 else basis.astype(dtype)
         return {name: filled[name] for name in SLOTS if name in filled}
+
+    def _read(self, sizes: Sizes) -> Numbers:
+        """[I]: of the mean, of cosines, of sines."""
+        modes = sizes.inputs // 2 + 1
+        if self.reads is None:
+            return np.ones(sizes.inputs)
+        if self.reads.shape != (modes,):
+            raise self._wrong("reads", f"[{modes}]", self.reads)
+        return np.concatenate([self.reads, self.reads[1:]])
 
     def _slot(self, name: str, shape: tuple[int, ...]) -> Numbers:
         values: Numbers | None = getattr(self, name)

@@ -67,10 +67,10 @@ def multiplier(inputs: Floats, outputs: Floats) -> Floats:
     return np.stack([found.real, found.imag])
 
 
-def seen(inputs: Floats) -> NDArray[np.bool_]:
-    """Modes [m_in+1] with more than a share SEEN of the energy."""
+def seen(inputs: Floats, share: float = SEEN) -> NDArray[np.bool_]:
+    """Modes [m_in+1] with more than a share of the energy."""
     energy = (np.abs(modes(inputs)) ** 2).sum(0)
-    return np.asarray(energy > SEEN * energy.sum())
+    return np.asarray(energy > share * energy.sum())
 
 
 def apply(factors: Floats, inputs: Floats, width: int) -> Floats:

@@ -21,9 +21,10 @@ from .spectral import Spectral
 
 @final
 class SharedModel(nn.Module):
-    """u = R^-1 [L R s + features(R s) @ mixing @ basis] * scale, with R, L, mixing, basis and scale of a cassette.
+    """u = R^-1 [L R s + features(P R s) @ mixing @ basis] * scale, with R, P, L, mixing, basis, scale of a cassette.
 
-    features [B, K'] = [branch(c) [B, K], c [B, I], 1] of canonical coefficients c = R s [B, I], I = 2 m_in + 1.
+    features [B, K'] = [branch(c) [B, K], c [B, I], 1] of canonical coefficients c = P R s [B, I], I = 2 m_in + 1;
+    P keeps the modes that the operator's training inputs had: others are left to L, whose law may know them.
     terms: q; modes: m of outputs; rank: R; delta: r, 0 where no cassette changes the branch; linear_terms: q_l, that of
     L's degrees in time, q where not given. Times are fractions of a cassette's horizon. InputError where the branch
     takes another number of inputs. Source: arXiv 2404.02892 (shared branch, one output basis per operator).
@@ -77,6 +78,7 @@ class SharedModel(nn.Module):
         time: Tensor,
         sensors: Tensor,
         turned: Tensor,
+        reads: Tensor,
         multiplier: Tensor,
         mixing: Tensor,
         basis: Tensor,
@@ -88,7 +90,7 @@ class SharedModel(nn.Module):
         given = sensors @ self.analysis
         turn = frame(given, max(self.encoding.modes, sizes.modes), turned)
         own = rotate(given, turn)
-        flat = basis_readout(self.features(own, *delta) @ mixing, basis, scale)
+        flat = basis_readout(self.features(own * reads, *delta) @ mixing, basis, scale)
         found = time[:, : sizes.terms] @ flat.reshape(-1, sizes.terms, sizes.width)
         linear = self._linear(own, (time[:, : sizes.linear_terms] @ multiplier) * scale)
         return rotate(found + linear, turn, back=True)
@@ -135,6 +137,7 @@ class Deployed(nn.Module):
         self,
         sensors: Tensor,
         frame: Tensor,
+        reads: Tensor,
         multiplier: Tensor,
         mixing: Tensor,
         basis: Tensor,
@@ -142,6 +145,6 @@ class Deployed(nn.Module):
         *delta: Tensor,
     ) -> Tensor:
         """Sensors [B, S] to u [B, T, n]."""
-        found = self.model.at(self.time, sensors, frame, multiplier, mixing, basis, scale, *delta)
+        found = self.model.at(self.time, sensors, frame, reads, multiplier, mixing, basis, scale, *delta)
         even = self.model.sizes.modes + 1
         return found[..., :even] @ self.space[:even] + found[..., even:] @ self.space[even:]

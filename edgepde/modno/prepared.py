@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 SLIGHT = 1e-5
 """Share of the outputs for which an affine map gets no further rank."""
+READ = 1e-12
+"""Share of a mode in the energy of training inputs from which features read it: what they do with others, noise or
+inputs of another kind, nothing has taught them."""
 ROOM = 0.2
 """Sensors may leave the range seen in training by so much of it."""
 
@@ -133,6 +136,7 @@ def cassette(fitted: Prepared, sensors: Floats, mixing: Floats, basis: Floats) -
     """
     low, high = sensors.min(0), sensors.max(0)
     room = ROOM * (high - low).max()
+    seen = linear_part.seen(fitted.inputs, READ)
     return Cassette(
         name=fitted.name,
         frame=fitted.turned,
@@ -143,6 +147,7 @@ def cassette(fitted: Prepared, sensors: Floats, mixing: Floats, basis: Floats) -
         horizon=fitted.horizon,
         low=low - room,
         high=high + room,
+        reads=None if seen.all() else seen.astype(np.float32),
     )
 
 

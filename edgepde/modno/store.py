@@ -30,7 +30,7 @@ from .model import SharedModel
 FAMILY = "modno"
 BRANCH, SENSOR_X = "branch.", "sensor_x"
 MOST_NUMBERS, MOST_SENSORS, MOST_OPERATORS = 1 << 26, 4096, 1024
-ARRAYS, PAIRS, ROWS = ("multiplier", "mixing", "basis"), ("left", "right"), ("low", "high")
+ARRAYS, MAYBE, ROWS = ("multiplier", "mixing", "basis"), ("left", "right", "reads"), ("low", "high")
 SCALARS = ("frame", "scale", "horizon")
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 SIZES = ("terms", "modes", "rank", "delta", "linear_terms")
@@ -124,7 +124,7 @@ def load(path: Path | str) -> Loaded:
 def _arrays(cassette: Cassette) -> dict[str, Numbers]:
     held: dict[str, Numbers] = {name: getattr(cassette, name) for name in ARRAYS + ROWS}
     held |= {name: np.array([float(getattr(cassette, name))]) for name in SCALARS}
-    return held | {name: getattr(cassette, name) for name in PAIRS if getattr(cassette, name) is not None}
+    return held | {name: getattr(cassette, name) for name in MAYBE if getattr(cassette, name) is not None}
 
 
 def _architecture(model: SharedModel) -> dict[str, Any]:
@@ -195,8 +195,8 @@ def _cassette(folder: Path, name: str, entry: Any, model: SharedModel, where: st
     if digest != listed["sha256"]:
         raise RunError(f"{file}: altered: its sha256 is not that of {inside}")
     wanted = {*ARRAYS, *ROWS, *SCALARS}
-    if not wanted <= set(arrays) or not set(arrays) <= wanted | set(PAIRS):
-        raise RunError(f"{file}: expected {sorted(wanted)} (and left, right), got {sorted(arrays)}")
+    if not wanted <= set(arrays) or not set(arrays) <= wanted | set(MAYBE):
+        raise RunError(f"{file}: expected {sorted(wanted)} (and left, right, reads), got {sorted(arrays)}")
     for member, values in arrays.items():
         npz.check_finite(values, f"{file}: {member}", RunError)
     scalars = {member: _single(arrays.pop(member), f"{file}: {member}") for member in SCALARS}

@@ -25,6 +25,7 @@ def test_a_model_gets_all_slots_in_its_own_sizes_and_type() -> None:
     assert tuple(found) == SLOTS
     assert {name: values.shape for name, values in found.items()} == {
         "frame": (1,),
+        "reads": (11,),
         "multiplier": (2, 7, 6),
         "mixing": (17, 5),
         "basis": (5, 4 * 13),
@@ -123,3 +124,13 @@ def test_rows_of_zeros_are_halved_too() -> None:
     assert (half.basis == 0).all()
     assert np.isfinite(half.mixing).all()
     assert replace(cassette(), basis=np.zeros((0, 2, 9)), mixing=np.zeros((17, 0))).halved().rank == 0
+
+
+def test_modes_that_features_shall_not_see_are_zeros_of_a_slot() -> None:
+    own = replace(cassette(), reads=np.array([1.0, 1.0, 0.0, 1.0, 0.0, 0.0]))
+    assert own.numbers == cassette().numbers + 6
+    found = own.arrays(ROOM)["reads"]
+    assert found.tolist() == [1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0]
+    assert cassette().arrays(ROOM)["reads"].tolist() == [1.0] * 11
+    with pytest.raises(InputError, match=r"reads: expected \[6\], got \[5\]"):
+        replace(own, reads=np.ones(5)).arrays(ROOM)

@@ -94,6 +94,19 @@ def test_room_for_more_changes_nothing(more: dict[str, int]) -> None:
     assert run(model(**more), cassette(), s) == pytest.approx(run(model(), cassette(), s), abs=1e-12)
 
 
+def test_modes_that_are_not_read_reach_the_linear_part_alone() -> None:
+    made, own, s = model(), cassette(), inputs(4, 5)
+    blind = replace(own, reads=np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]))
+    low, high = s.copy(), s.copy()
+    low[:, [3, 4, 5, 8, 9, 10]] = 0.0
+    high[:, [0, 1, 2, 6, 7]] = 0.0
+    only = replace(own, mixing=np.zeros((17, 3)), frame=False)
+    parts = run(made, replace(blind, frame=False), sensors(low)) + run(made, only, sensors(high))
+    assert run(made, replace(blind, frame=False), sensors(s)) == pytest.approx(parts, abs=1e-9)
+    assert run(made, blind, sensors(low)) == pytest.approx(run(made, own, sensors(low)), abs=1e-12)
+    assert np.abs(run(made, blind, sensors(s)) - run(made, own, sensors(s))).max() > 1e-3
+
+
 def test_a_delta_changes_what_the_branch_reads() -> None:
     rng = np.random.default_rng(0)
     changed = replace(cassette(), left=rng.standard_normal((11, 1)), right=rng.standard_normal((1, 11)))
