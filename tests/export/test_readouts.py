@@ -6,10 +6,11 @@ import numpy as np
 import onnx
 import pytest
 from edgepde_export.lowering import readouts
+from edgepde_export.passes import precision
 from edgepde_export.passes.clean import serialize
 from edgepde_runtime import choose
 from edgepde_runtime.onnxfile import parse
-from onnx import helper
+from onnx import helper, numpy_helper
 from support import cassette_bundles as made
 
 X = np.random.default_rng(0).uniform(-2, 2, (5, made.SENSORS)).astype(np.float32)
@@ -76,3 +77,28 @@ def test_a_graph_without_readouts_stays_as_it_is() -> None:
     bare = graph()
     del bare.graph.node[2:]
     assert readouts.chosen(bare, c99=True, log=lambda _: None).model is bare
+
+
+def constants() -> onnx.ModelProto:
+    """The model with the cassette's arrays as its own constants."""
+    found = graph("float32")
+    del found.graph.input[1:]
+    arrays = {**made.arrays(1), "basis": made.arrays(1)["basis"].astype(np.float32)}
+    found.graph.initializer.extend(numpy_helper.from_array(a, n) for n, a in arrays.items())
+    return found
+
+
+def test_a_constant_basis_is_stored_as_halves() -> None:
+    stored = precision.store(constants(), "f16w", log=lambda _: None)
+    node = next(n for n in stored.graph.node if n.op_type == readouts.OP)
+    held = {t.name: t.data_type for t in stored.graph.initializer}
+    assert held[node.input[1]] == onnx.TensorProto.FLOAT16
+    got = choose.of_model("reference", serialize(stored)).run({"sensors": X})["u"]
+    np.testing.assert_allclose(got, made.exact(X, made.arrays(1)), atol=5e-3)
+
+
+def test_a_readout_by_constants_is_measured_too(way: str) -> None:
+    found = readouts.chosen(constants(), c99=False, log=lambda _: None)
+    assert [row["form"] for row in found.ledger] == [way]
+    got = choose.of_model("reference", serialize(found.model)).run({"sensors": X})["u"]
+    np.testing.assert_allclose(got, made.exact(X, made.arrays(1)), atol=1e-5)

@@ -1,9 +1,9 @@
 """Weights stored in fewer bits than the arithmetic has: half precision, or a byte per weight and a scale per row.
 
 Only matrices are stored so: the right factor of Gemm and MatMul, K N numbers for K + N of input and output; and as
-halves alone, staying as they are where bytes are asked for, kernels of convolutions and the factors of layers in blocks
-and of factorised convolutions. Biases, scales and other constants keep the graph's type: they are few, and their error
-would enter undivided.
+halves alone, staying as they are where bytes are asked for, kernels of convolutions, the factors of layers in blocks
+and of factorised convolutions, and bases. Biases, scales and other constants keep the graph's type: they are few, and
+their error would enter undivided.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ PRECISIONS = ("f32", "f16w", "i8w")
 _FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
 _LAYERS, _CONVOLUTIONS = ("Gemm", "MatMul"), ("Conv", "ConvTranspose")
 # Inputs of our ops that may be halves as they are.
-_FACTORS = {("edgepde", "block_low_rank_apply"): (2, 5), ("edgepde", "factorized_conv"): (1, 2, 3)}
+_FACTORS = {
+    ("edgepde", "basis_readout"): (1,),
+    ("edgepde", "block_low_rank_apply"): (2, 5),
+    ("edgepde", "factorized_conv"): (1, 2, 3),
+}
 # Below it a half has fewer than 11 bits.
 _LEAST_NORMAL = 2.0**-14
 
@@ -119,7 +123,7 @@ def _matrices(graph: onnx.GraphProto, *, convolutions: bool) -> list[tuple[onnx.
 
 
 def _factors(graph: onnx.GraphProto) -> list[onnx.TensorProto]:
-    """Factors of layers in blocks and of factorised convolutions, which may be halves; in order of first use."""
+    """Factors and bases of our ops, which may be halves; in order of first use."""
     held = {t.name: t for t in graph.initializer}
     nodes = ((node, _FACTORS.get((node.domain, node.op_type), ())) for node in graph.node)
     names = dict.fromkeys(node.input[i] for node, places in nodes for i in places if node.input[i] in held)
