@@ -21,7 +21,7 @@ from edgepde.modno.training.settings import Fit
 
 from ._learning import Lesson, Size, branch, geometric, kept, lesson, size
 
-STEPS, QUICK_STEPS = 200, 20
+STEPS, QUICK_STEPS = 100, 20
 """Full steps of the joint scheme that set the budget of passes."""
 CHECKS = 8
 RATES, BATCH = (1e-3, 4e-3), 50
