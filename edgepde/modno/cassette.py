@@ -44,10 +44,10 @@ class Cassette:
 
     frame: whether R is the canonical frame's rotation (else none); multiplier [2, q_l, l+1]: real and imaginary part of
     the factor of modes 0 .. l, for every degree in time; reads [m_in+1]: 1 for modes that the operator's training
-    inputs have, 0 for those that features shall not see, None for all; mixing [K', R]; basis [R, q, 2m+1], or [R, q_l (2m+1)] which
-    becomes that, float32, float64 or float16; left [I, r] and right [r, I] or None: the branch then reads
-    c + c @ left @ right; horizon: where the fractions of time in which degrees are polynomials reach 1; low, high [S]:
-    box of the sensors. InputError naming the field whose shape disagrees.
+    inputs have, 0 for those that features shall not see, None for all; mixing [K', R]; basis [R, q, 2m+1], or
+    [R, q_l (2m+1)] which becomes that, float32, float64 or float16; left [I, r] and right [r, I] or None: the branch
+    then reads c + c @ left @ right; horizon: where the fractions of time in which degrees are polynomials reach 1; low,
+    high [S]: box of the sensors. InputError naming the field whose shape disagrees.
     """
 
     name: str

@@ -68,6 +68,11 @@ def test_the_command_fills_and_says_which(shared: Path, tmp_path: Path, capsys: 
     with np.load(target) as out:
         assert out["filled/sensors"].tolist() == [[False, True, False], [False, False, False]]
         assert np.isfinite(out["u"]).all()
+    assert main([*command, "--cassette", "wave", "--fill", "--noise", "0.02"]) == 0
+    assert main([*command, "--cassette", "wave", "--fill", "--noise", "0"]) == 2
+    assert "noise: expected a standard deviation above 0" in capsys.readouterr().err
+    assert main([*command, "--cassette", "wave", "--noise", "0.1"]) == 2
+    assert "--noise expected with --fill" in capsys.readouterr().err
     assert main([*command, "--cassette", "wave"]) == 2
     assert "expected a finite number" in capsys.readouterr().err
     assert main([*command, "--cassette", "wave", "--fill", "--steps", "2"]) == 2

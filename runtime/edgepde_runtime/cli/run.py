@@ -25,7 +25,7 @@ Where any flag is set, out.npz also has a member flags/<input> for each input: a
 1 out of box, 2 not converged, 4 residual above threshold, 8 input rounded to the graph's dtype.
 
 With --fill, numbers that are NaN are filled, as far as a cassette knows its inputs and enough others are there; a
-member filled/<input> says which."""
+member filled/<input> says which; --noise damps all of them."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +43,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, metavar="N", help="feed the model its own frames, N times")
     add_cassette(parser)
     parser.add_argument("--fill", action="store_true", help="fill NaN by what the cassette knows of its inputs")
+    text = "with --fill: the standard deviation of the noise in the numbers of the input, which is damped"
+    parser.add_argument("--noise", type=float, metavar="SIGMA", help=text)
     add_backend(parser)
 
 
@@ -50,12 +52,14 @@ def execute(args: argparse.Namespace) -> int:
     """Evaluates, writes and prints what came out; 1 where a row did not converge."""
     how = {"backend": args.backend, "out_of_box": args.out_of_box, "strict": args.strict, "trust": args.trust}
     how["cassette"] = args.cassette
+    if args.noise is not None and not args.fill:
+        raise InputError("--noise expected with --fill: nothing else knows the inputs")
     if args.steps is not None and args.fill:
         raise InputError("--fill expected without --steps: frames are not filled")
     if args.steps is not None:
         made: RolloutReport = rollout(args.bundle, args.input, args.output, args.steps, **how)
         print(made.table())
         return EXIT_PASS
-    report = run(args.bundle, args.input, args.output, fill=args.fill, **how)
+    report = run(args.bundle, args.input, args.output, fill=args.fill, noise=args.noise, **how)
     print(report.table())
     return EXIT_FAIL if report.result.flags & NOT_CONVERGED else EXIT_PASS

@@ -97,11 +97,13 @@ def run(
     trust: bool = False,
     cassette: str | None = None,
     fill: bool = False,
+    noise: float | None = None,
 ) -> RunReport:
     """Evaluates the arrays of `source` and writes the outputs to `target` in one step.
 
     cassette: the one that fills the model's slots; None: the only one there is, or none where it has no slots.
-    fill: numbers of the only input that are NaN are filled, see Model.fill; member filled/<input> says which.
+    fill: numbers of the only input that are NaN are filled, and noise of a known level is damped, see Model.fill;
+    member filled/<input> says which were filled.
     Rows that did not converge are NaN. Where a flag is set, members flags/<input> hold the flags of each row.
     Raises BundleError, InputError, OutOfBox, BackendError, and OSError on writing.
     """
@@ -111,7 +113,7 @@ def run(
     filled: dict[str, NDArray[np.bool_]] = {}
     if fill:
         name = specs[0].name
-        found = model.fill(inputs[name])
+        found = model.fill(inputs[name], noise=noise)
         inputs, filled = {**inputs, name: found.sensors}, {f"filled/{name}": found.flags}
     result = model.call(**inputs)
     flags = flags_of_rows(model, inputs, result) if result.flags else {}
