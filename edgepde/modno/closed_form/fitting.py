@@ -59,5 +59,6 @@ def fit(
         empty = cassette(one.member.fitted, data.sensors, mixing[:, :0], basis[:0])
         made = replace(empty, mixing=mixing.astype(np.float32), basis=basis.astype(np.float32))
         cassettes[data.name] = made
-        figures[data.name] = one.figures | found | {"numbers": cassettes[data.name].numbers}
+        solved = {"numbers": made.numbers, "solved": len(one.member.inputs)}
+        figures[data.name] = one.figures | found | solved
     return Fitted(model_for(encoding, output.branch(), cassettes.values()), cassettes, figures)
