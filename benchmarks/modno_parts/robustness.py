@@ -101,20 +101,24 @@ def _shares(kind: str, own: _study.Study, seed: int) -> list[Row]:
     how, made = filling(own.train.sensors), []
     for share in SHARES:
         rng = np.random.default_rng([seed, 7])
-        refused, wrong = share_of_rows(how, own.test.sensors, share, NOISE, rng)
+        refused, wrong, alone = share_of_rows(how, own.test.sensors, share, NOISE, rng)
         said = f"inputs {kind}, {100 * NOISE:g} % noise, {100 * share:g} % missing"
-        note = f"{wrong:.3g} % taken although filling changed the input by more than {100 * LIMIT:g} %"
+        of = f"{wrong:.3g} % taken though filling changed them by more than {100 * LIMIT:g} %"
+        note = f"{of}, by the expected error alone {alone:.3g} %"
         made.append(Row(said, OURS, "% refused", refused, note=note))
     return made
 
 
 def share_of_rows(
     how: Filling, true: Floats, share: float, noise: float, rng: np.random.Generator
-) -> tuple[float, float]:
-    """Percent of rows refused, and of rows taken though what was filled is wrong by more than LIMIT of an input."""
+) -> tuple[float, float, float]:
+    """Percent of rows refused; of rows taken though what was filled is wrong by more than LIMIT of an input; and how
+    many those would be if only rows were refused that are expected to be.
+    """
     level = noise * float(np.sqrt((true**2).mean()))
     gone = torn(true.shape, share, rng)
     filled = how.tried(np.where(gone, np.nan, true + level * rng.standard_normal(true.shape)))
     change = np.where(gone, filled.sensors - true, 0.0)
     wrong = np.sqrt(np.nan_to_num((change**2).sum(1)) / (how.factor**2).sum()) > LIMIT
-    return 100.0 * float(filled.refused.mean()), 100.0 * float((wrong & ~filled.refused).mean())
+    taken = wrong & ~filled.refused, wrong & (filled.expected <= LIMIT)
+    return 100.0 * float(filled.refused.mean()), *(100.0 * float(rows.mean()) for rows in taken)
