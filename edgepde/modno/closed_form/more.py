@@ -76,10 +76,8 @@ def carried(data: OperatorData, reach: float, horizon: float) -> OperatorData:
 def _extended(times: Floats, field: Floats, late: Floats, degree: int) -> Floats:
     """The polynomial through the last value that fits the last half of the times best: [N, late, n]."""
     begun = min(len(times) // 2, max(0, len(times) - 1 - degree))
-    past, ahead = (
-        np.stack([(t - times[-1]) ** d for d in range(1, degree + 1)], -1).reshape(len(t), degree)
-        for t in (times[begun:], late)
-    )
+    powers = np.arange(1, degree + 1)
+    past, ahead = ((t[:, None] - times[-1]) ** powers for t in (times[begun:], late))
     last = field[:, -1:]
     return np.asarray(last + (ahead @ np.linalg.pinv(past)) @ (field[:, begun:] - last))
 
