@@ -22,8 +22,8 @@ SLIGHT = 1e-5
 """Share of the outputs for which an affine map gets no further rank."""
 READ = 1e-6
 """Share of a mode in the energy of training inputs from which features read it: what they do with others, noise or
-inputs of another kind, nothing has taught them. From 1e-8 to 1e-4 errors of clean inputs are the same; without it, noise
-of 5 % is amplified up to 200 times."""
+inputs of another kind, nothing has taught them. From 1e-8 to 1e-4 errors of clean inputs are the same; without it,
+noise of 5 % is amplified up to 200 times."""
 ROOM = 0.2
 """Sensors may leave the range seen in training by so much of it."""
 
