@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import modno
@@ -12,6 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from modno_parts import _all, _deeponets, _grid, _rivals, _study, table
 from modno_parts._deeponets import Cases, How, Shape
+
+from edgepde.errors import DataError
+from edgepde.problems.operator_data import OperatorData
 
 X, TIMES = np.arange(16) / 8.0, np.linspace(0.0, 1.0, 5)
 SENSORS = np.arange(8) / 4.0
@@ -149,6 +153,40 @@ def test_times_beyond_the_last_follow_the_degree_that_continued_best(degree: int
     wanted = np.array([0.2, 0.6])
     found = _grid.time_matrix(times, wanted, 0.5, degree) @ field[1]
     np.testing.assert_allclose(found[:, 0], 1.0 + 2.0 * wanted**degree, rtol=1e-9)
+
+
+def operators_of(names: str) -> list[_study.Study]:
+    made = []
+    for k, name in enumerate(names):
+        a = waves(6, k, 0.3 * k)
+        data = OperatorData(name, a.inputs, SENSORS, X, TIMES * (k + 1), (k + 1) * a.field + k)
+        made.append(_study.Study(name, 0, k + 1.0, data, data, data))
+    return made
+
+
+def test_one_net_for_all_is_told_the_operator_and_gives_its_scale_back() -> None:
+    studies = operators_of("ab")
+    scales = {s.name: (float(s.train.field.mean()), float(s.train.field.std())) for s in studies}
+    cases = _study._together([s.train for s in studies], studies, scales)
+    np.testing.assert_array_equal(cases.inputs[:, 8:], np.repeat(np.eye(2), 6, axis=0))
+    assert cases.sizes is not None
+    np.testing.assert_allclose(
+        cases.sizes * np.repeat([scales[n][1] for n in "ab"], 6),
+        np.concatenate([np.sqrt(np.square(s.train.field).mean((1, 2))) for s in studies]),
+    )
+    (net,) = _deeponets.train(Shape(8, (8,), (8,), 4, 2, extra=2), [(cases, cases)], How(longest=1), 0)
+    joined = _study.Joined(net, ("a", "b"), scales)
+    inputs = studies[0].train.sensors
+    plain = net(np.hstack([inputs, np.tile([0.0, 1.0], (6, 1))]), TIMES, X)
+    np.testing.assert_allclose(joined("b", inputs, TIMES, X), plain * scales["b"][1] + scales["b"][0])
+    assert joined.numbers == net.shape.numbers + 4
+
+
+def test_operators_of_other_times_do_not_share_a_net() -> None:
+    first, other = operators_of("ab")
+    moved = replace(other, train=replace(other.train, times=other.train.times**1.1))
+    with pytest.raises(DataError, match="b: times: expected those of a"):
+        _study._together([first.train, moved.train], [first, moved], {"a": (0.0, 1.0), "b": (0.0, 1.0)})
 
 
 def line(ours: float, rival: float, branchless: float = 9.0, read: int = 3) -> table.Line:
