@@ -21,7 +21,10 @@ from .closed_form import Closed, fit
 from .encoding import Encoding
 from .prepared import affine, cassette
 from .settings import BY_GRADIENTS, Settings
+from .training.learned import VARPRO, Learner
 
+FEATURES = 128
+"""Of a learned branch."""
 SOLVES = 2
 """In closed form every case goes through the branch for the joint solve and for its operator's own."""
 
@@ -62,21 +65,32 @@ def make(
         return Made(encoding, found.branch, found.cassettes, found.passes, found.history)
     if how.scheme == "linear":
         return linear(cases, encoding, how, run.seed)
-    return closed(cases, how)
+    return closed(cases, how, run) if how.scheme == "learned" else closed(cases, how)
 
 
-def closed(cases: Sequence[Cases], how: Settings) -> Made:
-    """In closed form, nothing is iterated."""
+def closed(cases: Sequence[Cases], how: Settings, run: Run | None = None) -> Made:
+    """In closed form, nothing is iterated; with a run, the branch alone is learned by gradients."""
+    learner = _learner(how, run) if run is not None else None
     sizes = {name: getattr(how, name) for name in ("units", "features", "rank") if getattr(how, name) is not None}
     found = fit(
         [one.train for one in cases], [one.validation for one in cases], Closed(**sizes),
-        {one.name: one.horizon for one in cases}, {one.name: one.reach for one in cases},
+        {one.name: one.horizon for one in cases}, {one.name: one.reach for one in cases}, learner,
     )  # fmt: skip
-    rows = {n: len(one.train) * (1 + len(found.figures[n]["images"])) for one in cases for n in [one.name]}
-    read = sum(count for n, count in rows.items() if found.cassettes[n].rank)
+    read = sum(one["solved"] for n, one in found.figures.items() if found.cassettes[n].rank)
     solved = sum(len(one.train) for one in cases) + SOLVES * read
     passes = {"branch_forward": SOLVES * read, "trunk_forward": solved, "trunk_backward": solved}
-    return Made(found.model.encoding, found.model.branch, found.cassettes, passes, found=found.figures)
+    history: dict[str, Any] = {}
+    if learner is not None and learner.fitted is not None:
+        passes = {name: count + passes.get(name, 0) for name, count in learner.fitted.passes.counts().items()}
+        history = {"checks": list(learner.fitted.history), "best_step": learner.fitted.step}
+    return Made(found.model.encoding, found.model.branch, found.cassettes, passes, history, found.figures)
+
+
+def _learner(how: Settings, run: Run) -> Learner:
+    """Fewer steps where the settings want fewer than are usual."""
+    steps = min(VARPRO.steps, how.steps)
+    fewer = replace(VARPRO, steps=steps, check=min(VARPRO.check, steps))
+    return Learner(how.widths, how.features or FEATURES, fewer, run, run.seed)
 
 
 def linear(cases: Sequence[Cases], encoding: Encoding, how: Settings, seed: int) -> Made:

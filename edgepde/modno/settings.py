@@ -8,7 +8,7 @@ from typing import Literal, Self
 from edgepde.errors import SettingError
 from edgepde.problems import operators
 
-Scheme = Literal["auto", "closed", "varpro", "joint", "alternating", "linear"]
+Scheme = Literal["auto", "closed", "learned", "varpro", "joint", "alternating", "linear"]
 LEAST = {
     "samples": 2,
     "validation": 1,
@@ -29,8 +29,9 @@ class Settings:
     """operators: names, all of the paper's sixteen where none is given. samples, validation, test: cases of each to
     learn from, to choose by, to measure on (fresh draws at places and times that training never saw).
 
-    scheme: closed (Gaussian features and ridge regression, nothing is iterated), varpro, joint or alternating
-    (gradients, see docs/modno.md), linear (the linear part alone), auto (closed, in several processes joint).
+    scheme: closed (Gaussian features and ridge regression, nothing is iterated), learned (the same, but for a branch
+    by gradients, an mlp of these widths), varpro, joint or alternating (gradients, see docs/modno.md), linear (the
+    linear part alone), auto (closed, in several processes joint).
     sensors: of an input, on one period.
     features: of the shared branch at most; units: Gaussian ones in it; rank: rows of an operator's basis at most; none
     is the scheme's own. branch (mlp of hidden layers of these widths, or gaussian), steps, batch, q, rate: of

@@ -22,7 +22,16 @@ from .settings import Fit
 
 Floats = NDArray[np.float64]
 VARPRO = Fit(
-    scheme="varpro", steps=300, check=20, patience=10**6, branch_rate=1e-2, rate=3e-2, balance="log", ridge=1e-7
+    scheme="varpro",
+    steps=200,
+    check=25,
+    patience=10**6,
+    batch=600,
+    branch_rate=1e-2,
+    rate=3e-2,
+    balance="log",
+    ridge=1e-7,
+    refit=False,
 )
 
 

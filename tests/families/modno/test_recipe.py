@@ -23,7 +23,7 @@ from edgepde.recipes.modno_16 import Config as Sixteen
 from edgepde.recipes.modno_pilot import Config as Pilot
 from edgepde.train.run_folder import open_run
 
-SCHEMES = ("auto", "linear", "varpro")
+SCHEMES = ("auto", "learned", "linear", "varpro")
 TWO = "operators=viscous_burgers,cahn_hilliard"
 
 
