@@ -90,6 +90,7 @@ class Model:
         if twice := next((name for i, name in enumerate(cassettes) if name in cassettes[:i]), None):
             raise InputError(f"cassettes expected distinct names, got {twice!a} twice")
         self._held = {name: bundle.holding(name) for name in cassettes}
+        self._ready: dict[str, Model] = {}
         chosen = choose(backend, bundle, trust)
         self._loaded, self.note, self.fell_back = chosen.backend, chosen.note, chosen.failed
         self._policy, self._strict = out_of_box, strict
@@ -109,7 +110,7 @@ class Model:
     def flagging(self) -> Model:
         """The same model, with rows outside the box computed and flagged."""
         other = copy(self)
-        other._policy = "flag"
+        other._policy, other._ready = "flag", {}
         return other
 
     @property
@@ -121,9 +122,11 @@ class Model:
         """The same model with one of its cassettes: its box, certificate and golden data. InputError for another."""
         if cassette not in self._held:
             raise InputError(f"cassette {cassette!a} is not loaded; {self._known()}")
-        other = copy(self)
-        other._use(self._held[cassette])
-        return other
+        if cassette not in self._ready:
+            other = copy(self)
+            other._use(self._held[cassette])
+            self._ready[cassette] = other
+        return self._ready[cassette]
 
     def _chosen(self, named: dict[str, object]) -> Model:
         """The model that computes: with the cassette a call names, which is taken out of `named`, or the one held."""

@@ -57,9 +57,11 @@ def test_a_cassette_has_its_own_box(shared: Path, backend: str) -> None:
     with pytest.raises(OutOfBox):
         model.bind(outside, cassette="kdv")()
     assert model.check(outside, cassette="kdv")["sensors"].tolist() == [1]
-    flagged = load(shared, backend=backend, out_of_box="flag").call(outside, cassette="kdv")
-    assert flagged.flags == 1
-    assert flagged.error_bound["u"]["value"] is None
+    for flagging in (load(shared, backend=backend, out_of_box="flag"), model.flagging()):
+        flagged = flagging.call(outside, cassette="kdv")
+        assert flagged.flags == 1
+        assert flagged.error_bound["u"]["value"] is None
+    assert model.holding("kdv") is model.holding("kdv")
 
 
 def test_a_slot_without_a_cassette_is_told(shared: Path, tmp_path: Path) -> None:
