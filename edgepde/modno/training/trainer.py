@@ -28,6 +28,8 @@ from .schemes import scheme
 from .settings import Fit
 from .task import Task
 
+EXACT = 1e-4
+"""A relative error below which an operator asks for nothing more: what is left of a linear one is rounding."""
 Reduce = Callable[[Tensor], Tensor]
 """The sum over all processes of a flat tensor."""
 
@@ -103,13 +105,13 @@ class Trainer:
     def check(self) -> bool:
         """Validate, keep what is best; whether the training should stop, the same answer on every process.
 
-        The measure is the geometric mean over all operators of the relative error on held cases.
+        The measure is the geometric mean over all operators of the relative error on held cases, EXACT at least.
         """
         if self.how.scheme == "varpro":
             for member in self.members:
                 member.close()
         errors = {member.name: member.held_error() for member in self.members}
-        logs = sum(math.log(max(error, 1e-15)) for error in errors.values())
+        logs = sum(math.log(max(error, EXACT)) for error in errors.values())
         total = self.reduce(torch.tensor([logs, float(len(errors)), float(self.passes.total)], dtype=torch.float64))
         score = math.exp(float(total[0] / total[1]))
         if not math.isfinite(score):
