@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from edgepde_runtime.errors import InputError
 
+from edgepde.problems.operator_data import OperatorData
 from edgepde.train.ranks import Ranks, joined
 from edgepde.train.run_folder import Run
 from edgepde.train.threads import one_thread
@@ -48,15 +49,9 @@ def _train(config: Settings, run: Run, device: torch.device, ranks: Ranks) -> No
     made = make(mine, encoding, config, ranks, run, device)
     held = cassettes(ranks, made.cassettes)
     model = model_for(encoding, made.branch, held.values())
+    fits = {one.name: {"fit": dict(made.found.get(one.name, {}))} for one in mine}
     found = everyones(
-        ranks,
-        {
-            one.name: {
-                **figures(model, held[one.name], one.validation, one.test),
-                "fit": dict(made.found.get(one.name, {})),
-            }
-            for one in mine
-        },
+        ranks, {one.name: figures(model, held[one.name], one.validation, one.test) | fits[one.name] for one in mine}
     )
     about = everyones(ranks, {one.name: described(one) for one in mine})
     learned_from = operator_data(ranks, {one.name: one.train for one in mine})
@@ -65,10 +60,7 @@ def _train(config: Settings, run: Run, device: torch.device, ranks: Ranks) -> No
     if not ranks.is_first:
         run.finished = True
         return
-    for name, data in learned_from.items():
-        keep(run.path, name, filling(data.sensors))
-    for data in measured_on.values():
-        held_out.keep(run.path, data)
+    _kept_beside(run, learned_from, measured_on.values())
     order = [name for name in wanted if name in found]
     history = {
         "operators": found,
@@ -85,6 +77,14 @@ def _train(config: Settings, run: Run, device: torch.device, ranks: Ranks) -> No
     print(table({name: found[name] for name in order}, store.shared_numbers(model), passes), file=sys.stderr)
     if ranks.size > 1:
         print(f"{ranks.size} ranks: {ranks.largest} bytes per step and rank, the branch's slope", file=sys.stderr)
+
+
+def _kept_beside(run: Run, learned_from: Mapping[str, OperatorData], measured_on: Iterable[OperatorData]) -> None:
+    """How missing sensors are filled, and cases that cannot be drawn anew."""
+    for name, data in learned_from.items():
+        keep(run.path, name, filling(data.sensors))
+    for data in measured_on:
+        held_out.keep(run.path, data)
 
 
 def common_encoding(cases: Sequence[Cases], ranks: Ranks) -> Encoding:
