@@ -31,13 +31,13 @@ ALTERNATING, HALF, JOINT, VARPRO, LEFT_OUT = (
 )  # fmt: skip
 PAPER, DEEPONET = "alternating, trunk networks (the paper's)", "joint, trunk networks"
 KINDS: dict[str, Fit] = {
-    PAPER: Fit(scheme="alternating", trunk="network"),
-    DEEPONET: Fit(scheme="joint", trunk="network"),
     ALTERNATING: Fit(scheme="alternating", refit=False),
     HALF: Fit(scheme="alternating", q=0.5, refit=False),
     JOINT: Fit(scheme="joint", refit=False),
     VARPRO: Fit(scheme="varpro"),
     LEFT_OUT: Fit(scheme="varpro", objective="loo"),
+    PAPER: Fit(scheme="alternating", trunk="network"),
+    DEEPONET: Fit(scheme="joint", trunk="network"),
 }
 UNIT, MEAN = "%", "geometric mean"
 
