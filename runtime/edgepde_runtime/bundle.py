@@ -69,6 +69,14 @@ class Bundle:
         """The names of its cassettes, sorted."""
         return tuple(sorted(self.index.entries))
 
+    @property
+    def in_use(self) -> str:
+        """What calls are counted for: the id, or with a cassette the hash of the id and the cassette's, in hex."""
+        if self.cassette is None:
+            return self.id
+        own = self.index.entries[self.cassette.name].sha256
+        return hashlib.sha256(f"{self.id} {own}".encode()).hexdigest()
+
     def holding(self, name: str) -> Bundle:
         """The bundle with one of its cassettes in use, read and checked.
 

@@ -62,7 +62,7 @@ class Drift:
             uniform_only(self._watched.inputs)
         names = self._watched.names
         rates = self._rates(false_alarm, commissioning, dict(tolerated or {}))
-        settings = Settings(self.bundle.id, false_alarm, unit, commissioning, seed, rates, names)
+        settings = Settings(self.bundle.in_use, false_alarm, unit, commissioning, seed, rates, names)
         self._state = begun(settings, len(self._watched.figures), len(self._bounds()))
 
     def _bind(self, source: Bundle | Model) -> None:
@@ -215,8 +215,8 @@ class Drift:
         drift = cls.__new__(cls)
         drift._bind(source)
         state = read_state(path, drift._watched.names, len(drift._watched.figures), len(drift._bounds()))
-        if state.settings.bundle != drift.bundle.id:
-            expected, got = short(drift.bundle.id), short(state.settings.bundle)
+        if state.settings.bundle != drift.bundle.in_use:
+            expected, got = short(drift.bundle.in_use), short(state.settings.bundle)
             raise StateError(f"{path}: bundle expected {expected}, the id of {drift.bundle.root}, got {got}")
         if (ABOVE in state.settings.tolerated) != (drift._watched.residual is not None):
             raise StateError(f"{path}: tolerated expected {ABOVE} where the bundle has a residual, and only there")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from edgepde_runtime import bundle as bundles
 from edgepde_runtime.__main__ import main
 from edgepde_runtime.cassettes import file_of
 from edgepde_runtime.verbs.verify import VerifyOptions, verify
@@ -106,3 +107,18 @@ def test_bench_takes_the_first_or_the_one_named(shared: Path, capsys: pytest.Cap
     assert "cassette kdv" in capsys.readouterr().out
     assert main(["bench", str(shared), "--seconds", "0.02", "--cassette", "wave"]) == 0
     assert "cassette wave" in capsys.readouterr().out
+
+
+def test_calls_are_counted_per_operator(
+    shared: Path, given: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = str(tmp_path / "wave.json")
+    words = ["drift", str(shared), "--input", given, "--state", state, "--backend", "reference"]
+    assert main(words) == 2
+    assert "expected --cassette NAME" in capsys.readouterr().err
+    assert main([*words, "--cassette", "wave"]) == 0
+    assert main([*words, "--cassette", "kdv"]) == 2
+    assert "bundle expected" in capsys.readouterr().err
+    bundle = bundles.read(shared)
+    assert len({bundle.in_use, bundle.holding("wave").in_use, bundle.holding("kdv").in_use}) == 3
+    assert bundle.in_use == bundle.id

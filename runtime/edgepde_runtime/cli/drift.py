@@ -9,7 +9,7 @@ from ..errors import InputError
 from ..verbs.drift import DriftOptions, drift
 from ..verdict import EXIT_FAIL, EXIT_PASS
 from ..watched import UNITS
-from ._common import add_backend, add_bundle, add_json, emit
+from ._common import add_backend, add_bundle, add_cassette, add_json, emit
 
 SUMMARY = "watch a bundle's calls for drift, with an alarm at a stated false-alarm rate"
 EXAMPLE = """%(prog)s bundle/ --state drift.json --input in.npz
@@ -48,6 +48,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=RATE",
         help="a rate that is no alarm, of out_of_box, not_converged (default: 0.01) or above_threshold (calibrated)",
     )
+    add_cassette(parser)
     add_backend(parser)
     add_json(parser)
 
@@ -58,7 +59,7 @@ def execute(args: argparse.Namespace) -> int:
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if args.tolerated:
         settings["tolerated"] = dict(_rate(text) for text in args.tolerated)
-    options = DriftOptions(settings, args.reset, args.merge, args.backend, args.trust)
+    options = DriftOptions(settings, args.reset, args.merge, args.backend, args.trust, args.cassette)
     report = drift(args.bundle, args.state, args.input, options)
     emit(report, args.json)
     return EXIT_FAIL if report.alarmed else EXIT_PASS

@@ -14,6 +14,7 @@ from ..drift import Drift
 from ..driftfile import alone, document
 from ..errors import InputError, StateError
 from ..model import Model, Result
+from ..shelf import chosen
 from .run import flags_of_rows, read_inputs
 
 SCHEMA_VERSION = 1
@@ -75,7 +76,7 @@ class DriftReport:
 class DriftOptions:
     """settings: of a state that is begun, by the name of Drift's arguments; those given must be an old state's own.
 
-    reset: begin anew. merge: states of other devices.
+    reset: begin anew. merge: states of other devices. cassette: of a model with slots, a state of its own for each.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -83,6 +84,7 @@ class DriftOptions:
     merge: Sequence[str] = ()
     backend: str = "auto"
     trust: bool = False
+    cassette: str | None = None
 
 
 def drift(
@@ -97,7 +99,7 @@ def drift(
     writing.
     """
     options = options or DriftOptions()
-    bundle = bundles.read(path)
+    bundle = chosen(bundles.read(path), options.cassette)
     others = _others(bundle, options.merge)
     called = None if source is None else _called(bundle, source, options)
     target = Path(state)
