@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from edgepde.errors import ProblemError, SettingError
 from edgepde.modno import figures, store
+from edgepde.modno.closed_form import Closed
 from edgepde.modno.settings import Settings
 from edgepde.modno.sharing import DEPTHS
 from edgepde.modno.training.trainer import Trainer
@@ -90,7 +92,8 @@ def test_sizes_are_compared_and_what_was_compared_is_kept(tmp_path: Path, monkey
     assert again.stdout == result.stdout
 
 
-def test_depths_in_closed_form(tmp_path: Path) -> None:
+def test_depths_in_closed_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgepde.modno.making.Closed", partial(Closed, more=0))
     result = invoke(tmp_path / "run", "--sweep", "share", "--set", TWO, "--set", "bases=2")
     assert result.exit_code == 0, result.output
     points = json.loads((tmp_path / "run/sweep.json").read_text())["points"]
