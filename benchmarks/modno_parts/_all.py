@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -45,14 +45,18 @@ class Contest:
         """The run of this seed."""
         return _ours.obtain(self.runs, self.made, self.seed)
 
-    @cached_property
-    def nets(self) -> dict[str, Net]:
-        """One DeepONet per operator."""
-        return _study.separate(self.runs, self.made, self.seed)
+    @property
+    def has_joined(self) -> bool:
+        """Whether one DeepONet for all is trained: in the first seed alone, for time."""
+        return self.seed == self.made.seeds[0]
+
+    def net(self, name: str) -> Net:
+        """An operator's DeepONet."""
+        return _study.separate(self.runs, replace(self.made, names=(name,)), self.seed)[name]
 
     @cached_property
     def joined(self) -> Joined:
-        """One DeepONet for all; of the first seed alone, for time."""
+        """One DeepONet for all."""
         return _study.joined(self.runs, self.made, self.seed)
 
     def study(self, name: str) -> Study:
@@ -63,6 +67,8 @@ class Contest:
         """Of ours and of every rival on the data's cases, those of rivals read where they were taken before."""
         own = self.study(name)
         stated = {**asdict(self.made), "seeds": (), "data": digest(own.train, own.held, data)}
+        if not self.has_joined:
+            stated |= {"joined": 0, "joined_how": None}
         path, _ = _study.kept(self.runs, f"errors-{name}-{self.seed}", stated)
         if not path.exists():
             taken = {rival: _errors(u, data, own) for rival, u in self._fields(name, data).items()}
@@ -73,9 +79,9 @@ class Contest:
 
     def _fields(self, name: str, data: OperatorData) -> dict[str, NDArray[np.float64]]:
         """u [N, T, n] by every rival that this seed has."""
-        own, net = self.study(name), self.nets[name]
+        own, net = self.study(name), self.net(name)
         found = {SEPARATE: _better(net, own, data)}
-        if self.seed == self.made.seeds[0]:
+        if self.has_joined:
             found[JOINED] = _better(lambda *given: self.joined(name, *given), own, data)
         fits = closed(self.runs, self.made, name, self.seed)
         return found | {rival: own.on_grid(fit.predict(data.sensors), data) for rival, fit in fits.items()}

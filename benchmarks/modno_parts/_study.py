@@ -21,14 +21,15 @@ from edgepde.problems import operator_data, operators
 from edgepde.problems.operator_data import OperatorData
 
 from . import _deeponets, _grid
-from ._deeponets import Cases, How, Net, Shape
+from ._deeponets import Cases, Falling, How, Net, Shape
 
 Floats = NDArray[np.floating]
 SEEDS = (0, 1, 2)
 SENSORS, WAVES, TERMS = 32, 8, 100
 TOGETHER = 4
 """Nets trained side by side; what was finished is kept, so a study that was stopped goes on with the next ones."""
-JOINED = How(cases=200, rate=3e-3, check=200, longest=800)
+JOINED = Falling(cases=200, rate=3e-3, check=300, longest=300)
+"""Of one net for all operators: about as many steps as a separate net takes."""
 
 
 @dataclass(frozen=True)

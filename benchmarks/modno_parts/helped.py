@@ -39,7 +39,7 @@ def rows(quick: bool, runs: Path) -> list[Row]:
     found = []
     for help_, nets in helped.items():
         for name, net in nets.items():
-            own, before = all_of.study(name), all_of.nets[name]
+            own, before = all_of.study(name), all_of.net(name)
             measured = all_of.errors(name, own.test)
             error = _grid.relative(net(own.test.sensors, own.test.times / own.horizon, own.test.x), own.test.field)
             case = f"{name}, {help_}"

@@ -70,6 +70,7 @@ def rows(quick: bool, runs: Path) -> list[Row]:
 def table(runs: Path, made: Plan, seed: int) -> list[Line]:
     """All operators of a seed, said as a table."""
     all_of = contest(runs, made, seed)
+    _study.separate(runs, made, seed)
     lines = []
     for name in made.names:
         say(f"  {name}, seed {seed}")
