@@ -142,7 +142,8 @@ class Model:
     def fill(self, values: object, *, cassette: str | None = None, noise: float | None = None) -> Filled:
         """NaN in the only input [N, S] filled by what the cassette knows of its inputs, and flagged; see Filling.
 
-        noise: standard deviation of what is measured; where given, it is damped. Raises InputError where no cassette
+        What a certificate states is not of these inputs: it knows complete ones without noise. noise: standard
+        deviation of what is measured; where given, it is damped. Raises InputError where no cassette
         is held, it fills nothing, or too much is missing.
         """
         held = (self.bundle if cassette is None else self.holding(cassette).bundle).cassette

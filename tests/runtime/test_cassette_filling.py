@@ -64,11 +64,14 @@ def test_the_command_fills_and_says_which(shared: Path, tmp_path: Path, capsys: 
     np.savez(source, sensors=TORN)
     command = ["run", str(shared), "--input", str(source), "--output", str(target), "--backend", "reference"]
     assert main([*command, "--cassette", "wave", "--fill"]) == 0
-    assert "filled: 1 missing numbers" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "filled: 1 missing numbers" in said
+    assert "error bound of u: not verified" in said
     with np.load(target) as out:
         assert out["filled/sensors"].tolist() == [[False, True, False], [False, False, False]]
         assert np.isfinite(out["u"]).all()
     assert main([*command, "--cassette", "wave", "--fill", "--noise", "0.02"]) == 0
+    assert "error bound of u: not verified" in capsys.readouterr().out
     assert main([*command, "--cassette", "wave", "--fill", "--noise", "0"]) == 2
     assert "noise: expected a standard deviation above 0" in capsys.readouterr().err
     assert main([*command, "--cassette", "wave", "--noise", "0.1"]) == 2

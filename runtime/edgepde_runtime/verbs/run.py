@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from .. import bundle as bundles
 from .. import npz
 from ..atomic import write_bytes
 from ..diagnostics import row_flags
+from ..errorbound import error_bounds
 from ..errors import InputError
 from ..inputs import ROUNDED, describe
 from ..manifest import InputSpec
@@ -103,7 +104,7 @@ def run(
 
     cassette: the one that fills the model's slots; None: the only one there is, or none where it has no slots.
     fill: numbers of the only input that are NaN are filled, and noise of a known level is damped, see Model.fill;
-    member filled/<input> says which were filled.
+    member filled/<input> says which were filled; no error is then stated.
     Rows that did not converge are NaN. Where a flag is set, members flags/<input> hold the flags of each row.
     Raises BundleError, InputError, OutOfBox, BackendError, and OSError on writing.
     """
@@ -116,6 +117,8 @@ def run(
         found = model.fill(inputs[name], noise=noise)
         inputs, filled = {**inputs, name: found.sensors}, {f"filled/{name}": found.flags}
     result = model.call(**inputs)
+    if any(rows.any() for rows in filled.values()) or noise is not None:
+        result = replace(result, error_bound=error_bounds(model.certificate, covered=False))
     flags = flags_of_rows(model, inputs, result) if result.flags else {}
     buffer = io.BytesIO()
     np.savez(buffer, **result.outputs, **{f"flags/{name}": rows for name, rows in flags.items()}, **filled)  # type: ignore[arg-type]
