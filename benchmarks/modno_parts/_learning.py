@@ -66,14 +66,14 @@ class Lesson:
 def lesson(what: Size, seed: int) -> Lesson:
     """Draw and prepare."""
     say(f"  {len(what.names)} operators, seed {seed}")
-    drawn = {name: _drawn(what, name, seed) for name in what.names}
-    first = [parts[0] for parts in drawn.values()]
-    encoding = encoding_of(first, max(input_modes(data) for data in first))
+    data = {name: drawn(what, name, seed) for name in what.names}
+    first = [parts[0] for parts in data.values()]
+    encoding = encoding_of(first, max(input_modes(one) for one in first))
     prepared: dict[str, list[Prepared]] = {}
-    for name, parts in drawn.items():
+    for name, parts in data.items():
         horizon = operators.operator(name).horizon
         fitted = prepare(parts[0], encoding, *output_sizes(parts[0], horizon), True, horizon)
-        prepared[name] = [fitted, *(held(data, encoding, fitted) for data in parts[1:])]
+        prepared[name] = [fitted, *(held(one, encoding, fitted) for one in parts[1:])]
     t = 0.5 * (1.0 - np.cos(np.pi * np.arange(TIMES) / (TIMES - 1)))
     x = encoding.period * np.arange(PLACES) / PLACES
 
@@ -113,7 +113,7 @@ def kept(runs: Path, name: str, make: Callable[[], Any]) -> Any:
     return made
 
 
-def _drawn(what: Size, name: str, seed: int) -> list[OperatorData]:
+def drawn(what: Size, name: str, seed: int) -> list[OperatorData]:
     train = generate(name, what.training, seed, points=128)
     times = train.times
     held_out = generate(name, what.validation, seed, split="validation", points=128, times=times)
