@@ -1,10 +1,14 @@
-"""Inputs with hardly any mode 1 are what they say, and so are their solutions."""
+"""Inputs with hardly any mode 1, true symmetries, the linear part without its law: they are what they say."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from _harness import OURS
+from modno_parts._study import Study
+from modno_parts.linear import LEFT_OUT, compared
 from modno_parts.mode_one import SHARES, changed
+from modno_parts.symmetries import found_in, true_of
 
 from edgepde.modno.encoding import Encoding, canonical
 from edgepde.problems.operator_data import generate
@@ -30,3 +34,19 @@ def test_mode_one_is_as_small_as_it_says(share: float, turned: bool) -> None:
 def test_inputs_as_drawn_are_left_alone() -> None:
     data = generate("wave", 2, 0, split="test", points=16)
     assert changed(data, SHARES["as drawn"]) is data
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("advection", ("shift", "odd")), ("viscous_burgers", ("shift", "mirror_odd"))]
+)
+def test_the_solver_tells_true_symmetries(name: str, wanted: tuple[str, ...]) -> None:
+    data = generate(name, 80, 0, points=96, times=5)
+    assert true_of(data) == wanted
+    assert found_in(data, float(data.times[-1])) == wanted
+
+
+def test_unseen_modes_matter_on_random_fields() -> None:
+    data = [generate("wave", 30, 0, split=split, points=64, times=12) for split in ("train", "validation", "grf")]
+    found = compared(Study("wave", 0, 1.0, *data))
+    assert found[OURS] < 1e-3
+    assert found[LEFT_OUT] > 0.02
