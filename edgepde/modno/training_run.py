@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from edgepde_runtime.errors import InputError
 
+from edgepde.errors import SettingError
 from edgepde.problems.operator_data import OperatorData
 from edgepde.train.ranks import Ranks, joined
 from edgepde.train.run_folder import Run
@@ -44,6 +45,8 @@ def _train(config: Settings, run: Run, device: torch.device, ranks: Ranks) -> No
     if ranks.size > 1 and config.scheme == "auto":
         config = replace(config, scheme="joint")
     wanted = names(config, run.data)
+    if len(wanted) < ranks.size:
+        raise SettingError(f"operators: {len(wanted)} for {ranks.size} ranks; start at most one rank per operator")
     mine = [cases(name, config, run.data, run.seed) for name in ranks.mine(wanted)]
     encoding = common_encoding(mine, ranks)
     made = make(mine, encoding, config, ranks, run, device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from safetensors import safe_open
 from torch import Tensor
 from typer.testing import CliRunner
 
-from edgepde.errors import TrainingError
-from edgepde.modno import store
+from edgepde.errors import SettingError, TrainingError
+from edgepde.modno import store, training_run
+from edgepde.recipes.modno_pilot import Config as Pilot
+from edgepde.train.follower import Follower
 from edgepde.train.ranks import Alone, place
 
 HOW: dict[str, Any] = {"steps": 100, "check": 20, "patience": 1000, "ridge": 1e-4}
@@ -184,3 +187,11 @@ def test_one_alone_exchanges_nothing() -> None:
     assert ranks.everyone(b"x") == [b"x"]
     assert ranks.sent == 0
     ranks.agree("branch", b"x")
+
+
+def test_more_ranks_than_operators(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ranks = Alone()
+    ranks.size = 3
+    monkeypatch.setattr(training_run, "joined", lambda _: nullcontext(ranks))
+    with pytest.raises(SettingError, match="operators: 2 for 3 ranks"):
+        training_run.train(Pilot(), Follower(tmp_path, {}, None), torch.device("cpu"))  # type: ignore[arg-type]
