@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edgepde.problems.operator_data import OperatorData
 
 Floats = NDArray[np.float64]
-KEPT = 1e-5
+KEPT = 1e-4
 """Singular values of targets below this share of the largest are left out."""
 FAINT = 1e-3
 """Cases below this share of the largest norm weigh no more for being small."""

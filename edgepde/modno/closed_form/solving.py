@@ -16,6 +16,8 @@ from .member import Member
 from .ridge import Ridge
 from .settings import Closed
 
+FEW = 256
+"""Units where two ways of taking an operator in are compared."""
 CUT = 0.04
 """Share of an axis of a basis that is cut at once."""
 
@@ -53,6 +55,13 @@ def solved(member: Member, features: Floats, held_features: Floats) -> Wanted:
     tried = [(member.held.error((found @ w) @ rows), penalty, w) for penalty, w in solver.path()]
     error, penalty, best = min(tried, key=lambda one: one[:2])
     return Wanted(unappended(best, x.shape[1], size), error, penalty)
+
+
+def alone(member: Member, how: Closed) -> float:
+    """The error on held cases with a few units of the member's own."""
+    width = kernels.size(member.inputs) * how.width
+    units = Units(member.inputs[kernels.chosen(member.inputs, width, min(how.units, FEW))], width)
+    return solved(member, units(member.inputs), units(member.held.inputs)).error
 
 
 def operator(member: Member, output: Shared, linear: float, how: Closed) -> tuple[Floats, Floats, dict[str, Any]]:

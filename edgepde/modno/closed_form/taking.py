@@ -13,7 +13,7 @@ from ..prepared import prepare
 from ..sizes import output_sizes
 from ..spectral import Spectral
 from ..symmetry import TRANSFORMS
-from . import more
+from . import more, solving
 from .kernels import Floats
 from .member import Member, held, member
 from .more import Law
@@ -64,7 +64,8 @@ def taken_in(cases: Cases, encoding: Encoding, how: Closed) -> Taken:
     if found.linear <= how.exact and cases.reach == 1.0:
         return replace(found, figures={"linear": found.linear, "equation": None, "images": []})
     curved = found.linear > how.exact
-    law = more.law(data, cases.others, encoding, horizon) if "shift" in has and how.more else None
+    wanted = "shift" in has and (how.more or cases.reach > 1.0)
+    law = more.law(data, cases.others, encoding, horizon) if wanted else None
     if law is not None:
         images = tuple(name for name in images if _has_image(cases.others, law, encoding, name))
         sensors = more.inputs(data, encoding, how.more if curved else 0, how.seed)
@@ -72,6 +73,10 @@ def taken_in(cases: Cases, encoding: Encoding, how: Closed) -> Taken:
     elif cases.reach > 1.0:
         data = more.carried(data, cases.reach, horizon)
     found = _fitted(data, cases, encoding, turned, cases.reach * horizon, images)
+    if law is None and curved and images:
+        plain = _fitted(data, cases, encoding, turned, cases.reach * horizon)
+        if solving.alone(plain.member, how) < solving.alone(found.member, how):
+            found, images = plain, ()
     figures = {"linear": found.linear, "equation": law.flow.statement if law else None, "images": list(images)}
     return replace(found, figures=figures | ({"equation_error": law.flow.error} if law else {}))
 

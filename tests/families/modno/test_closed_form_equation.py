@@ -155,3 +155,17 @@ def test_what_an_operator_is_taken_in_with_is_told() -> None:
     assert "(u^2)_xx" in str(made.figures["equation"])
     assert len(made.member.inputs) == 2 * (40 + 20)
     assert len(taken_in(curved, ENCODING, Closed(more=0, images=False)).member.inputs) == 40
+
+
+def test_without_an_equation_images_must_serve_the_held_cases() -> None:
+    known = Cases(cases("porous_medium_2"), cases("porous_medium_2", "validation"), 0.1)
+    assert taken_in(known, ENCODING, Closed(more=0)).figures["images"] == ["mirror"]
+    data, others = (_leaning(cases("advection", split)) for split in ("train", "validation"))
+    found = taken_in(Cases(data, others, 2.0), ENCODING, Closed(more=0))
+    assert found.figures["images"] == []
+
+
+def _leaning(data: OperatorData) -> OperatorData:
+    """Plus a tenth of what leans to one side: nearly, but not, symmetric."""
+    first = data.field - data.field.mean(-1, keepdims=True)
+    return OperatorData("leaning", data.sensors, data.sensor_x, data.x, data.times, data.field + 0.4 * first**2)
