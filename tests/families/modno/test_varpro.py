@@ -83,7 +83,7 @@ def _reduced_loss(member: Member) -> float:
 @pytest.mark.parametrize("kind", ["mlp", "gaussian"])
 @pytest.mark.parametrize("objective", ["fit", "loo"])
 @pytest.mark.parametrize("balance", ["relative", "log"])
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(seed=st.integers(0, 10**6))
 def test_the_slope_is_the_finite_difference_of_the_reduced_loss(
     kind: str, objective: str, balance: str, seed: int
