@@ -33,11 +33,11 @@ DELTAS = f"shared by all, deltas of rank {RANK} where they help"
 LARGE = "a branch for each, as large as the shared one"
 Line = tuple[dict[str, float], int, int, list[str]]
 """Errors by operator, numbers, passes, what is told."""
-UNIT, MEAN = "%", "geometric mean"
+UNIT, MEAN = "%", "interference, geometric mean"
 
 
 def rows(quick: bool, runs: Path) -> list[Row]:
-    """Of the first seed: the shared branch is ours, so is what control makes of it."""
+    """Of the first seed: the shared branch is ours."""
     what, how, seed = size(quick), QUICK if quick else HOW, 0
 
     def asked(name: str, make: Callable[[Lesson], Any]) -> Any:
@@ -62,10 +62,10 @@ def rows(quick: bool, runs: Path) -> list[Row]:
         errors, numbers, passes, said = asked(str(place), make)
         for line in said:
             say(f"  {line}")
-        rival = OURS if way in (SHARED, DELTAS) else way
+        rival = OURS if way == SHARED else way
         note = f"{numbers} numbers of branches and deltas, {passes} passes"
-        made.append(Row(f"{MEAN}, {way}", rival, UNIT, 100 * geometric(list(errors.values())), note=note))
-        made += [Row(f"{name}, {way}", rival, UNIT, 100 * error) for name, error in errors.items()]
+        made.append(Row(MEAN, rival, UNIT, 100 * geometric(list(errors.values())), note=note))
+        made += [Row(f"interference, {name}", rival, UNIT, 100 * error) for name, error in errors.items()]
     worst, pair = min((cosine.of(a, b), f"{a}, {b}") for a in what.names for b in what.names if a < b)
     return [*made, Row("lowest cosine of two operators", OURS, "cosine", worst, note=pair)]
 
