@@ -9,7 +9,7 @@ import numpy as np
 from edgepde_runtime.errors import InputError
 from numpy.typing import NDArray
 
-from .encoding import Frame, rotate
+from .encoding import Frame, frame, rotate
 
 Floats = NDArray[np.float64]
 Pair = tuple[Floats, Floats]
@@ -22,17 +22,24 @@ AFFINE, RIDGES, WIDTHS = (1e-8, 1e-4, 1e-2), (1e-8, 1e-4), (0.7, 2.0)
 
 
 def symmetries(inputs: Floats, outputs: Floats, seed: int = 0) -> tuple[str, ...]:
-    """Names of TRANSFORMS that hold, see errors."""
+    """Names of TRANSFORMS that hold, see errors: the shift first, and where it holds the others in the frame."""
     found = errors(inputs, outputs, seed)
-    return tuple(name for name in TRANSFORMS if found[name] <= max(HOLDS * found[""], EXACT))
+    if not _holds("shift", found):
+        return tuple(name for name in TRANSFORMS if _holds(name, found))
+    found = errors(*_turned(inputs, outputs), seed, turned=True)
+    return tuple(name for name in TRANSFORMS if name == "shift" or _holds(name, found))
 
 
-def errors(inputs: Floats, outputs: Floats, seed: int = 0) -> dict[str, float]:
+def _holds(name: str, found: Mapping[str, float]) -> bool:
+    return found[name] <= max(HOLDS * found[""], EXACT)
+
+
+def errors(inputs: Floats, outputs: Floats, seed: int = 0, turned: bool = False) -> dict[str, float]:
     """Middle L2 error of held cases over their middle norm, of a fit to the other cases, by transform; "" for none.
 
     inputs [N, 2m_in+1], outputs [N, q, 2m+1]. If u = G(s) has the symmetry and inputs are as likely transformed, both
-    errors are the same but for chance. The fit is affine, with Gaussian kernels on what that leaves. InputError for
-    fewer than FEWEST held cases.
+    errors are the same but for chance. The fit is affine, with Gaussian kernels on what that leaves. turned: cases are
+    in the canonical frame, into which transformed ones are turned as well. InputError for fewer than FEWEST held cases.
     """
     held = round(HELD * len(inputs))
     if held < FEWEST:
@@ -42,10 +49,17 @@ def errors(inputs: Floats, outputs: Floats, seed: int = 0) -> dict[str, float]:
     found = {}
     for name in ("", *TRANSFORMS):
         s, u = TRANSFORMS[name](inputs[:held], outputs[:held], rng) if name else (inputs[:held], outputs[:held])
+        if turned:
+            s, u = _turned(s, u)
         wanted = u.reshape(held, -1)
         size = max(float(np.median(np.linalg.norm(wanted, axis=1))), 1e-300)
         found[name] = float(np.median(np.linalg.norm(predict(s) - wanted, axis=1))) / size
     return found
+
+
+def _turned(inputs: Floats, outputs: Floats) -> Pair:
+    turn = frame(inputs, max(inputs.shape[-1], outputs.shape[-1]) // 2)
+    return rotate(inputs, turn), rotate(outputs, turn)
 
 
 def shifted(inputs: Floats, outputs: Floats, rng: np.random.Generator) -> Pair:
