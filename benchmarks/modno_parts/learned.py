@@ -1,8 +1,8 @@
 """Which branch is best: the closed form's, that after gradients, or an MLP learned by variable projection?
 
 The same operators, cases and mirror images, no cases from their equations; trunks, penalties and ranks
-are chosen on validation cases for each. Errors on fresh cases; numbers are those of the branch alone. The closed form is
-ours.
+are chosen on validation cases for each. Errors on fresh cases; numbers are those of the branch alone. The closed
+form is ours.
 """
 
 from __future__ import annotations
