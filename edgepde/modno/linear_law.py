@@ -123,7 +123,8 @@ def _rate(order: int, factors: Complex, horizon: float, times: Floats, wanted: C
     s = np.complex128(np.vdot(whole, wanted - 1.0) / max(float(np.vdot(whole, whole).real), 1e-300))
     for _ in range(ROUNDS):
         slope = _slope(order, s, times)
-        step = np.vdot(slope, wanted - _course(order, s, times)) / np.vdot(slope, slope)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            step = np.vdot(slope, wanted - _course(order, s, times)) / np.vdot(slope, slope)
         if not np.isfinite(step):
             break
         s += step
