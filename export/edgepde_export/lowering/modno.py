@@ -164,7 +164,7 @@ def _narrowed(spec: InputSpec, cassette: Cassette) -> InputSpec:
 def _unit(shared: Shared) -> str:
     """The unit that all operators have, "" where there is no such."""
     units = {str(about.get("unit", "")) for about in shared.about.values()}
-    return units.pop().removeprefix("1") if len(units) == 1 else ""
+    return "" if len(units) > 1 or units == {"1"} else units.pop()
 
 
 def _graph(module: Deployed, spec: InputSpec, slots: Slots) -> onnx.ModelProto:
