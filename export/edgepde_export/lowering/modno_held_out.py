@@ -47,7 +47,7 @@ def drawn(loaded: Loaded, name: str, at: Places, seed: int) -> Draws:
     """The cases the run kept of an operator; else fresh ones of a known equation; else random rows of its box."""
     cassette = loaded.shared.cassettes[name]
     own = kept(loaded.run.path, name)
-    if own is None and name in operators.names():
+    if own is None and _known(loaded, name):
         times, sensors = at.times * cassette.horizon, len(loaded.shared.model.encoding.sensor_x)
         fresh = generate(name, COUNT, SEED + seed, split="test", times=times, sensors=sensors, x=at.x)
         return _of(loaded, cassette, fresh, "fresh draws")
@@ -56,6 +56,12 @@ def drawn(loaded: Loaded, name: str, at: Places, seed: int) -> Draws:
     low, high = box_of(cassette)
     sensors_ = np.random.default_rng(seed).uniform(low, high, (COUNT, len(low))).astype(np.float32)
     return _inside(cassette, Draws(sensors_, at.times * cassette.horizon, at.x, None, "random rows of the box"))
+
+
+def _known(loaded: Loaded, name: str) -> bool:
+    """Whether the run learned the equation of that name, not data of one's own that happen to be called so."""
+    stated = loaded.shared.about[name].get("statement")
+    return name in operators.names() and stated == operators.operator(name).statement
 
 
 def _of(loaded: Loaded, cassette: Cassette, data: OperatorData, source: str) -> Draws:
