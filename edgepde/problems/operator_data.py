@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from edgepde.errors import DataError
 
 from . import operators
+from .fourier import at, grid
 from .operator_checks import check_cases, check_period, check_places, check_times
 from .operator_inputs import KINDS
-from .operators._fourier import at, grid
 from .operators._operator import Operator
 
 Real = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Inputs of solution operators, drawn by seed as half spectra: [N, m + 1] complex, see operators/_fourier.py."""
+"""Inputs of solution operators, drawn by seed as half spectra: [N, m + 1] complex, see fourier.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from .operators._fourier import Complex, wavenumbers
+from .fourier import Complex, wavenumbers
 
 FOURIER_MODES = 4
 MEAN_SQUARE = sum(1.0 / (12.0 * k * k) for k in range(1, FOURIER_MODES + 1))

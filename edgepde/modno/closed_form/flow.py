@@ -16,8 +16,8 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
-from edgepde.problems.operators._etdrk4 import Step
-from edgepde.problems.operators._fourier import on_grid, spectrum, wavenumbers
+from edgepde.problems.etdrk4 import Step
+from edgepde.problems.fourier import on_grid, spectrum, wavenumbers
 
 from .. import linear_part
 from ..spectral import Spectral

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepde.problems.operators._fourier import at
+from edgepde.problems.fourier import at
 
 from ..encoding import Encoding, canonical
 from . import flow, kernels, starts

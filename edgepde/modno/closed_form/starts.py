@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepde.problems.operators._fourier import on_grid, spectrum
+from edgepde.problems.fourier import on_grid, spectrum
 
 from .. import linear_part
 from ..encoding import Encoding

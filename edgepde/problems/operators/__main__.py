@@ -14,8 +14,8 @@ from edgepde_runtime import render
 
 from edgepde.problems.operator_inputs import KINDS
 
+from ..fourier import Real, resized
 from . import names, operator
-from ._fourier import Real, resized
 from ._operator import Operator
 from ._semilinear import Semilinear
 

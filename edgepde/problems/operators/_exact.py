@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-from ._fourier import Complex, Real, wavenumbers
+from ..fourier import Complex, Real, wavenumbers
 from ._operator import Operator
 
 

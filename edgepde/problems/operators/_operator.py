@@ -10,7 +10,7 @@ import numpy as np
 
 from edgepde.errors import ProblemError
 
-from ._fourier import Complex, Real, at, grid, spectrum
+from ..fourier import Complex, Real, at, grid, spectrum
 
 Inputs = Literal["fourier", "porous", "mixture"]
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from edgepde.errors import ProblemError
 
-from ._etdrk4 import Step
-from ._fourier import Complex, Real, on_grid, resized, spectrum, wavenumbers
+from ..etdrk4 import Step
+from ..fourier import Complex, Real, on_grid, resized, spectrum, wavenumbers
 from ._operator import Operator
 
 DOUBLINGS = 4

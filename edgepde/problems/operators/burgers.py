@@ -3,7 +3,7 @@
 import math
 from functools import partial
 
-from ._fourier import Complex, Real
+from ..fourier import Complex, Real
 from ._operator import Inputs
 from ._semilinear import Semilinear
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ..fourier import Real
 from ._exact import Exact
-from ._fourier import Real
 from ._operator import Inputs
 
 MASS = 0.1

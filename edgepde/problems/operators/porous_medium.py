@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from ._fourier import Complex, Real, on_grid
+from ..fourier import Complex, Real, on_grid
 from ._semilinear import Semilinear
 
 MIDDLE, SWING = 0.6, 0.4

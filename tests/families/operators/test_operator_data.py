@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from edgepde.errors import DataError, ProblemError
 from edgepde.problems import operator_inputs, operators
+from edgepde.problems.fourier import grid, on_grid
 from edgepde.problems.operator_data import MEMBERS, OperatorData, generate, load
-from edgepde.problems.operators._fourier import grid, on_grid
 
 
 def small(name: str, count: int = 4, seed: int = 0, **how: Any) -> OperatorData:

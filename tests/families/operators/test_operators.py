@@ -12,12 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgepde.errors import ProblemError
-from edgepde.problems import operators
+from edgepde.problems import etdrk4, operators
+from edgepde.problems.fourier import Complex, Real, at, grid, on_grid, resized, spectrum, wavenumbers
 from edgepde.problems.operator_inputs import KINDS
 from edgepde.problems.operators import __main__ as table
-from edgepde.problems.operators import _etdrk4
 from edgepde.problems.operators._exact import Exact
-from edgepde.problems.operators._fourier import Complex, Real, at, grid, on_grid, resized, spectrum, wavenumbers
 from edgepde.problems.operators._semilinear import Semilinear
 
 SIXTEEN = {
@@ -278,7 +277,7 @@ def test_steps_that_are_too_long_are_told() -> None:
 @given(st.complex_numbers(max_magnitude=50.0), st.floats(0.01, 1.0))
 def test_one_step_is_exact_for_constant_forcing(rate: complex, h: float) -> None:
     rate = complex(-abs(rate.real), rate.imag)
-    step = _etdrk4.Step.of(np.array([rate]), h)
+    step = etdrk4.Step.of(np.array([rate]), h)
     found = step.take(np.array([1.0 + 0.5j]), lambda c: np.full_like(c, 2.0 - 1.0j))[0]
     z = rate * h
     grown = h * (1.0 + 0.5 * z + z * z / 6.0) if abs(z) < 1e-4 else np.expm1(z) / rate
@@ -286,7 +285,7 @@ def test_one_step_is_exact_for_constant_forcing(rate: complex, h: float) -> None
 
 
 def test_without_a_linear_part_it_is_the_classical_method() -> None:
-    step = _etdrk4.Step.of(np.zeros(1), 0.1)
+    step = etdrk4.Step.of(np.zeros(1), 0.1)
     found = step.take(np.ones(1), lambda c: -c)[0]
     z = -0.1
     assert abs(found - (1.0 + z + z**2 / 2.0 + z**3 / 6.0 + z**4 / 24.0)) < 1e-14

@@ -12,7 +12,7 @@ from typing import final
 
 import numpy as np
 
-from ._fourier import Complex
+from .fourier import Complex
 
 CIRCLE = 64
 """Points of the circle of radius 1 around every h L."""
