@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from edgepde_runtime import bundle as bundles
 from edgepde_runtime import load, shelf, trust
 from edgepde_runtime.backends.c99 import C99Backend
 from edgepde_runtime.cassettes import Cassette, file_of
+from edgepde_runtime.certificate import OutputCertificate, index
 from edgepde_runtime.errors import BackendError
 from edgepde_runtime.manifest import FileEntry
+from edgepde_runtime.term import TERMS, Term
 from support import cassette_bundles as made
 from support.blocks_kernel import chunked
 from support.kernel_libraries import STRICT, needs_cc
@@ -90,13 +93,55 @@ def test_the_golden_test_holds_a_cassette_as_const_data(sources: dict[str, bytes
         done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         done = subprocess.run([f"./{program}"], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout
+        assert done.returncode == (2 if program == "example" else 0), done.stdout
     spoilt = text.replace("static const uint16_t basis[20] = {0x", "static const uint16_t basis[20] = {0x4")
     (tmp_path / "test_golden.c").write_text(text.replace("scale[1] = {", "scale[1] = {2.0f * "))
     assert spoilt != text
     words = ["cc", "-ffp-contract=off", "-fno-math-errno", "test_golden.c", "shared.c", "-o", "wrong"]
     subprocess.run(words, cwd=tmp_path, check=True)
     assert subprocess.run(["./wrong"], cwd=tmp_path, capture_output=True, check=False).returncode == 1
+
+
+def test_the_example_computes_once_a_cassette_is_filled_in(sources: dict[str, bytes], tmp_path: Path) -> None:
+    native.unpacked(sources, tmp_path)
+    text = sources["example.c"].decode()
+    for change, code, said in (("{0}", 2, "nothing was computed"), ("{1}", 0, "basis is all zeros")):
+        (tmp_path / "example.c").write_text(text.replace("scale[1] = {0}", f"scale[1] = {change}"))
+        words = ["cc", *STRICT, "-ffp-contract=off", "-fno-math-errno", "example.c", "shared.c", "-o", "example"]
+        subprocess.run(words, cwd=tmp_path, check=True)
+        done = subprocess.run(["./example"], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == code
+        assert said in done.stdout
+        assert ("flags 0" in done.stdout) == (code == 0)
+
+
+def test_the_header_says_that_c_does_not_know_a_cassettes_box(sources: dict[str, bytes]) -> None:
+    header = sources["shared.h"].decode()
+    assert "sensors float32 [B, 3], inside the box of all cassettes\n" in header
+    assert "THIS CODE DOES NOT KNOW IT: flags are 0" in header
+    assert "must check inputs against the box in the cassette's certificate" in header
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("sound", "at most 0.005 (sound); against the network in exact arithmetic at most 0.001 (sound)"),
+        (
+            "measured",
+            "0.005 (measured, no bound over the box); against the network in exact arithmetic at most 0.001 (",
+        ),
+        ("statistical", "0.005 (statistical, no bound over the box); against"),
+        ("not verified", "not verified; against the network in exact arithmetic at most 0.001 (sound)"),
+    ],
+)
+def test_the_header_promises_no_more_than_the_class(model: str, said: str) -> None:
+    encoded = made.model()
+    manifest = made.manifest(made.model_hash(encoded), {})
+    parts = {name: Term(0.0, "sound", "exact") for name in TERMS} | {"rounding": Term(1e-3, "sound", "proved")}
+    parts["model"] = Term(None if model == "not verified" else 4e-3, model, "said so")
+    stated = replace(made.unstated(manifest.model_hash), outputs=index([OutputCertificate.from_terms("u", "m", parts)]))
+    text = generate(encoded, manifest, stated, {})["shared.h"].decode()
+    assert f"error against the exact solution {said}" in text
 
 
 def test_a_bundle_with_c_runs_every_cassette(

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 from edgepde_export import card
-from edgepde_export.report import tables
+from edgepde_export.report import headline, tables
+from edgepde_export.report.collect import collect
 from edgepde_export.report.write import Asked, write
 from edgepde_runtime import bundle as bundles
 from edgepde_runtime.__main__ import main
 from edgepde_runtime.certificate import Certificate, Found, OutputCertificate, Region, index
 from edgepde_runtime.errors import BundleError
 from edgepde_runtime.family import Family
-from edgepde_runtime.term import Term
+from edgepde_runtime.term import TERMS, Term
+from edgepde_runtime.verbs.verify import VerifyOptions
+from support import cassette_bundles as made
 from support.bundles import edit, terms
 from support.report_bundles import front_bundle
 
@@ -106,6 +109,42 @@ def test_a_family_needs_inputs_that_share_their_rows(path: Path) -> None:
     edit(path, "certificate.json", lambda _: stated.to_json().encode())
     with pytest.raises(BundleError, match="family expected inputs that share their rows, got rows B, M"):
         bundles.read(path)
+
+
+@pytest.mark.parametrize(
+    ("class_", "said"),
+    [
+        ("sound", "activation, for inputs in the box; values are rounded up."),
+        ("statistical", "model: statistical, for fresh draws and with the coverage stated."),
+        ("measured", "model: measured, on the points stated."),
+        ("not verified", "model: not verified."),
+    ],
+)
+def test_the_page_promises_no_more_than_the_classes(path: Path, class_: str, said: str) -> None:
+    parts = {name: Term(0.0, "sound", "exact") for name in TERMS}
+    parts["model"] = Term(None if class_ == "not verified" else 4e-3, class_, "said so")
+    opened = bundles.read(path)
+    stated = replace(opened.certificate, outputs=index([OutputCertificate.from_terms("u", "m/s", parts)]))
+    text = tables.stated(replace(opened, certificate=stated), "ort")
+    assert text.endswith(said)
+    assert ("inputs in the box" in text) == (class_ == "sound")
+    assert "cassette" not in text
+    tile = headline._error(stated.outputs["u"], 1)
+    assert tile.name == ("error of u" if class_ in ("statistical", "measured") else "error bound of u")
+
+
+def test_the_page_of_a_model_with_slots_counts_and_lists_its_cassettes(tmp_path: Path) -> None:
+    held = [made.cassette("wave", 1), made.cassette("kdv", 2, high=1.0)]
+    root = made.shared_bundle(tmp_path / "shared", held)
+    facts = collect(root, VerifyOptions(backend="reference", seconds=0.01))
+    shown = tables.tables(facts)
+    names = [name for name, _, _ in shown["files"]]
+    assert {"cassettes/index.json", "cassettes/kdv.npz", "cassettes/wave.npz"} <= set(names)
+    assert sum(size for _, size, _ in shown["files"]) + (root / "manifest.json").stat().st_size == facts.bundle.size
+    tile = next(one for one in headline.tiles(facts) if one.name == "bundle")
+    assert tile.note == f"{len(names) + 1} files"
+    assert next(c.detail for c in facts.verdict.checks if c.name == "integrity").startswith(tile.note)
+    assert "what holds for one operator is the certificate in its cassette" in shown["stated"]
 
 
 def test_a_plain_certificate_has_none_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

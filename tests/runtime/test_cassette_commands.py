@@ -102,9 +102,38 @@ def test_inspect_shows_slots_cassettes_and_what_one_states(shared: Path, capsys:
     assert document["inputs"][0]["high"] == "1.0"
 
 
+LEDGER = {
+    "grid": {"t": [0.5, 1.0], "x": [0.0, 0.25, 0.75], "y": ["a"], "z": [10**400, 1]},
+    "operators": {"wave": {"horizon": 2.0, "statement": "u_tt = u_xx"}, "kdv": {"horizon": 0.5}, "odd": 3},
+}
+
+
+def test_inspect_shows_where_and_when_the_output_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = made.shared_bundle(tmp_path / "shared", extra={"ledger.json": json.dumps(LEDGER).encode()})
+    assert main(["inspect", str(root), "--json", "-"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [list(row.values()) for row in document["grid"]] == [
+        ["t / horizon", "2", "0.5", "1", "0.5"],
+        ["x", "3", "0", "0.75", "uneven"],
+    ]
+    assert [list(row.values()) for row in document["operators"]] == [
+        ["kdv", "0.5", ""],
+        ["odd", "", ""],
+        ["wave", "2.0", "u_tt = u_xx"],
+    ]
+
+
+def test_inspect_refuses_a_ledger_that_is_no_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = made.shared_bundle(tmp_path / "shared", extra={"ledger.json": b"{grid"})
+    assert main(["inspect", str(root)]) != 0
+    assert "ledger.json: expected JSON" in capsys.readouterr().err
+
+
 def test_bench_takes_the_first_or_the_one_named(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", str(shared), "--seconds", "0.02"]) == 0
-    assert "cassette kdv" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "cassette kdv" in said
+    assert "ours shared (kdv) on reference" in said
     assert main(["bench", str(shared), "--seconds", "0.02", "--cassette", "wave"]) == 0
     assert "cassette wave" in capsys.readouterr().out
 

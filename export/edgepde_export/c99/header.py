@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgepde_runtime import columns
 from edgepde_runtime.certificate import Certificate
 from edgepde_runtime.manifest import Manifest, OutputSpec
-from edgepde_runtime.term import upward
+from edgepde_runtime.term import CLASSES, upward
 
 from .dims import Shape, spelled
 from .driver import check_parameters
@@ -13,6 +13,12 @@ from .program import COEFFICIENTS, Part, Program
 from .project import fill
 from .source import Source
 
+_OF_CASSETTES = (
+    " * Each cassette has a certificate of its own. What is said of errors above is for any, that is the worst.",
+    " * A cassette's own box may be narrower than the one above. THIS CODE DOES NOT KNOW IT: flags are 0 for an input",
+    " * that is inside the box above and outside the cassette's, for which nothing is stated and which Python refuses.",
+    " * The caller must check inputs against the box in the cassette's certificate before a call.",
+)
 _ASCII = str.maketrans({"µ": "u", "μ": "u", "°": "deg ", "²": "^2", "³": "^3", "·": "*", "Ω": "Ohm"})
 
 
@@ -52,7 +58,8 @@ def _inputs(program: Program, manifest: Manifest) -> str:
     for spec in manifest.inputs:
         given = given_by[spec.name]
         shape = _spelled(program, given.value.shape)
-        lines.append(f" * {program.ids[spec.name]} {spec.dtype} {shape}, inside the box")
+        whose = "the box of all cassettes" if manifest.slots else "the box"
+        lines.append(f" * {program.ids[spec.name]} {spec.dtype} {shape}, inside {whose}")
         for column in columns.compact([vars(c) for c in spec.columns], "name"):
             unit = f" {_comment(column['unit'])}" if column["unit"] else ""
             name = _comment(columns.spelled(column, "name"))
@@ -70,6 +77,8 @@ def _outputs(program: Program, manifest: Manifest, certificate: Certificate) -> 
         unit = f" {_comment(spec.unit)}" if spec.unit else ""
         lines.append(f" * {program.ids[spec.name]} {spec.dtype} {_spelled(program, output.value.shape)}{unit}")
         lines.append(f" *     {_bound(spec, certificate)}")
+    if manifest.slots:
+        lines += _OF_CASSETTES
     if certificate.family is not None:
         lines.append(" * Errors are bounded for the family of inputs in certificate.json alone. Flags know only the")
         lines.append(" * box: that an input belongs to the family is for the caller to see to.")
@@ -84,11 +93,17 @@ def _bound(spec: OutputSpec, certificate: Certificate) -> str:
         return f"a diagnostic{limit}"
     parts = (("against the exact solution", entry.total, entry.total_class),)
     device = ("against the network in exact arithmetic", entry.device_total, entry.device_class)
-    told = [
-        f"{what} {'not verified' if value is None else f'at most {upward(value)} ({class_})'}"
-        for what, value, class_ in (*parts, device)
-    ]
+    told = [f"{what} {_value(value, class_)}" for what, value, class_ in (*parts, device)]
     return f"error {'; '.join(told)}"
+
+
+def _value(value: float | None, class_: str) -> str:
+    """A total in the words of its class: what was measured, or holds for most draws, is no bound over the box."""
+    if value is None:
+        return "not verified"
+    if class_ == CLASSES[0]:
+        return f"at most {upward(value)} ({class_})"
+    return f"{upward(value)} ({class_}, no bound over the box)"
 
 
 def _spelled(program: Program, shape: Shape) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -19,6 +19,16 @@ from .value import C_TYPES
 GOLDEN_ROWS = 8
 DTYPES = {"f16": "float16", "f32": "float32", "f64": "float64"}
 Golden = Mapping[str, NDArray[np.floating]]
+_ZEROS = """/* Whether an array of a cassette is still zeros, which it also says. */
+static int ep_zeros(const char *name, const void *array, size_t bytes) {
+    const unsigned char *const held = (const unsigned char *)array;
+    for (size_t i = 0; i < bytes; i++)
+        if (held[i]) return 0;
+    printf("%s is all zeros\\n", name);
+    return 1;
+}
+
+"""
 
 
 def files(program: Program, golden: Golden, certificate: Certificate) -> dict[str, str]:
@@ -63,9 +73,10 @@ def _dispatch(entry: Entry) -> dict[str, str]:
 def _example(program: Program, entry: Entry) -> dict[str, str]:
     ids = program.ids
     declared, prints = [], []
+    slots = [ids[given.name] for given in entry.inputs if not given.box]
     for given in entry.inputs:
         if not given.box:
-            declared.append("    /* an array of a cassette stands here */")
+            declared.append("    /* fill in: an array of a cassette stands here */")
             declared.append(f"    static const {C_TYPES[given.value.code]} {ids[given.name]}[{given.columns}] = {{0}};")
             continue
         number = np.dtype(DTYPES[given.value.code]).type
@@ -77,7 +88,24 @@ def _example(program: Program, entry: Entry) -> dict[str, str]:
         name = ids[output.name]
         prints.append(f'    for (size_t i = 0; i < {count}; i++) printf("{name} %.9g\\n", (double){name}[i]);')
     arguments = ["1"] * len(entry.symbols) + [ids[name] for name in entry.names]
-    return {"declarations": "\n".join(declared), "prints": "\n".join(prints), "arguments": ", ".join(arguments)}
+    return {
+        "declarations": "\n".join(declared),
+        "prints": "\n".join(prints),
+        "arguments": ", ".join(arguments),
+        "zeros": _ZEROS if slots else "",
+        "filled": _filled(slots) if slots else "",
+    }
+
+
+def _filled(slots: Sequence[str]) -> str:
+    """Statements that end the example as long as every array of the cassette is zeros."""
+    tests = " + ".join(f'ep_zeros("{name}", {name}, sizeof {name})' for name in slots)
+    return (
+        f"    if ({tests} == {len(slots)}) {{\n"
+        '        printf("nothing was computed: fill in the arrays of a cassette first\\n");\n'
+        "        return 2;\n"
+        "    }\n"
+    )
 
 
 def _golden(program: Program, entry: Entry, golden: Golden, certificate: Certificate) -> dict[str, str]:

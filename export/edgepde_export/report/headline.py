@@ -9,13 +9,13 @@ from typing import Any
 from edgepde_runtime.certificate import OutputCertificate
 from edgepde_runtime.latency import Latency
 from edgepde_runtime.render import MARKS, size
+from edgepde_runtime.term import CLASSES
 from edgepde_runtime.verdict import FAIL, MEASURED, NOT_VERIFIED, PASS
 
-from . import maps, words
+from . import maps, tables, words
 from .collect import Collected
 from .fields import output
 from .histogram import beyond
-from .tables import STYLES
 
 _HEADLINES = {
     PASS: "Passes: everything that was asked holds",
@@ -38,7 +38,7 @@ def words_on_top(facts: Collected) -> dict[str, Any]:
     verdict = facts.verdict
     counted = Counter(check.status for check in verdict.checks)
     return {
-        "style": STYLES[verdict.verdict],
+        "style": tables.STYLES[verdict.verdict],
         "mark": MARKS[verdict.verdict],
         "headline": _HEADLINES[verdict.verdict],
         "counted": ", ".join(f"{counted[s]} {s}" for s in (FAIL, NOT_VERIFIED, PASS, MEASURED) if counted[s]),
@@ -55,7 +55,7 @@ def tiles(facts: Collected) -> list[Tile]:
     entries = facts.bundle.certificate.on(facts.verdict.backend).outputs.values()
     sup = [entry for entry in entries if entry.norm == "sup"]
     floor = f"{facts.query_words}; p99 {words.number(samples.p99)} µs"
-    files = f"{len(facts.bundle.manifest.files) + 1} files"
+    files = f"{len(tables.listed(facts.bundle)) + 1} files"
     return [
         *(_error(entry, len(sup)) for entry in sup[:1]),
         Tile("latency, p50", f"{words.number(samples.p50)} µs", floor),
@@ -66,10 +66,11 @@ def tiles(facts: Collected) -> list[Tile]:
 
 def _error(entry: OutputCertificate, outputs: int) -> Tile:
     more = f"; {outputs - 1} more below" if outputs > 1 else ""
+    name = f"{'error bound' if entry.total_class in (CLASSES[0], CLASSES[-1]) else 'error'} of {entry.name}"
     if entry.total is None:
-        return Tile(f"error bound of {entry.name}", "not verified", f"a term could not be checked{more}")
+        return Tile(name, "not verified", f"a term could not be checked{more}")
     value = f"{words.bound(entry.total)} {words.unit(entry.unit)}".rstrip()
-    return Tile(f"error bound of {entry.name}", value, f"total, {entry.total_class}{more}")
+    return Tile(name, value, f"total, {entry.total_class}{more}")
 
 
 def _saving(facts: Collected) -> list[Tile]:

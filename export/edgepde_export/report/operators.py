@@ -123,8 +123,9 @@ def _stated(bundle: Bundle, name: str, unit: str) -> str:
     entry = next(iter(bundle.holding(name).certificate.outputs.values()))
     model = entry.terms["model"]
     ends = words.unit(unit)
+    what = "for a fresh draw" if model.class_ == "statistical" else "in its cassette"
     return (
-        f"Stated for a fresh draw: model at most {words.bound(model.value)} {ends}".rstrip()
+        f"Stated {what}: model {words.bound(model.value)} {ends}".rstrip()
         + f" ({model.class_}), after it {words.bound(entry.device_total)} {ends}".rstrip()
         + f" ({entry.device_class})."
     )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from edgepde_runtime import shelf
+from edgepde_runtime.bundle import Bundle
+from edgepde_runtime.cassettes import file_of
 from edgepde_runtime.certificate import Found, OutputCertificate
 from edgepde_runtime.certificate_rules import REFERENCE, SOLUTION
 from edgepde_runtime.family import Family
 from edgepde_runtime.latency import FLOOR, Latency
+from edgepde_runtime.manifest import FileEntry
 from edgepde_runtime.render import MARKS
 from edgepde_runtime.subbox import SubBox
 from edgepde_runtime.term import SENSOR, Totals
@@ -26,6 +31,11 @@ CLASS_WORDS = {
     "statistical": "holds with the stated coverage",
     "measured": "seen on the stated points",
     "not verified": "could not be checked",
+}
+WEAK_WORDS = {
+    "statistical": "statistical, for fresh draws and with the coverage stated",
+    "measured": "measured, on the points stated",
+    "not verified": "not verified",
 }
 TERM_WORDS = {
     "model": "the exact solution against the reference network",
@@ -58,6 +68,7 @@ def tables(facts: Collected) -> dict[str, Any]:
             _entry(entry, facts.verdict.backend, facts.bundle.certificate.backends)
             for entry in facts.bundle.certificate.outputs.values()
         ],
+        "stated": stated(facts.bundle, facts.verdict.backend),
         "family": family(facts.bundle.certificate.family),
         "files": list(_files(facts)),
         "greedy": list(_greedy(facts)),
@@ -85,6 +96,21 @@ def _entry(stated: OutputCertificate, backend: str, backends: Sequence[str]) -> 
         "views": [(name, *_totals(view)) for name, view in views],
         "regions": [(part(region.box), *_totals(region)) for region in entry.regions],
     }
+
+
+def stated(bundle: Bundle, backend: str) -> str:
+    """What the sum of the terms is said to be, in words that promise no more than the weakest class of a term."""
+    entries = [entry.on(backend) for entry in bundle.certificate.outputs.values()]
+    named = [name for name in dict.fromkeys(name for e in entries for name in e.names)]
+    weak = {c: [n for n in named if any(n in e.terms and e.terms[n].class_ == c for e in entries)] for c in WEAK_WORDS}
+    what = "|exact solution − device| ≤ model + compression + quantisation + rounding + activation"
+    if not any(weak.values()):
+        return f"{what}, for inputs in the box; values are rounded up."
+    kept = [f"{' and '.join(names)}: {WEAK_WORDS[class_]}" for class_, names in weak.items() if names]
+    text = f"{what}, where every term holds; values are rounded up. No bound over the whole box: {'; '.join(kept)}."
+    if bundle.manifest.slots:
+        text += " This is for any cassette, the worst; what holds for one operator is the certificate in its cassette."
+    return text
 
 
 def place(found: Found) -> str:
@@ -120,9 +146,18 @@ def family(inputs: Family | None) -> str:
 
 
 def _files(facts: Collected) -> Iterator[tuple[str, int, str]]:
-    files = facts.bundle.manifest.files
-    for name in sorted(files):
-        yield name, files[name].bytes, files[name].sha256[:16]
+    for name, entry in sorted(listed(facts.bundle).items()):
+        yield name, entry.bytes, entry.sha256[:16]
+
+
+def listed(bundle: Bundle) -> dict[str, FileEntry]:
+    """Every file but manifest.json by name: the cassettes and their index too, which the manifest does not list."""
+    found = dict(bundle.manifest.files)
+    if bundle.cassettes:
+        index = (bundle.root / shelf.INDEX).read_bytes()
+        found[shelf.INDEX] = FileEntry(hashlib.sha256(index).hexdigest(), len(index))
+        found |= {file_of(name): entry for name, entry in bundle.index.entries.items()}
+    return found
 
 
 def _greedy(facts: Collected) -> Iterator[tuple[str, ...]]:

@@ -72,7 +72,8 @@ def bench(
     timed = [("ours", ours)] + ([("other", _with_slots(bundles.read(other), cassette))] if other is not None else [])
     for label, bundle in timed:
         for backend in candidates(bundle):
-            name = f"{label} {bundle.manifest.name} on {backend}"
+            held = f" ({bundle.cassette.name})" if bundle.cassette is not None else ""
+            name = f"{label} {bundle.manifest.name}{held} on {backend}"
             try:
                 calls[name] = bound(bundle, backend, batch, trust)
             except (BackendError, UnsupportedModel) as error:

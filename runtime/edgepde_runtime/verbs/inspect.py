@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -13,11 +14,13 @@ from .. import columns, monitor, render
 from ..bundle import Bundle
 from ..certificate import Certificate, OutputCertificate
 from ..errors import BundleError, InputError, ModelFileError
+from ..fields import document, text
 from ..onnxfile import Model, model_hash, parse
 from ..subbox import words
-from ..term import BY_BACKEND, SENSOR, TERMS, Totals
+from ..term import BY_BACKEND, LARGEST, SENSOR, TERMS, Totals
 
 SCHEMA_VERSION = 1
+LEDGER = "ledger.json"
 LARGEST_MODEL = 512 * 1024 * 1024
 
 
@@ -48,6 +51,8 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "outputs": ("output", "dtype", "shape", "unit", "kind"),
     "slots": ("slot", "dtype", "shape", "size"),
     "cassettes": ("cassette", "file", "slots", "output", "unit", "total", "class", "sound total"),
+    "grid": ("axis", "points", "from", "to", "spacing"),
+    "operators": ("operator", "horizon", "equation"),
     "monitor": monitor.HEADER,
     "errors": ("output", "norm", "unit", *TERMS, SENSOR, "total", "class", "sound total", "found", "against"),
     "other backends": ("output", "backend", *BY_BACKEND, "total", "class", "sound total"),
@@ -113,6 +118,7 @@ def _bundle(bundle: Bundle) -> InspectReport:
         ],
         "slots": [(s.name, s.dtype, _shape(s.shape), render.size(s.bytes)) for s in manifest.slots],
         "cassettes": [_cassette(bundle.holding(name)) for name in bundle.cassettes],
+        **_places(bundle),
         "monitor": monitor.thresholds(manifest.outputs, bundle.monitor),
         **_certificate(bundle.certificate),
         "c99": _plan(bundle),
@@ -123,6 +129,47 @@ def _bundle(bundle: Bundle) -> InspectReport:
     sections |= {name: graph[name] for name in ("graph", "functions", "weights")}
     held = f", cassette {bundle.cassette.name}" if bundle.cassette is not None else ""
     return _report(f"{manifest.name}: bundle {bundle.id}, {render.size(bundle.size)}{held}", sections)
+
+
+def _places(bundle: Bundle) -> dict[str, list[tuple[str, ...]]]:
+    """Where and when outputs are, as the ledger of a model with slots says; what is not as expected is not shown."""
+    ledger = _ledger(bundle) if bundle.manifest.slots else {}
+    grid, operators = _mapping(ledger.get("grid")), _mapping(ledger.get("operators"))
+    told = {name: _mapping(entry) for name, entry in sorted(operators.items())}
+    timed = any("horizon" in entry for entry in told.values())
+    return {
+        "grid": [_axis(name, values, timed and name == "t") for name, values in grid.items() if _numbers(values)],
+        "operators": [
+            (name, str(entry.get("horizon", "")), str(entry.get("statement", ""))) for name, entry in told.items()
+        ],
+    }
+
+
+def _ledger(bundle: Bundle) -> Mapping[str, object]:
+    if LEDGER not in bundle.manifest.files:
+        return {}
+    return _mapping(document(text(bundle.content(LEDGER), bundle.root / LEDGER), str(bundle.root / LEDGER)))
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _numbers(values: object) -> bool:
+    return isinstance(values, list) and bool(values) and all(_number(v) for v in values)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and abs(value) < LARGEST
+
+
+def _axis(name: str, values: object, timed: bool) -> tuple[str, ...]:
+    """An axis in short; t is in parts of each operator's horizon."""
+    assert isinstance(values, list)
+    steps = [b - a for a, b in itertools.pairwise(values)]
+    even = bool(steps) and max(steps) - min(steps) <= 1e-9 * max(abs(values[0]), abs(values[-1]))
+    spacing = f"{steps[0]:.6g}" if even else "uneven" if steps else ""
+    return (f"{name} / horizon" if timed else name, str(len(values)), f"{values[0]:.6g}", f"{values[-1]:.6g}", spacing)
 
 
 def _cassette(bundle: Bundle) -> tuple[str, ...]:

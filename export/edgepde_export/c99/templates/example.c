@@ -7,9 +7,9 @@
 /* Aligned to 8 bytes for its type, to 64 below for the sake of a vector unit. */
 static double memory[(@upper@_SCRATCH_BYTES + 64) / 8];
 
-int main(void) {
+@zeros@int main(void) {
 @declarations@
-    unsigned char *const scratch = (unsigned char *)memory + (64 - (size_t)memory % 64) % 64;
+@filled@    unsigned char *const scratch = (unsigned char *)memory + (64 - (size_t)memory % 64) % 64;
     const int flags = @name@_run(@arguments@, scratch);
     if (flags < 0) {
         printf("refused: %d\n", flags);
