@@ -21,7 +21,7 @@ from .cases import Cases
 from .cassette import Cassette
 from .encoding import Encoding
 from .prepared import Floats, Prepared, cassette, factored, held, prepare
-from .settings import Settings
+from .settings import READ, Settings
 from .sizes import output_sizes
 from .spectral import Spectral
 from .symmetry import symmetries
@@ -121,9 +121,11 @@ def _widened(found: Fitted, name: str) -> Floats:
 
 def fit_settings(how: Settings) -> Fit:
     """Of the trainer."""
-    every = max(1, how.steps // CHECKS)
+    steps = how.steps or Fit.steps
+    every = max(1, steps // CHECKS)
     return Fit(
-        scheme=cast(Literal["varpro", "joint", "alternating"], how.scheme), steps=how.steps, batch=how.batch, q=how.q,
+        scheme=cast(Literal["varpro", "joint", "alternating"], how.scheme), steps=steps, batch=how.batch,
+        q=how.q if "q" in READ[how.scheme] else Fit.q,
         rate=how.rate, branch_rate=how.rate, check=every,
         patience=CHECKS,
     )  # fmt: skip

@@ -20,7 +20,7 @@ from .cassette import Cassette
 from .closed_form import Closed, fit
 from .encoding import Encoding
 from .prepared import affine, cassette
-from .settings import BY_GRADIENTS, Settings
+from .settings import BY_GRADIENTS, READ, Settings
 from .training.learned import VARPRO, Learner
 
 FEATURES = 128
@@ -71,7 +71,8 @@ def make(
 def closed(cases: Sequence[Cases], how: Settings, run: Run | None = None) -> Made:
     """In closed form, nothing is iterated; with a run, the branch alone is learned by gradients."""
     learner = _learner(how, run) if run is not None else None
-    sizes = {name: getattr(how, name) for name in ("units", "features", "rank") if getattr(how, name) is not None}
+    read = READ["closed"] & READ["closed" if learner is None else "learned"]
+    sizes = {name: getattr(how, name) for name in read if getattr(how, name) is not None}
     found = fit(
         [one.train for one in cases], [one.validation for one in cases], Closed(**sizes),
         {one.name: one.horizon for one in cases}, {one.name: one.reach for one in cases}, learner,
@@ -87,8 +88,8 @@ def closed(cases: Sequence[Cases], how: Settings, run: Run | None = None) -> Mad
 
 
 def _learner(how: Settings, run: Run) -> Learner:
-    """Fewer steps where the settings want fewer than are usual."""
-    steps = min(VARPRO.steps, how.steps)
+    """As many steps as the settings want."""
+    steps = how.steps or VARPRO.steps
     fewer = replace(VARPRO, steps=steps, check=min(VARPRO.check, steps))
     return Learner(how.widths, how.features or FEATURES, fewer, run, run.seed)
 

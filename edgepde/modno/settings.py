@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 from edgepde.errors import SettingError
 from edgepde.problems import operators
+from edgepde.train.ranks import place
 
 Scheme = Literal["auto", "closed", "learned", "varpro", "joint", "alternating", "linear"]
 LEAST = {
@@ -22,6 +24,18 @@ LEAST = {
     "delta": 0,
 }
 BY_GRADIENTS = ("varpro", "joint", "alternating")
+_LEARNED = frozenset({"branch", "widths", "units", "features", "rank", "steps", "batch", "rate", "groups", "delta"})
+READ: Mapping[str, frozenset[str]] = {
+    "closed": frozenset({"units", "features", "rank"}),
+    "learned": frozenset({"widths", "features", "rank", "steps"}),
+    "varpro": _LEARNED,
+    "joint": _LEARNED,
+    "alternating": _LEARNED | {"q"},
+    "linear": frozenset({"rank"}),
+}
+"""Which settings of how to learn a scheme reads; all others are of which cases, and read by every scheme."""
+OF_BRANCH = {"mlp": "widths", "gaussian": "units"}
+"""Which size each branch that is learned by gradients has."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +48,8 @@ class Settings:
     linear part alone), auto (closed, in several processes joint).
     sensors: of an input, on one period.
     features: of the shared branch at most; units: Gaussian ones in it; rank: rows of an operator's basis at most; none
-    is the scheme's own. branch (mlp of hidden layers of these widths, or gaussian), steps, batch, q, rate: of
-    schemes with gradients, see edgepde/modno/training/settings.py. groups: branches at most, one per cluster of
+    is the scheme's own, as of steps. branch (mlp of hidden layers of these widths, or gaussian), steps, batch, q, rate:
+    of schemes with gradients, see edgepde/modno/training/settings.py. groups: branches at most, one per cluster of
     operators that pull it the same way, 0 for one. delta: rank of each operator's own change of the branch, taken where
     it helps on validation cases. own_inputs: every operator draws inputs of its own.
     bases: features and rank that --sweep basis compares.
@@ -52,7 +66,7 @@ class Settings:
     rank: int | None = None
     branch: Literal["mlp", "gaussian"] = "mlp"
     widths: tuple[int, ...] = (100, 100)
-    steps: int = 2000
+    steps: int | None = None
     batch: int = 0
     q: float = 1.0
     rate: float = 2e-3
@@ -75,6 +89,22 @@ class Settings:
     def by_gradients(self) -> bool:
         """Whether something is iterated."""
         return self.scheme in BY_GRADIENTS
+
+    def resolved(self, ranks: int) -> Self:
+        """With the scheme that `auto` stands for in so many processes."""
+        return replace(self, scheme="joint" if ranks > 1 else "closed") if self.scheme == "auto" else self
+
+    def check_set(self, names: Sequence[str]) -> None:
+        """SettingError for one of the settings changed that the scheme, or its branch, does not read."""
+        scheme = self.resolved(place()[1]).scheme
+        called = scheme if scheme == self.scheme else f"{scheme} (which {self.scheme} is)"
+        for name in names:
+            readers = [one for one, read in READ.items() if name in read]
+            if readers and scheme not in readers:
+                raise SettingError(f"{name}: scheme {called} does not read it; those that do: {', '.join(readers)}")
+            other = [kind for kind, size in OF_BRANCH.items() if size == name and kind != self.branch]
+            if other and scheme in BY_GRADIENTS:
+                raise SettingError(f"{name}: branch {self.branch} does not read it; the one that does: {other[0]}")
 
     def named(self) -> tuple[str, ...]:
         """The operators asked for; ProblemError for one there is not."""

@@ -6,7 +6,6 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -42,8 +41,7 @@ def train(config: Settings, run: Run, device: torch.device) -> None:
 
 def _train(config: Settings, run: Run, device: torch.device, ranks: Ranks) -> None:
     began = time.monotonic()
-    if ranks.size > 1 and config.scheme == "auto":
-        config = replace(config, scheme="joint")
+    config = config.resolved(ranks.size)
     wanted = names(config, run.data)
     if len(wanted) < ranks.size:
         raise SettingError(f"operators: {len(wanted)} for {ranks.size} ranks; start at most one rank per operator")

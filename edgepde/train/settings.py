@@ -20,7 +20,8 @@ def apply_settings(config: C, settings: Sequence[str]) -> C:
     """A copy of the config with every "key=value" assigned, the value read by the field's annotation.
 
     int, float, bool, str, Literal, tuple of these ("0.1,0.2", brackets allowed) and Optional ("none"). The last of a
-    repeated key counts. Raises SettingError naming field, expected type and value, or the nearest known key.
+    repeated key counts. Raises SettingError naming field, expected type and value, or the nearest known key; a config
+    with a method check_set(names) is asked whether the fields that were changed can be set at all.
     """
     hints = typing.get_type_hints(type(config))
     known = [f.name for f in dataclasses.fields(typing.cast(Any, config))]
@@ -39,7 +40,10 @@ def apply_settings(config: C, settings: Sequence[str]) -> C:
         except ValueError as error:
             raise SettingError(f"--set {key}: expected {spelled(hints[key])}, got {value!r}{_because(error)}") from None
     try:
-        return dataclasses.replace(typing.cast(Any, config), **changes)
+        made = dataclasses.replace(typing.cast(Any, config), **changes)
+        if hasattr(made, "check_set"):
+            made.check_set([key for key, value in changes.items() if value != getattr(config, key)])
+        return made
     except (ValueError, TypeError) as error:
         raise SettingError(f"--set {' '.join(settings)}: {error}") from None
 
