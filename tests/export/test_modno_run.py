@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from edgepde.compress import compress_run
 from edgepde.errors import RunError
+from edgepde.modno.held_out import keep
 from edgepde.modno.store import load
 from edgepde.mollifier.grid import Axis, Grid
 from edgepde.problems import operators
@@ -48,7 +49,11 @@ def quiet(_: str) -> None:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two linear operators, and one of the user's own."""
-    return write(tmp_path_factory.mktemp("runs") / "run", NAMES)
+    made = write(tmp_path_factory.mktemp("runs") / "run", NAMES)
+    horizon = operators.operator(NAMES[0]).horizon
+    data = generate(NAMES[0], CASES, 0, times=horizon * np.array([0.05, 0.25, 0.5, 0.75, 1.0]))
+    keep(made, replace(data, name=OWN))
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +106,8 @@ def test_every_operator_has_a_statement_of_its_own(made: Path) -> None:
     own = entries[OWN].terms["model"]
     assert own.class_ == "measured"
     assert f"only {CASES} held-out cases" in own.how
+    assert "give 495 cases or more, without --quick" in own.how
+    assert "at the times of the grid and the 256 places of its file" in own.how
     assert (held.certificate.outputs["u"].total_class, held.certificate.backends) == ("measured", ("ort", "reference"))
     for term in ("model", "quantisation", "rounding"):
         stated = [entry.terms[term].value or 0.0 for entry in entries.values()]
@@ -110,6 +117,7 @@ def test_every_operator_has_a_statement_of_its_own(made: Path) -> None:
 def test_the_ledger_says_where_and_when_the_field_is(made: Path) -> None:
     ledger = json.loads(bundle.read(made).content("ledger.json"))
     assert ledger["grid"] == {"t": [0.25, 0.5, 0.75, 1.0], "x": X.tolist()}
+    assert ledger["sensors"] == {"x": X.tolist(), "period": 2.0}
     wave = operators.operator("wave")
     assert ledger["operators"]["wave"] == {"horizon": wave.horizon, "statement": wave.statement, "unit": "1"}
 
@@ -118,6 +126,9 @@ def test_the_card_has_a_row_per_operator(made: Path) -> None:
     card = bundle.read(made).card
     assert all(f"| {name} |" in card for name in (*NAMES, OWN))
     assert "u_tt = 0.25 u_xx" in card
+    assert "32 sensors (at x = 0, 0.0625, .. 1.9375, even, on a period of 2)" in card
+    row = next(line for line in card.splitlines() if line.startswith(f"| {OWN} |"))
+    assert "at the times of the grid and the 256 places of its file (x = 0 to 1.99219)" in row
 
 
 def test_the_report_has_a_panel_per_known_operator(made: Path) -> None:
@@ -196,9 +207,11 @@ def test_drift_is_not_answered_by_a_bundle_of_many(made: Path) -> None:
         ({"with_reference": True}, "--with-reference is for networks of your own"),
         ({"derivatives": "u_x", "grid": GRID}, "--derivatives and --residual is for networks of your own"),
         ({"data": "held.npz"}, "--data is for networks of your own"),
-        ({"grid": "y=0:1*4,x=0:1*4"}, "--grid: expected the axes t .* and x, got y, x"),
-        ({"grid": "t=0:2*4,x=0:1*4"}, "--grid: axis t: expected fractions of the horizon"),
-        ({"grid": "t=0:1*4,x=0:3*4"}, "--grid: axis x: expected places in the period, 0 to 2"),
+        ({"grid": "y=0:1*4,x=0:1*4"}, "--grid: expected the axes t .* and x .*; got y, x"),
+        ({"grid": "t=0:1*5"}, "--grid: expected .* 0.05 to 1. and x .*, 0 to 2., both .*x=0:1.98.100; got t$"),
+        ({"grid": "t=0:1*4,x=0:1*4"}, "--grid: axis t: .*, 0.05 to 1 for my-own, .* 0.05, 0.25, .*; got 0 to 1 .4 "),
+        ({"grid": "t=0.1:1.1*4,x=0:1*4"}, "--grid: axis t: expected fractions of the horizon, 0 to 1 for advection"),
+        ({"grid": "t=0.1:1*4,x=0:3*4"}, "--grid: axis x: expected places in the period, 0 to 2"),
     ],
 )
 def test_options_that_mean_nothing_here_are_refused(

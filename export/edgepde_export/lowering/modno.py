@@ -30,8 +30,8 @@ from . import readouts
 from .graph import to_onnx
 from .measured import load_backends
 from .modno_certificate import Compared, certify, whole
-from .modno_grid import Places, box_of, places
-from .modno_held_out import Draws, drawn
+from .modno_grid import Places, box_of, listed, places
+from .modno_held_out import Draws, drawn, fractions
 from .modno_report import report_arrays, table
 from .options import Options
 from .prepare import prepare
@@ -86,7 +86,7 @@ def lower(path: Path, domain: Box | None, max_error: float | None, options: Opti
 def content(loaded: Loaded, options: Options) -> BundleContent:
     """The bundle of a run that was read."""
     shared = loaded.shared
-    at = places(shared, options.grid)
+    at = _places(loaded, options)
     shipped = _stored(shared, options.precision)
     slots = {name: cassette.arrays(shared.model.sizes) for name, cassette in shipped.items()}
     inputs, output = _inputs(shared), OutputSpec(FIELD, "float32", (ROWS, len(at.times), len(at.x)), _unit(shared))
@@ -119,6 +119,15 @@ def content(loaded: Loaded, options: Options) -> BundleContent:
         ledger={"readouts": [dict(row) for row in read.ledger], **_ledger(shared, at)},
         report=report_arrays(compared),
     )
+
+
+def _places(loaded: Loaded, options: Options) -> Places:
+    """Where the field is; told where the data given chose the times."""
+    held = fractions(loaded)
+    at = places(loaded.shared, options.grid, held)
+    if held and options.grid is None:
+        options.log(f"times: {listed(at.times)} of every horizon; --grid t=..,x=.. for others that your files have")
+    return at
 
 
 def _check_options(path: Path, domain: Box | None, options: Options) -> None:
@@ -211,21 +220,30 @@ def _ledger(shared: Shared, at: Places) -> dict[str, Any]:
         name: {"horizon": cassette.horizon, **{k: v for k, v in shared.about[name].items() if k in ABOUT}}
         for name, cassette in shared.cassettes.items()
     }
-    return {"grid": {"t": at.times.tolist(), "x": at.x.tolist()}, "operators": held}
+    encoding = shared.model.encoding
+    sensors = {"x": encoding.sensor_x.tolist(), "period": encoding.period}
+    return {"grid": {"t": at.times.tolist(), "x": at.x.tolist()}, "sensors": sensors, "operators": held}
 
 
 def _words(loaded: Loaded, at: Places) -> str:
     shared, sizes = loaded.shared, loaded.shared.model.sizes
-    listed = "; ".join(
-        f"`{name}`: {about.get('statement', 'data of its own')}" for name, about in sorted(shared.about.items())
+    about = "; ".join(
+        f"`{name}`: {said.get('statement', 'data of its own')}" for name, said in sorted(shared.about.items())
     )
-    sensors = len(shared.model.encoding.sensor_x)
     return (
         f"{len(shared.cassettes)} solution operators in one model (arXiv 2404.02892): {sizes.inputs} coefficients of "
-        f"{sensors} sensors, one shared branch of {shared_numbers(shared.model)} numbers, and a cassette per operator. "
-        f"u[b, i, j] is the field at t = {_ends(at.times)} of the operator's horizon ({len(at.times)} times) and "
-        f"x = {_ends(at.x)} ({len(at.x)} places), periodic. Operators: {listed}."
+        f"{_sensors(shared)}, one shared branch of {shared_numbers(shared.model)} numbers, and a cassette per "
+        f"operator. u[b, i, j] is the field at t = {_ends(at.times)} of the operator's horizon ({len(at.times)} times) "
+        f"and x = {_ends(at.x)} ({len(at.x)} places), periodic. Operators: {about}."
     )
+
+
+def _sensors(shared: Shared) -> str:
+    """How many, where, on which period."""
+    x, period = shared.model.encoding.sensor_x, shared.model.encoding.period
+    even = bool(np.allclose(np.diff(x, append=x[0] + period), period / len(x), rtol=1e-6, atol=0.0))
+    where = f"{x[0]:g}, {x[1]:g}, .. {x[-1]:g}, even," if even else f"{', '.join(f'{v:g}' for v in x)}"
+    return f"{len(x)} sensors (at x = {where} on a period of {period:g})"
 
 
 def _ends(values: NDArray[np.float64]) -> str:

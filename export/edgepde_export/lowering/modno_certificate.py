@@ -63,7 +63,11 @@ class Compared:
         found = self.relative
         if not found.size:
             return "no held-out cases"
-        return f"relative L2 {100 * found.mean():.3g} % in the mean of {found.size} {self.draws.source}"
+        draws, wanted = self.draws, fewest(LEVEL)
+        size = f"relative L2 {100 * found.mean():.3g} % in the mean of {found.size} {draws.source} {draws.where}"
+        if draws.unknown:
+            return f"{size}; no model term: {draws.unknown}"
+        return size if found.size >= wanted else f"{size}; {_few(draws, found.size)}"
 
 
 def certify(signature: Signature, backends: Mapping[str, Backend], found: Compared) -> Certificate:
@@ -104,18 +108,26 @@ def _certificate(signature: Signature, backends: tuple[str, ...], terms: Mapping
 
 def _model(found: Compared) -> Term:
     """Split conformal: the ceil((n + 1)(1 - level))-th smallest error of n draws bounds that of a fresh one."""
-    scores, source = found.scores, found.draws.source
+    scores, draws = found.scores, found.draws
+    if draws.unknown:
+        return Term.not_verified(draws.unknown)
     if len(scores) < fewest(LEVEL):
-        few = f"{len(scores)} held-out cases; a promise at {100 * (1 - LEVEL):g} % takes {fewest(LEVEL)}"
+        few = _few(draws, len(scores))
         if not len(scores):
             return Term.not_verified(few)
-        return Term(float(MARGIN * scores.max()), "measured", f"{MARGIN:g} x the largest of {source}; only {few}")
+        how = f"{MARGIN:g} x the largest |run - solution| {draws.where} of {draws.source}; only {few}"
+        return Term(float(MARGIN * scores.max()), "measured", how)
     value = float(np.sort(scores)[rank(len(scores), LEVEL) - 1])
     how = (
-        f"largest |run - solution| on the grid of a fresh draw inside the box, with probability {1 - LEVEL:g}: split "
-        f"conformal calibration on {len(scores)} {source}{found.draws.refused}"
+        f"largest |run - solution| {draws.where} of a fresh draw inside the box, with probability {1 - LEVEL:g}: split "
+        f"conformal calibration on {len(scores)} {draws.source}{draws.refused}"
     )
     return Term(value, "statistical", how)
+
+
+def _few(draws: Draws, count: int) -> str:
+    wanted = fewest(LEVEL)
+    return f"{count} held-out cases; a promise at {100 * (1 - LEVEL):g} % takes {wanted}{draws.advice(wanted)}"
 
 
 def _quantisation(found: Compared) -> Term:

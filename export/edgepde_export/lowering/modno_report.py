@@ -24,6 +24,7 @@ HEAD = (
     "median",
     "worst",
     "of cases",
+    "compared",
     "horizon",
     "frame",
     "numbers",
@@ -49,7 +50,8 @@ def _row(cassette: Cassette, shipped: Shipped, found: Compared) -> tuple[str, ..
     frame = "canonical" if cassette.frame else "as given"
     numbers = f"{cassette.numbers}"
     size, horizon = f"{errors.size}", f"{cassette.horizon:g}"
-    return (cassette.name, *figures, size, horizon, frame, numbers, in_words(entry.terms["model"]), after)
+    where = found.draws.where if errors.size else "-"
+    return (cassette.name, *figures, size, where, horizon, frame, numbers, in_words(entry.terms["model"]), after)
 
 
 def report_arrays(compared: Mapping[str, Compared]) -> dict[str, Floats] | None:
