@@ -26,7 +26,7 @@ from .making import Made
 from .model import model_for
 from .settings import Settings
 from .sharing import ALL, DEPTHS, shared
-from .training_run import common_encoding
+from .training_run import common_encoding, tell_untested
 
 SHARE, BASIS = SWEEPS = ("share", "basis")
 
@@ -67,6 +67,7 @@ def sweep(config: Settings, run: Run, device: torch.device, swept: Sequence[str]
     wanted = names(config, run.data)
     with one_thread():
         drawn = [cases(name, config, run.data, run.seed) for name in wanted]
+        tell_untested(drawn)
         encoding = common_encoding(drawn, Alone())
         points = [_point(config, drawn, encoding, depth, basis, run, device) for depth, basis in product(depths, bases)]
     document = {"schema_version": 1, "points": [asdict(point) for point in points]}

@@ -17,12 +17,19 @@ HELD, FEWEST = 0.25, 8
 """Share of the cases that are predicted, and how many there must be of them."""
 HOLDS, EXACT = 1.6, 1e-4
 """A symmetry holds where transformed cases are predicted HOLDS times as badly at most, or as well as EXACT."""
+TESTABLE = round(FEWEST / HELD)
+"""Cases that the test needs."""
 TRIES = 32
 AFFINE, RIDGES, WIDTHS = (1e-8, 1e-4, 1e-2), (1e-8, 1e-4), (0.7, 2.0)
 
 
 def symmetries(inputs: Floats, outputs: Floats, seed: int = 0) -> tuple[str, ...]:
-    """Names of TRANSFORMS that hold, see errors: the shift first, and where it holds the others in the frame."""
+    """Names of TRANSFORMS that hold, see errors: the shift first, and where it holds the others in the frame.
+
+    None of fewer cases than TESTABLE: no symmetry is used that was not tested.
+    """
+    if len(inputs) < TESTABLE:
+        return ()
     found = errors(inputs, outputs, seed)
     if not _holds("shift", found):
         return tuple(name for name in TRANSFORMS if _holds(name, found))
@@ -42,8 +49,8 @@ def errors(inputs: Floats, outputs: Floats, seed: int = 0, turned: bool = False)
     in the canonical frame, into which transformed ones are turned as well. InputError for fewer than FEWEST held cases.
     """
     held = round(HELD * len(inputs))
-    if held < FEWEST:
-        raise InputError(f"symmetry: expected at least {round(FEWEST / HELD)} cases, got {len(inputs)}")
+    if len(inputs) < TESTABLE:
+        raise InputError(f"symmetry: expected at least {TESTABLE} cases, got {len(inputs)}")
     predict = _fitted(inputs[held:], outputs[held:].reshape(len(inputs) - held, -1))
     rng = np.random.default_rng(seed)
     found = {}

@@ -27,6 +27,7 @@ from .making import make
 from .model import model_for
 from .settings import Settings
 from .sizes import encoding_of, input_modes
+from .symmetry import TESTABLE
 
 OWN_SOLUTION = "held-out cases of the data given"
 SOLUTION = "fresh cases of a pseudo-spectral or exact solution, at places and times that training never saw"
@@ -46,6 +47,7 @@ def _train(config: Settings, run: Run, device: torch.device, ranks: Ranks) -> No
     if len(wanted) < ranks.size:
         raise SettingError(f"operators: {len(wanted)} for {ranks.size} ranks; start at most one rank per operator")
     mine = [cases(name, config, run.data, run.seed) for name in ranks.mine(wanted)]
+    tell_untested(mine)
     encoding = common_encoding(mine, ranks)
     made = make(mine, encoding, config, ranks, run, device)
     held = cassettes(ranks, made.cassettes)
@@ -78,6 +80,14 @@ def _train(config: Settings, run: Run, device: torch.device, ranks: Ranks) -> No
     print(table({name: found[name] for name in order}, store.shared_numbers(model), passes), file=sys.stderr)
     if ranks.size > 1:
         print(f"{ranks.size} ranks: {ranks.largest} bytes per step and rank, the branch's slope", file=sys.stderr)
+
+
+def tell_untested(cases: Sequence[Cases]) -> None:
+    """A line for each operator with too few cases for the test on symmetries."""
+    for one in cases:
+        if len(one.train) < TESTABLE:
+            said = f"{one.name}: {len(one.train)} cases to learn from, {TESTABLE} are needed to test symmetries"
+            print(f"{said}; it is learned without the canonical frame and without mirror images", file=sys.stderr)
 
 
 def _kept_beside(run: Run, learned_from: Mapping[str, OperatorData], measured_on: Iterable[OperatorData]) -> None:

@@ -8,14 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from edgepde.errors import DataError, ProblemError, SettingError
+from edgepde.modno import held_out, store
 from edgepde.modno.cases import cases, names, split
 from edgepde.modno.own_data import OwnOperators, between_times, read_data
 from edgepde.modno.settings import Settings
 from edgepde.modno.spectral import Spectral, fitting_terms
+from edgepde.modno.training_run import train
 from edgepde.problems.operator_data import OperatorData, generate
 from edgepde.train.recipe import load_recipe
+from edgepde.train.run_folder import Run
 
 
 def drift(count: int = 20, **how: Any) -> OperatorData:
@@ -146,6 +150,29 @@ def test_every_case_is_in_one_part() -> None:
     assert [len(few.train), len(few.validation), len(few.test)] == [45, 2, 3]
     other = split(drift(50), Settings(), 1)
     assert not np.array_equal(other.test.sensors, parts.test.sensors)
+
+
+@pytest.mark.parametrize(("count", "told"), [(12, True), (60, False)])
+def test_what_a_run_keeps_is_what_it_was_neither_trained_on_nor_chosen_by(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int, told: bool
+) -> None:
+    how = Settings(operators=("wave",), samples=33, validation=2, test=3, sensors=16, scheme="linear", rank=2)
+    given = replace(drift(count), name="drift", source="drift.npz")
+    with Run.start(tmp_path / "run", {"seed": 4}, data=OwnOperators([given])) as run:
+        train(how, run, torch.device("cpu"))
+    few = "drift: 8 cases to learn from, 32 are needed to test symmetries; it is learned without the canonical frame"
+    assert (few in capsys.readouterr().err) == told
+    parts = split(given, how, 4)
+    found = held_out.kept(tmp_path / "run", "drift")
+    assert found is not None
+    assert np.array_equal(found.sensors, parts.test.sensors)
+    assert np.array_equal(found.field, parts.test.field)
+    seen = {row.tobytes() for row in np.concatenate([parts.train.sensors, parts.validation.sensors])}
+    assert len(seen) + len(found) == count
+    assert not seen & {row.tobytes() for row in found.sensors}
+    assert held_out.kept(tmp_path / "run", "wave") is None
+    cassette = store.load(tmp_path / "run").shared.cassettes["drift"]
+    assert bool(cassette.frame) != told
 
 
 def test_own_operators_stand_alone_or_beside_known_ones() -> None:

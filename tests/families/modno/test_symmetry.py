@@ -10,7 +10,7 @@ from edgepde_runtime.errors import InputError
 from families.modno.periodic_fields import PERIOD, inputs
 
 from edgepde.modno.spectral import Spectral
-from edgepde.modno.symmetry import TRANSFORMS, errors, symmetries
+from edgepde.modno.symmetry import TESTABLE, TRANSFORMS, errors, symmetries
 
 FORM = Spectral(PERIOD, 6, 1.0, 1)
 X = np.arange(16) * PERIOD / 16
@@ -47,6 +47,12 @@ def test_every_transform_has_its_error_and_none_has_its_own() -> None:
     found = errors(made, made[:, None])
     assert set(found) == {"", *TRANSFORMS}
     assert max(found.values()) < 1e-6
+
+
+def test_of_few_cases_no_symmetry_is_used() -> None:
+    made = inputs(TESTABLE, 2)
+    assert "shift" in symmetries(made, made[:, None])
+    assert symmetries(made[1:], made[1:, None]) == ()
 
 
 def test_few_cases_are_refused() -> None:
