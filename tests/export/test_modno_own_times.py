@@ -11,6 +11,7 @@ from edgepde_export.lowering.modno import _sensors
 from edgepde_export.lowering.modno_certificate import Compared, _model
 from edgepde_export.lowering.modno_grid import default_times, places
 from edgepde_export.lowering.modno_held_out import drawn, fractions
+from edgepde_export.lowering.modno_report import report_arrays
 from edgepde_runtime.errors import InputError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +64,11 @@ def test_a_number_is_of_the_times_of_the_grid_alone(loaded: Loaded) -> None:
     assert found.draws.times == pytest.approx(2.0 * HAS[[1, 3]])
     assert value == pytest.approx(HAS[3])
     assert "at the times of the grid and the 256 places of its file" in how
+
+
+def test_one_time_is_no_picture(loaded: Loaded) -> None:
+    assert report_arrays({OWN: score(loaded, HAS[-1:])[0]}) is None
+    assert report_arrays({OWN: score(loaded, HAS[-2:])[0]}) is not None
 
 
 @pytest.mark.parametrize("between", [0.2, 0.3001, 0.9])

@@ -55,8 +55,9 @@ def _row(cassette: Cassette, shipped: Shipped, found: Compared) -> tuple[str, ..
 
 
 def report_arrays(compared: Mapping[str, Compared]) -> dict[str, Floats] | None:
-    """Worst and middle case of every operator whose solution is known; kept as finely as fits into MOST_BYTES."""
-    known = {name: found for name, found in compared.items() if found.solved is not None}
+    """Worst and middle case of every operator known at two times or more; kept as finely as fits into MOST_BYTES."""
+    drawable = (one for one in compared.items() if one[1].solved is not None and len(one[1].draws.times) > 1)
+    known = dict(drawable)
     for bits, fine, step in TRIES:
         made: dict[str, Floats] = {}
         for name, found in known.items():
