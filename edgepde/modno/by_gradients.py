@@ -29,6 +29,7 @@ from .training.control import with_deltas
 from .training.fitting import Fitted
 from .training.grouping import clusters, fresh
 from .training.interference import measure
+from .training.passes import Passes
 from .training.preparing import spectral_task
 from .training.settings import Fit
 from .training.task import Task
@@ -64,10 +65,12 @@ def learned(
     fitted, branch, tasks = begun(cases, encoding, how, ranks, run.seed, device)
     groups: dict[str, int] | None = None
     said: list[str] = []
+    spent = Passes()
     if apart is not None:
         branch, groups = apart(branch, len(cases)), {one.name: place for place, one in enumerate(cases)}
     elif how.groups > 1:
-        branch, groups, said = _grouped(branch, tasks, how, ranks, run.seed)
+        branch, groups, said, probes = _grouped(branch, tasks, how, ranks, run.seed)
+        spent.add(probes)
     found = distributed.fit(branch, tasks, fit_settings(how), ranks, run, part, run.seed, groups)
     if how.delta:
         found, changes = with_deltas(found, tasks, fit_settings(how), how.delta, run.seed, groups)
@@ -78,7 +81,9 @@ def learned(
         own = cassette(fitted[one.name], one.train.sensors, *factors)
         made[one.name] = _with_delta(own, found.operators[one.name].delta)
     history = {"checks": list(found.history), "best_step": found.step, "interference": said}
-    return Learned(found.branch.cpu(), made, found.passes.counts(), history)
+    spent.add(found.passes)
+    spent.solved(sum(len(one.train) for one in cases))  # the linear parts
+    return Learned(found.branch.cpu(), made, spent.counts(), history)
 
 
 def begun(
@@ -92,15 +97,17 @@ def begun(
 
 def _grouped(
     branch: Branch, tasks: Sequence[Task], how: Settings, ranks: Ranks, seed: int
-) -> tuple[Branch, dict[str, int] | None, list[str]]:
-    """A branch for each cluster of operators that pull it the same way, and what was found."""
+) -> tuple[Branch, dict[str, int] | None, list[str], Passes]:
+    """A branch for each cluster of operators that pull it the same way, what was found, and the passes it took."""
     if ranks.size > 1:
         raise SettingError("groups: operators are compared in one process; start it without torchrun")
     found = measure(branch, tasks, fit_settings(how), seed)
     groups = clusters(found, most=how.groups)
     count = max(groups.values()) + 1
     said = [f"group {place}: {', '.join(n for n, g in groups.items() if g == place)}" for place in range(count)]
-    return (fresh(branch, count, seed), groups, said) if count > 1 else (branch, None, said)
+    if count == 1:
+        return branch, None, said, found.passes
+    return fresh(branch, count, seed), groups, said, found.passes
 
 
 def _with_delta(own: Cassette, delta: tuple[torch.Tensor, torch.Tensor] | None) -> Cassette:

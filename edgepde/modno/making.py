@@ -25,8 +25,6 @@ from .training.learned import VARPRO, Learner
 
 FEATURES = 128
 """Of a learned branch."""
-SOLVES = 2
-"""In closed form every case goes through the branch for the joint solve and for its operator's own."""
 
 
 @final
@@ -77,14 +75,12 @@ def closed(cases: Sequence[Cases], how: Settings, run: Run | None = None) -> Mad
         [one.train for one in cases], [one.validation for one in cases], Closed(**sizes),
         {one.name: one.horizon for one in cases}, {one.name: one.reach for one in cases}, learner,
     )  # fmt: skip
-    read = sum(one["solved"] for n, one in found.figures.items() if found.cassettes[n].rank)
-    solved = sum(len(one.train) for one in cases) + SOLVES * read
-    passes = {"branch_forward": SOLVES * read, "trunk_forward": solved, "trunk_backward": solved}
+    passes = found.passes
     history: dict[str, Any] = {}
     if learner is not None and learner.fitted is not None:
-        passes = {name: count + passes.get(name, 0) for name, count in learner.fitted.passes.counts().items()}
+        passes.add(learner.fitted.passes)
         history = {"checks": list(learner.fitted.history), "best_step": learner.fitted.step}
-    return Made(found.model.encoding, found.model.branch, found.cassettes, passes, history, found.figures)
+    return Made(found.model.encoding, found.model.branch, found.cassettes, passes.counts(), history, found.figures)
 
 
 def _learner(how: Settings, run: Run) -> Learner:

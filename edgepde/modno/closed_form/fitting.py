@@ -12,6 +12,7 @@ from ..cassette import Cassette
 from ..model import SharedModel, model_for
 from ..prepared import cassette
 from ..sizes import encoding_of, input_modes
+from ..training.passes import Passes
 from .features import Shared
 from .member import Member
 from .settings import Closed
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 
 
 class Fitted(NamedTuple):
-    """model, its cassettes, and per operator what was found and chosen, by name."""
+    """model, its cassettes, per operator what was found and chosen, by name, and the passes that ran."""
 
     model: SharedModel
     cassettes: dict[str, Cassette]
     figures: dict[str, dict[str, Any]]
+    passes: Passes
 
 
 def fit(
@@ -50,15 +52,15 @@ def fit(
         Cases(data, other, (horizons or {}).get(data.name, float(data.times[-1])), (reaches or {}).get(data.name, 1.0))
         for data, other in zip(datas, validation, strict=True)
     ]
-    taken = [taken_in(one, encoding, how) for one in cases]
+    passes = Passes()
+    taken = [taken_in(one, encoding, how, passes) for one in cases]
     curved = [one.member for one in taken if one.linear > how.exact]
-    output = learn(curved) if learn and curved else branch(curved or [one.member for one in taken], how)
+    output = learn(curved) if learn and curved else branch(curved or [one.member for one in taken], how, passes)
     cassettes, figures = {}, {}
     for one, data in zip(taken, datas, strict=True):
-        mixing, basis, found = operator(one.member, output, one.linear, how)
+        mixing, basis, found = operator(one.member, output, one.linear, how, passes)
         empty = cassette(one.member.fitted, data.sensors, mixing[:, :0], basis[:0])
         made = replace(empty, mixing=mixing.astype(np.float32), basis=basis.astype(np.float32))
         cassettes[data.name] = made
-        solved = {"numbers": made.numbers, "solved": len(one.member.inputs)}
-        figures[data.name] = one.figures | found | solved
-    return Fitted(model_for(encoding, output.branch(), cassettes.values()), cassettes, figures)
+        figures[data.name] = one.figures | found | {"numbers": made.numbers}
+    return Fitted(model_for(encoding, output.branch(), cassettes.values()), cassettes, figures, passes)

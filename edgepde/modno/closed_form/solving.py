@@ -9,6 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
+from ..training.passes import Passes
 from . import kernels
 from .features import Output, Shared, Units, appended, shared_output, unappended
 from .kernels import Floats
@@ -32,21 +33,27 @@ class Wanted:
     penalty: float
 
 
-def branch(members: Sequence[Member], how: Closed) -> Output:
+def branch(members: Sequence[Member], how: Closed, passes: Passes) -> Output:
     """Centres and width for all of them, then the output layer that loses least."""
     pool = kernels.distinct(np.concatenate([m.inputs for m in members]))
     size = kernels.size(pool)
     width = size * how.width
     pool = pool[np.random.default_rng(how.seed).permutation(len(pool))[: how.pool]]
     units = Units(pool[kernels.chosen(pool, width, how.units)], width)
-    found = [solved(m, units(m.inputs), units(m.held.inputs)) for m in members]
+    found = [solved(m, units, passes)[0] for m in members]
     shares = [1.0 / max(one.error, how.exact) for one in found]
     count = len(units.centres)
+    passes.branch_forward += len(pool)
     return shared_output(units, [one.weights[:count] for one in found], shares, pool, how.features)
 
 
-def solved(member: Member, features: Floats, held_features: Floats) -> Wanted:
-    """Ridge regression on features and inputs, with the penalty that the held cases like best."""
+def solved(member: Member, read: Callable[[Floats], Floats], passes: Passes) -> tuple[Wanted, Floats, Floats]:
+    """Ridge regression on features and inputs, with the penalty that the held cases like best; features [N, K] of the
+    cases and of the held ones."""
+    features, held_features = read(member.inputs), read(member.held.inputs)
+    passes.branch_forward += len(member.inputs)
+    passes.held += len(member.held.inputs)
+    passes.solved(len(member.inputs))
     x, weights = member.inputs, member.weights[:, None]
     size = kernels.size(x)
     rows = member.held.lift(member.rows)
@@ -54,25 +61,26 @@ def solved(member: Member, features: Floats, held_features: Floats) -> Wanted:
     found = appended(held_features, member.held.inputs, size)
     tried = [(member.held.error((found @ w) @ rows), penalty, w) for penalty, w in solver.path()]
     error, penalty, best = min(tried, key=lambda one: one[:2])
-    return Wanted(unappended(best, x.shape[1], size), error, penalty)
+    return Wanted(unappended(best, x.shape[1], size), error, penalty), features, held_features
 
 
-def alone(member: Member, how: Closed) -> float:
+def alone(member: Member, how: Closed, passes: Passes) -> float:
     """The error on held cases with a few units of the member's own."""
     width = kernels.size(member.inputs) * how.width
     units = Units(member.inputs[kernels.chosen(member.inputs, width, min(how.units, FEW))], width)
-    return solved(member, units(member.inputs), units(member.held.inputs)).error
+    return solved(member, units, passes)[0].error
 
 
-def operator(member: Member, output: Shared, linear: float, how: Closed) -> tuple[Floats, Floats, dict[str, Any]]:
+def operator(
+    member: Member, output: Shared, linear: float, how: Closed, passes: Passes
+) -> tuple[Floats, Floats, dict[str, Any]]:
     """mixing [K', R], basis [R, q, 2m+1] and figures of one operator, all as small as `slack` lets them be."""
     norm, inputs = member.fitted.norm, member.inputs.shape[1]
     empty = np.zeros((output.width + inputs + 1, 0)), np.zeros((0, norm.terms, 2 * norm.modes + 1))
     if linear <= how.exact:
         why = f"the linear part is within {100 * how.exact:g} % of held cases"
         return *empty, {"chosen": "linear", "error": linear, "why": why}
-    features, others = output(member.inputs), output(member.held.inputs)
-    found = solved(member, features, others)
+    found, features, others = solved(member, output, passes)
     right = np.linalg.svd(_read(features, member.inputs) @ found.weights, full_matrices=False)[2][: how.rank]
     mixing, basis = found.weights @ right.T, norm.back(right @ member.rows)
     wide = _read(others, member.held.inputs) @ mixing

@@ -13,6 +13,7 @@ from ..prepared import prepare
 from ..sizes import output_sizes
 from ..spectral import Spectral
 from ..symmetry import TRANSFORMS
+from ..training.passes import Passes
 from . import more, solving
 from .kernels import Floats
 from .member import Member, held, member
@@ -51,15 +52,15 @@ class Taken:
     figures: dict[str, Any]
 
 
-def taken_in(cases: Cases, encoding: Encoding, how: Closed) -> Taken:
+def taken_in(cases: Cases, encoding: Encoding, how: Closed, passes: Passes | None = None) -> Taken:
     """An operator's linear part; where that is not enough, or later times are wanted, its equation and more cases."""
-    data, horizon = cases.data, cases.horizon
+    data, horizon, passes = cases.data, cases.horizon, Passes() if passes is None else passes
     inputs = encoding.coefficients(data.sensors)
     sizes = output_sizes(data.take(slice(0, MEASURED)), horizon)
     form = Spectral(encoding.period, sizes.modes, horizon, sizes.terms - 1)
     has = symmetry.symmetries(inputs, form.coefficients(data.field, data.times, data.x))
     turned = how.frame and "shift" in has
-    found = _fitted(data, cases, encoding, turned, horizon)
+    found = _fitted(data, cases, encoding, turned, horizon, passes)
     images = tuple(name for name in TRANSFORMS if how.images and name in has and name != "shift")
     if found.linear <= how.exact and cases.reach == 1.0:
         return replace(found, figures={"linear": found.linear, "equation": None, "images": []})
@@ -72,20 +73,27 @@ def taken_in(cases: Cases, encoding: Encoding, how: Closed) -> Taken:
         data = more.with_more(data, law, sensors, cases.reach, horizon)
     elif cases.reach > 1.0:
         data = more.carried(data, cases.reach, horizon)
-    found = _fitted(data, cases, encoding, turned, cases.reach * horizon, images)
+    found = _fitted(data, cases, encoding, turned, cases.reach * horizon, passes, images)
     if law is None and curved and images:
-        plain = _fitted(data, cases, encoding, turned, cases.reach * horizon)
-        if solving.alone(plain.member, how) < solving.alone(found.member, how):
+        plain = _fitted(data, cases, encoding, turned, cases.reach * horizon, passes)
+        if solving.alone(plain.member, how, passes) < solving.alone(found.member, how, passes):
             found, images = plain, ()
     figures = {"linear": found.linear, "equation": law.flow.statement if law else None, "images": list(images)}
     return replace(found, figures=figures | ({"equation_error": law.flow.error} if law else {}))
 
 
 def _fitted(
-    data: OperatorData, cases: Cases, encoding: Encoding, turned: bool, horizon: float, images: tuple[str, ...] = ()
+    data: OperatorData,
+    cases: Cases,
+    encoding: Encoding,
+    turned: bool,
+    horizon: float,
+    passes: Passes,
+    images: tuple[str, ...] = (),
 ) -> Taken:
     sizes = output_sizes(data.take(slice(0, min(MEASURED, len(cases.data)))), horizon)
     fitted = prepare(data, encoding, *sizes, turned, horizon)
+    passes.solved(len(data))
     others = held(cases.others, encoding, fitted)
     return Taken(member(fitted, others, images, ROWS), others.error(np.zeros_like(others.rest)), {})
 

@@ -52,8 +52,7 @@ def with_deltas(
     operators, changes = dict(found.operators), []
     for task in tasks:
         own = fit(found.branch, [task], alone, None, task.name, seed, groups, {task.name: rank})
-        for part in ("branch_forward", "branch_backward", "trunk_forward", "trunk_backward", "held"):
-            setattr(found.passes, part, getattr(found.passes, part) + getattr(own.passes, part))
+        found.passes.add(own.passes)
         changes.append(_change(found.operators[task.name], own.operators[task.name], helps))
         if changes[-1].taken:
             operators[task.name] = own.operators[task.name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..branches._branch import Branch
 from .packing import flat
+from .passes import Passes
 from .settings import Fit
 from .task import Task
 from .trainer import Trainer
@@ -24,10 +25,14 @@ Floats = NDArray[np.float64]
 @final
 @dataclass(frozen=True, eq=False)
 class Cosines:
-    """matrix [n, n] of n operators: 1 where two pull the branch the same way, below 0 where they pull it apart."""
+    """matrix [n, n] of n operators: 1 where two pull the branch the same way, below 0 where they pull it apart.
+
+    passes: what it cost to find out.
+    """
 
     names: tuple[str, ...]
     matrix: Floats
+    passes: Passes = field(default_factory=Passes)
 
     def of(self, first: str, second: str) -> float:
         """That of two operators."""
@@ -77,4 +82,4 @@ def measure(branch: Branch, tasks: Sequence[Task], how: Fit, seed: int = 0, prob
             for member in trainer.members:
                 member.close()
         seen.append(cosines(slopes(trainer)))
-    return Cosines(tuple(task.name for task in tasks), np.mean(seen, axis=0))
+    return Cosines(tuple(task.name for task in tasks), np.mean(seen, axis=0), trainer.passes)

@@ -24,6 +24,16 @@ class Passes:
     trunk_backward: int = 0
     held: int = 0
 
+    def solved(self, rows: int) -> None:
+        """A trunk was found in closed form by so many samples: one pass each way."""
+        self.trunk_forward += rows
+        self.trunk_backward += rows
+
+    def add(self, other: Passes) -> None:
+        """Those of another part of the training."""
+        for name, count in other.counts().items():
+            setattr(self, name, getattr(self, name) + count)
+
     @property
     def total(self) -> int:
         """All that training did; held ones are not in it."""

@@ -38,6 +38,15 @@ def test_the_norm_is_the_root_mean_square_of_the_field(terms: int, modes: int, s
     assert norm.back(norm.flat(c)) == pytest.approx(c, abs=1e-9)
 
 
+def test_sensors_may_leave_their_range_by_a_fifth_of_it() -> None:
+    found, given = prepare(data(True), ENCODING, 8, 3, True, 0.5), data(True).sensors
+    low, high = given.min(0), given.max(0)
+    made = cassette(found, given, *affine(found, 2))
+    room = 0.2 * (high - low).max()
+    assert made.low == pytest.approx(low - room, rel=1e-6)
+    assert made.high == pytest.approx(high + room, rel=1e-6)
+
+
 def test_shifts_leave_nothing_of_a_linear_operator() -> None:
     found = prepare(data(True), ENCODING, 8, 3, True, 0.5)
     assert np.abs(found.rest).max() < 1e-6

@@ -27,8 +27,7 @@ class VarPro(Scheme):
         A, Y = member.weighted(member.features(held.inputs[rows]), member.short[rows], held.norms[rows])
         objective = left_out if member.how.objective == "loo" else reduced
         loss, _ = objective(A, Y, member.log_ridge.exp())
-        member.passes.trunk_forward += len(rows)
-        member.passes.trunk_backward += len(rows)
+        member.passes.solved(len(rows))
         member.balanced(loss / member.base**2).backward(inputs=[*shared, *member.own.values()])
         advance(member)
 
