@@ -95,6 +95,12 @@ class TestDegrees:
         field = TIMES[None, :, None] + 0.1 * rng.standard_normal((40, len(TIMES), 5))
         assert fitting_terms(field, TIMES, 0.5) <= 3
 
+    def test_a_degree_that_is_faint_but_there_is_followed(self) -> None:
+        tau = 4.0 * TIMES - 1.0
+        field = np.ones((1, len(TIMES), 1)) * (tau + 2e-3 * tau**5)[:, None]
+        noise = 1e-4 * np.random.default_rng(0).standard_normal((40, len(TIMES), 5))
+        assert fitting_terms(field + noise, TIMES, 0.5) == 6
+
     def test_few_times_are_taken_as_they_are(self) -> None:
         assert fitting_terms(np.ones((1, 2, 1)), [0.0, 1.0], 1.0) == 2
 
