@@ -20,9 +20,6 @@ from ._study import Plan
 RECIPE = "modno_16"
 HELD = "held"
 """Forward passes of cases that something is chosen by; no part of a training's own passes, as for the rivals."""
-LINEAR, SOLVES = 2, 6
-"""Passes of a case in closed form: a solve counts as forward and backward through a trunk. The linear part is one; the
-branch is gone through for the joint solve and, with its output layer, for each operator's own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,15 +48,7 @@ class Ours:
     @property
     def passes(self) -> int:
         """Of branch and trunks, all operators together: those that were iterated, those of every solve."""
-        iterated = sum(int(v) for k, v in (self.history.get("passes") or {}).items() if k != HELD)
-        return iterated or sum(self._solved(name) for name in self.names)
-
-    def _solved(self, name: str) -> int:
-        """Of one operator in closed form, where the run counts none."""
-        found = self.history["operators"][name]
-        samples = int(self.loaded.shared.about[name]["samples"])
-        images = 1 + len(found.get("fit", {}).get("images", ()))
-        return LINEAR * samples + (SOLVES * samples * images if found["features_read"] else 0)
+        return sum(int(v) for k, v in self.history["passes"].items() if k != HELD)
 
     @property
     def seconds(self) -> float:

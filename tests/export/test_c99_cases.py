@@ -33,6 +33,7 @@ REASONS = {
     "exponent": "as exponent for the C99 target",
     "rows of a solver": "operands do not fit together",
     "a shape that mixes rows": "a reshape cuts a free size from its rows",
+    "stored weights": "in the weights of a layer alone",
 }
 
 
