@@ -103,16 +103,10 @@ def test_passes_to_best_are_those_before_the_weights_that_are_kept() -> None:
     assert net.passes_to_best == 400
 
 
-@pytest.mark.parametrize(("read", "images", "wanted"), [(0, 0, 600), (8, 0, 600 + 1800), (8, 1, 600 + 3600)])
-def test_solves_count_for_every_case_and_image(read: int, images: int, wanted: int) -> None:
-    entry: dict[str, Any] = {"features_read": read, "fit": {"images": ["odd"] * images}}
-    shared = SimpleNamespace(cassettes={"kdv": None}, about={"kdv": {"samples": 300}})
-    history = {"operators": {"kdv": entry}, "passes": {}}
-    loaded = SimpleNamespace(shared=shared, run=SimpleNamespace(spec={"history": history}))
-    ours = _ours.Ours(loaded)  # type: ignore[arg-type]
-    assert ours.passes == wanted
-    history["passes"] = {"branch_forward": 7, "trunk_forward": 5, "held": 1000}
-    assert ours.passes == 12
+def test_passes_are_those_a_run_counted_but_for_held_cases() -> None:
+    history = {"passes": {"branch_forward": 7, "trunk_forward": 5, "held": 1000}}
+    loaded = SimpleNamespace(shared=None, run=SimpleNamespace(spec={"history": history}))
+    assert _ours.Ours(loaded).passes == 12  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("study")
